@@ -1,0 +1,94 @@
+/* Keeping a zone: generations on disk, commits by difference, journal, digest. The format is docs/formats/zone.md.
+ *
+ *   state/zones/<zone>/current        text file with the name of the live generation, replaced by rename
+ *   state/zones/<zone>/g<number>/     one LMDB environment: meta, values, entries, journal
+ *
+ * A small change is one durable write transaction on the live generation; a bulk load fills a new generation in key
+ * order, syncs it, and renames the pointer. Either way readers see the old state or the new one. One process keeps
+ * (candor-sync); others look (keep_view). After a kill at any moment keep_open finds the last committed state and
+ * removes what was half-made. */
+#ifndef CANDOR_RBL_KEEP_H
+#define CANDOR_RBL_KEEP_H
+
+#include "rbl/model/data.h"
+
+struct keep;
+
+/* What is true of the live generation; stored in meta, in the same transaction as the entries. */
+struct keep_state {
+    char generation[32];
+    uint32_t serial;
+    uint64_t commits; /* number of commits of this zone so far, never reset: orders the journal */
+    uint64_t entries;
+    struct digest digest;
+    int64_t changed_wall_s; /* of the last commit */
+    uint64_t bad_lines;
+    int64_t expires_wall_s;
+    bool empty; /* nothing was ever committed: the zone is not served */
+};
+
+/* Opens (making it) the store of `zone` under `state`. */
+int keep_open(struct keep **k, const char *state, const struct conf_zone *zone, struct err *err) MUST_USE;
+void keep_close(struct keep *k);
+void keep_state(const struct keep *k, struct keep_state *st);
+
+struct keep_commit {
+    const char *source;   /* "files", "publish": into the journal */
+    const char *reason;   /* of a forced commit, or NULL */
+    bool force;           /* skip the limits, not the format */
+    uint32_t serial_hint; /* serial the source gave ($SOA); 0: choose */
+    bool dry_run;         /* count, change nothing */
+};
+
+struct keep_result {
+    uint64_t added, removed; /* entries (a changed value is one of each) */
+    uint64_t bytes;          /* written to disk by the commit */
+    uint64_t micros;
+    bool changed, bulk;
+    char first[8][96]; /* the first few changes as text: "+192.0.2.1 :127.0.0.2:..." */
+    unsigned first_count;
+};
+
+/* Makes the zone's contents equal to `d` by difference. E_REFUSED when a guard says no (test points, limits: text with
+ * the numbers), the old generation staying. Nothing changed: 0 with changed false and no new serial. Durable when it
+ * returns 0. */
+int keep_replace(struct keep *k, const struct data *d, const struct keep_commit *c, struct keep_result *r,
+                 struct err *err) MUST_USE;
+
+/* One entry that answers for an address or a name, for "why". */
+struct keep_match {
+    unsigned dataset;
+    enum conf_dataset_type type;
+    unsigned bits; /* prefix length, or 1 for a wildcard name, 0 for an exact one */
+    bool excluded;
+    struct value value;
+    char entry[300];    /* as text */
+    bool journal_known; /* the commit that brought it is still in the journal: */
+    uint32_t since_serial;
+    int64_t since_wall_s;
+    char since_source[32];
+};
+int keep_why_addr(struct keep *k, const struct addr *a, struct keep_match *m, unsigned cap, unsigned *count,
+                  struct err *err) MUST_USE;
+int keep_why_name(struct keep *k, const struct name *n, struct keep_match *m, unsigned cap, unsigned *count,
+                  struct err *err) MUST_USE;
+
+/* One line of history, newest first. */
+struct keep_history {
+    uint32_t serial;
+    int64_t wall_s;
+    uint64_t added, removed, entries;
+    struct digest digest;
+    char source[32];
+    char reason[128];
+};
+int keep_history(struct keep *k, struct keep_history *h, unsigned cap, unsigned *count, struct err *err) MUST_USE;
+
+/* Recomputes count and digest from the entries: E_CORRUPT when they differ from meta. Reads everything. */
+int keep_verify(struct keep *k, struct err *err) MUST_USE;
+
+/* Numbers for the board. */
+struct store_stat;
+int keep_stat(struct keep *k, struct store_stat *st, struct err *err) MUST_USE;
+
+#endif

@@ -1,0 +1,113 @@
+/* What a zone's sources say, in memory: the common shape between reading files (rbl/load), storing (rbl/keep) and,
+ * later, transfers. Built once, sorted, compared with what is stored, thrown away.
+ *
+ * A zone is a list of datasets, asked one after the other as rbldnsd does; all that are found add up. An entry belongs
+ * to a dataset and has a value; the value VALUE_EXCLUDED means "not listed, whatever a wider entry says". Prefixes are
+ * kept as they are written, never expanded: ip4set's "nearest of /32 /24 /16 /8" is told by entry_class4(). A range
+ * that is no prefix becomes the fewest prefixes that make it up. */
+#ifndef CANDOR_RBL_MODEL_DATA_H
+#define CANDOR_RBL_MODEL_DATA_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "resolver/base/arena.h"
+#include "resolver/base/bytes.h"
+#include "resolver/base/conf.h"
+#include "resolver/base/err.h"
+#include "resolver/dns/writer.h"
+
+/* An interned answer. TXT is a template: '$' stands for what was asked (for names: the listed entry), "$$" for a
+ * dollar; substitution happens when the question is answered. $0..$9 and $= are resolved when the file is read. */
+struct value {
+    uint8_t a[4];
+    uint8_t txt_size; /* 0: no TXT */
+    bool has_txt;
+    char txt[LIMIT_TXT + 1];
+};
+
+enum { VALUE_EXCLUDED = 0, VALUE_FIRST = 1 };
+
+struct entry4 {
+    uint32_t addr;
+    uint32_t value;
+    uint8_t dataset, bits;
+}; /* addr in host order, host bits zero */
+struct entry6 {
+    uint8_t addr[16];
+    uint32_t value;
+    uint8_t dataset, bits;
+};
+/* name: lower-case wire labels in reversed order ("\3com\7example"), no root label, so that a parent sorts before its
+ * children. `wildcard`: *.name. */
+struct entry_name {
+    const uint8_t *name;
+    uint8_t size;
+    uint8_t dataset;
+    bool wildcard;
+    uint32_t value;
+};
+
+struct dataset {
+    enum conf_dataset_type type;
+};
+
+struct data {
+    struct arena arena; /* names and values live here */
+    struct dataset dataset[LIMIT_DATASETS];
+    unsigned dataset_count;
+    struct value *value; /* value[0] stands for VALUE_EXCLUDED */
+    uint32_t value_count, value_cap;
+    struct entry4 *e4;
+    size_t n4, cap4;
+    struct entry6 *e6;
+    size_t n6, cap6;
+    struct entry_name *en;
+    size_t nn, capn;
+    /* from the files, over the configuration's defaults */
+    bool has_soa;
+    struct dns_soa soa;
+    uint32_t soa_ttl;
+    struct name ns[8];
+    unsigned ns_count;
+    uint32_t ns_ttl;
+    uint32_t ttl;
+    int64_t timestamp, expires_wall_s; /* $TIMESTAMP; 0: none */
+    uint64_t bad_lines;
+    struct data_value_index *index;
+};
+
+int data_open(struct data *d);
+void data_free(struct data *d);
+/* Id of an equal value, made when new; E_FULL beyond LIMIT_VALUES. */
+int data_value(struct data *d, const struct value *v, uint32_t *id) MUST_USE;
+int data_add4(struct data *d, unsigned dataset, uint32_t first, uint32_t last,
+              uint32_t value) MUST_USE; /* a range: the fewest prefixes */
+int data_add6(struct data *d, unsigned dataset, const uint8_t addr[16], unsigned bits, uint32_t value) MUST_USE;
+int data_add_name(struct data *d, unsigned dataset, const struct name *n, bool wildcard, uint32_t value) MUST_USE;
+/* Sorts everything by (dataset, address or name, bits or wildcard) and settles duplicates as the type does: ip4trie and
+ * ip6trie keep the first, ip4set and dnset keep all different values (equal ones once). */
+int data_settle(struct data *d, struct err *err) MUST_USE;
+uint64_t data_entries(const struct data *d);
+
+/* ip4set: which of the look-ups 32, 24, 16, 8 finds a prefix of `bits`. */
+static inline unsigned entry_class4(unsigned bits) { return bits > 24 ? 32 : bits > 16 ? 24 : bits > 8 ? 16 : 8; }
+
+/* 128-bit digest of one entry, independent of value ids and order; sums (mod 2^128) make the digest of a zone. */
+struct digest {
+    uint64_t lo, hi;
+};
+struct digest digest_entry4(const struct data *d, const struct entry4 *e);
+struct digest digest_entry6(const struct data *d, const struct entry6 *e);
+struct digest digest_entry_name(const struct data *d, const struct entry_name *e);
+static inline void digest_plus(struct digest *a, struct digest b) {
+    a->lo += b.lo;
+    a->hi += b.hi + (a->lo < b.lo);
+}
+static inline void digest_minus(struct digest *a, struct digest b) {
+    uint64_t lo = a->lo;
+    a->lo -= b.lo;
+    a->hi -= b.hi + (lo < b.lo);
+}
+
+#endif

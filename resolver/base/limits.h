@@ -1,0 +1,54 @@
+/* Every bound of the program, named. A loop, queue, list or retry that depends on input stops at one of these. */
+#ifndef CANDOR_BASE_LIMITS_H
+#define CANDOR_BASE_LIMITS_H
+
+enum {
+    /* configuration */
+    LIMIT_CONF_BYTES = 4 << 20,
+    LIMIT_LISTEN = 16,
+    LIMIT_WORKERS = 64,
+    LIMIT_ZONES = 1024,
+    LIMIT_UPSTREAMS = 32, /* distinct forward addresses */
+    LIMIT_PEERS = 64,
+
+    /* DNS messages */
+    LIMIT_NAME_WIRE = 255,
+    LIMIT_LABELS = 127,
+    LIMIT_POINTER_HOPS = 127, /* each strictly backward */
+    LIMIT_MESSAGE = 65535,
+    LIMIT_RRS_PER_MESSAGE = 8192,
+    LIMIT_EDNS_OPTIONS = 32,
+
+    /* serving */
+    LIMIT_UDP_BATCH = 32,           /* datagrams per recvmmsg */
+    LIMIT_UDP_BATCHES_PER_WAKE = 8, /* then the loop turns */
+    LIMIT_UDP_QUERY = 4096,         /* longest datagram read */
+    LIMIT_TCP_CONNECTIONS = 512,    /* per worker */
+    LIMIT_TCP_PER_CLIENT = 32,
+    LIMIT_TCP_PIPELINE = 64, /* unanswered queries per connection */
+    LIMIT_TCP_IDLE_MS = 10000,
+    LIMIT_FLIGHTS = 4096,    /* upstream questions under way, per worker */
+    LIMIT_JOINERS = 64,      /* clients that wait on one flight */
+    LIMIT_FORWARD_TRIES = 6, /* sends per question over all servers */
+
+    /* zones */
+    LIMIT_LOAD_LINE = 4096,
+    LIMIT_LOAD_ERRORS_SHOWN = 20,
+    LIMIT_LOAD_ENTRIES = 200000000,
+    LIMIT_DATASETS = 16, /* per zone */
+    LIMIT_FILES = 64,    /* per dataset */
+    LIMIT_VALUES = 1 << 24,
+    LIMIT_TXT = 255,
+    LIMIT_ANSWER_RRS = 64, /* RRs one blocklist question can have */
+    LIMIT_READER_LIFE_MS = 1000,
+
+    /* control and health */
+    LIMIT_CONTROL_CLIENTS = 32,
+    LIMIT_CONTROL_LINE = 1 << 20,
+    LIMIT_HISTORY = 1024,
+    LIMIT_PROBES_IN_FLIGHT = 64,
+    LIMIT_HTTP_CONNECTIONS = 64,
+    LIMIT_HTTP_PER_ADDRESS = 32,
+};
+
+#endif

@@ -1,0 +1,75 @@
+/* Reading DNS messages: bounded, allocation-free, nothing trusted (RFC 1035 section 4, RFC 6891).
+ *
+ * dns_query_read() takes in a client's question in one pass; dns_reader walks the RRs of an answer. Rules that every
+ * message from the network must pass: pointers strictly backward, at most LIMIT_LABELS labels, one OPT, in the
+ * additional section and owned by the root, RDATA inside the message, at most LIMIT_RRS_PER_MESSAGE RRs. */
+#ifndef CANDOR_DNS_MESSAGE_H
+#define CANDOR_DNS_MESSAGE_H
+
+#include "resolver/base/bytes.h"
+#include "resolver/dns/const.h"
+#include "resolver/dns/name.h"
+
+struct dns_header {
+    uint16_t id, flags; /* flags: QR..CD as enum dns_flag */
+    uint8_t opcode, rcode;
+    uint16_t qd, an, ns, ar;
+};
+
+/* What the OPT RR said. `present` false: the rest is zero. */
+struct dns_edns {
+    bool present, dnssec_ok, nsid_present;
+    uint8_t version;
+    uint16_t udp_size;   /* at least 512 */
+    uint8_t rcode_high;  /* upper eight bits of the extended RCODE */
+    struct bytes nsid;   /* into the message */
+    struct bytes cookie; /* as received: 8 octets, or 16..40 */
+    bool keepalive, padding;
+    int ede; /* first EDE code, EDE_NONE when there is none */
+    struct bytes ede_text;
+};
+
+struct dns_query {
+    struct dns_header header;
+    struct name qname; /* case as asked: echo it (0x20) */
+    uint16_t qtype, qclass;
+    size_t question_end; /* offset behind the question section */
+    struct dns_edns edns;
+    bool tsig; /* last RR of the additional section is a TSIG */
+};
+
+/* Returns 0, or the RCODE > 0 with which the message is to be answered (FORMERR, NOTIMP for an opcode other than
+ * QUERY, NOTIFY, UPDATE; BADVERS), or E_INVALID when it deserves no answer: shorter than a header, or QR set. `q` is
+ * filled as far as it could be read; the header always, unless E_INVALID for its length. */
+int dns_query_read(struct dns_query *q, const uint8_t *msg, size_t size) MUST_USE;
+
+struct dns_rr {
+    struct name owner;
+    uint16_t type, klass;
+    uint32_t ttl;    /* RFC 2181: with the top bit set it is read as 0 */
+    uint8_t section; /* enum dns_section */
+    size_t rdata;    /* offset in the message */
+    uint16_t rdata_size;
+};
+
+struct dns_reader {
+    const uint8_t *msg;
+    size_t size, at;
+    struct dns_header header;
+    uint16_t left[3];
+    unsigned seen;
+};
+
+/* Header and, if there is one, the question (q* may be NULL); more than one question is E_INVALID. */
+int dns_reader_open(struct dns_reader *r, const uint8_t *msg, size_t size, struct name *qname, uint16_t *qtype,
+                    uint16_t *qclass) MUST_USE;
+/* The next RR: 0; E_NOTFOUND behind the last; E_INVALID. OPT comes as any other RR. */
+int dns_reader_next(struct dns_reader *r, struct dns_rr *rr) MUST_USE;
+/* Takes an OPT RR apart. */
+int dns_edns_read(struct dns_edns *e, const struct dns_rr *opt, const uint8_t *msg, size_t size) MUST_USE;
+
+/* SOA RDATA at rr: serial and minimum (names are checked, not kept). */
+int dns_soa_read(const struct dns_rr *rr, const uint8_t *msg, size_t size, uint32_t *serial,
+                 uint32_t *minimum) MUST_USE;
+
+#endif

@@ -1,0 +1,82 @@
+/* Writing DNS messages into a buffer of the caller's: never beyond its end, names compressed (RFC 1035 section 4.1.4)
+ * against those written before, at most WRITER_NAMES of them remembered. Errors stick: check dns_writer_end() alone.
+ *
+ * An RRset that does not fit is taken back whole by the caller with dns_writer_mark/rewind and TC set: RRs are never
+ * dropped silently. */
+#ifndef CANDOR_DNS_WRITER_H
+#define CANDOR_DNS_WRITER_H
+
+#include "resolver/dns/message.h"
+
+enum { WRITER_NAMES = 32 };
+
+struct dns_writer {
+    uint8_t *buf;
+    size_t cap;  /* octets that may be written; lowered by dns_writer_reserve */
+    size_t size; /* written so far */
+    int error;   /* first error: E_FULL when something did not fit */
+    unsigned names;
+    struct {
+        uint16_t at;
+        uint16_t hash;
+    } name[WRITER_NAMES];
+    uint16_t counts[4];
+};
+
+struct dns_mark {
+    size_t size;
+    unsigned names;
+    uint16_t counts[4];
+    int error;
+};
+
+void dns_writer_open(struct dns_writer *w, uint8_t *buf, size_t cap, uint16_t id, uint16_t flags, uint8_t opcode);
+/* The question as it was asked, case and all. */
+void dns_writer_question(struct dns_writer *w, const struct name *qname, uint16_t type, uint16_t klass);
+/* An RR with opaque RDATA. */
+void dns_writer_rr(struct dns_writer *w, enum dns_section s, const struct name *owner, uint16_t type, uint16_t klass,
+                   uint32_t ttl, struct bytes rdata);
+void dns_writer_a(struct dns_writer *w, enum dns_section s, const struct name *owner, uint32_t ttl,
+                  const uint8_t addr[4]);
+/* TXT of any length up to 65,535 less overhead, cut into character-strings of 255. */
+void dns_writer_txt(struct dns_writer *w, enum dns_section s, const struct name *owner, uint32_t ttl,
+                    struct bytes text);
+void dns_writer_ns(struct dns_writer *w, enum dns_section s, const struct name *owner, uint32_t ttl,
+                   const struct name *host);
+struct dns_soa {
+    struct name primary, contact;
+    uint32_t serial, refresh, retry, expire, minimum;
+};
+void dns_writer_soa(struct dns_writer *w, enum dns_section s, const struct name *owner, uint32_t ttl,
+                    const struct dns_soa *soa);
+
+/* What the OPT RR of an answer (or query) is to say. */
+struct dns_opt {
+    uint16_t udp_size;
+    bool dnssec_ok;
+    uint16_t rcode; /* whole; the upper bits go into OPT, the lower are set by dns_writer_end */
+    bool nsid;
+    struct bytes nsid_text; /* empty: asks for it */
+    int ede;
+    const char *ede_text; /* EDE_NONE: none */
+    struct bytes cookie;  /* size 0: none */
+    int keepalive;        /* in 100 ms; -1: none */
+};
+/* Octets that dns_writer_opt will need, to be reserved before RRs are written. */
+size_t dns_opt_size(const struct dns_opt *o);
+void dns_writer_reserve(struct dns_writer *w, size_t octets);
+void dns_writer_release(struct dns_writer *w, size_t octets);
+void dns_writer_opt(struct dns_writer *w, const struct dns_opt *o);
+
+struct dns_mark dns_writer_mark(const struct dns_writer *w);
+void dns_writer_rewind(struct dns_writer *w, const struct dns_mark *m); /* takes back what came since, errors too */
+
+/* Fills in counts, sets `flags` (enum dns_flag) and the lower four bits of rcode. Size of the message, or the error <
+ * 0. */
+int dns_writer_end(struct dns_writer *w, uint16_t flags, unsigned rcode) MUST_USE;
+
+/* A query: header, question, OPT (NULL: no EDNS). Returns its size or an error. */
+int dns_query_write(uint8_t *buf, size_t cap, uint16_t id, uint16_t flags, const struct name *qname, uint16_t qtype,
+                    uint16_t qclass, const struct dns_opt *o) MUST_USE;
+
+#endif

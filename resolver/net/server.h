@@ -1,0 +1,51 @@
+/* Serving DNS on sockets: datagrams in batches and TCP connections, one handler for both.
+ *
+ *   wake -> batch(begin) -> recvmmsg(<= LIMIT_UDP_BATCH) -> handler for each -> one sendmmsg -> ... -> batch(end)
+ *
+ * UDP answers leave from the address that was asked (IP_PKTINFO). TCP (RFC 7766): pipelined, answered out of order,
+ * bounded per worker, per client and per connection (limits.h), idle timer; a connection has exactly one owner, this
+ * room. A handler answers at once by writing into the reply buffer, or keeps a copy of `struct client` and calls
+ * server_reply() later: a client that has gone in the meantime is recognised by its token and the reply dropped. */
+#ifndef CANDOR_NET_SERVER_H
+#define CANDOR_NET_SERVER_H
+
+#include "resolver/base/addr.h"
+#include "resolver/base/board.h"
+#include "resolver/base/bytes.h"
+#include "resolver/net/loop.h"
+
+struct server;
+
+/* Where a question came from; plain value, copy it freely. */
+struct client {
+    uint8_t proto;   /* enum board_proto */
+    uint16_t socket; /* index of the listening socket */
+    struct addr peer, local;
+    unsigned ifindex;
+    uint64_t token;     /* TCP: connection and its generation */
+    int64_t arrived_ns; /* CLOCK_MONOTONIC, of the batch */
+};
+
+/* One message of a client. Returns the size written into `reply` (0: none now, or never). `cap`: UDP LIMIT_UDP_QUERY or
+ * more, TCP 65,535; the handler keeps to what the client can take. */
+typedef size_t (*server_handler)(void *ctx, const struct client *c, const uint8_t *msg, size_t size, uint8_t *reply,
+                                 size_t cap);
+/* begin: before the first message of a wake; end (begin false): after its last reply was written, before the loop
+ * sleeps. */
+typedef void (*server_batch)(void *ctx, bool begin);
+
+struct server_sockets {
+    struct {
+        int udp, tcp;
+        bool tls;
+    } at[LIMIT_LISTEN]; /* -1: none; stay the caller's */
+    size_t count;
+};
+
+int server_open(struct server **s, struct loop *l, const struct server_sockets *sockets, server_handler handler,
+                server_batch batch, void *ctx, struct board_worker *stats /* may be NULL */, struct err *err) MUST_USE;
+/* A late answer. */
+void server_reply(struct server *s, const struct client *c, const uint8_t *msg, size_t size);
+void server_close(struct server *s);
+
+#endif

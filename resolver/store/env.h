@@ -1,0 +1,83 @@
+/* LMDB environments and transactions; the only room that includes lmdb.h.
+ *
+ * One zone generation is one environment: a directory with data.mdb and lock.mdb. One process writes (candor-sync),
+ * many read. The facts this room deals with so that no one else has to: MDB_MAP_FULL        the writer aborts, doubles
+ * the map and runs the transaction again (store_write) MDB_MAP_RESIZED     a reader takes over the new size at its next
+ * store_read_begin MDB_READERS_FULL    dead readers are cleared, then tried once more a forked child      must open its
+ * own environment: an environment never crosses fork() a stopped reader    pins pages; its age is shown by store_stat,
+ * candor-sync names it Bytes that come back are views into the map, valid until the transaction ends, and not to be
+ * trusted: check lengths. */
+#ifndef CANDOR_STORE_ENV_H
+#define CANDOR_STORE_ENV_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "resolver/base/bytes.h"
+#include "resolver/base/err.h"
+
+enum { STORE_TABLES = 16, STORE_READERS = 256 };
+
+struct store;     /* an open environment */
+struct store_txn; /* a transaction; one thread */
+
+struct store_config {
+    const char *path; /* directory, made when missing (writer) */
+    bool writer;
+    const char *const
+        *tables; /* names, opened in this order; index = table id below. Readers: a missing table is E_CORRUPT */
+    unsigned table_count;
+    uint64_t integer_keys; /* unused, 0 */
+    uint64_t map_bytes;    /* writer: initial size, grows by itself; reader: 0 */
+    bool bulk; /* writer of a generation nobody reads yet: MDB_NOSYNC | MDB_WRITEMAP off; store_sync() at the end */
+};
+
+int store_open(struct store **s, const struct store_config *c, struct err *err) MUST_USE;
+void store_close(struct store *s);
+int store_sync(struct store *s, struct err *err) MUST_USE; /* fsync of data and directory */
+
+/* One reader handle per thread: begin renews, end resets; pages are held only in between. */
+int store_read_begin(struct store *s, struct store_txn **t, struct err *err) MUST_USE;
+void store_read_end(struct store_txn *t);
+/* Milliseconds since store_read_begin. */
+int64_t store_read_age_ms(const struct store_txn *t);
+
+/* Runs `body` in one write transaction and commits it durably (fdatasync). body returns 0 to commit, negative to abort.
+ * On MAP_FULL the map is doubled and body runs again from the start: it must be repeatable. */
+typedef int (*store_body)(struct store_txn *t, void *ctx, struct err *err);
+int store_write(struct store *s, store_body body, void *ctx, struct err *err) MUST_USE;
+
+/* E_NOTFOUND when missing. */
+int store_get(struct store_txn *t, unsigned table, struct bytes key, struct bytes *value) MUST_USE;
+int store_put(struct store_txn *t, unsigned table, struct bytes key, struct bytes value) MUST_USE;
+/* As put for a key behind all others (bulk load in order); E_EXISTS when it is not. */
+int store_append(struct store_txn *t, unsigned table, struct bytes key, struct bytes value) MUST_USE;
+int store_del(struct store_txn *t, unsigned table, struct bytes key) MUST_USE; /* E_NOTFOUND when missing */
+int store_clear(struct store_txn *t, unsigned table) MUST_USE;
+uint64_t store_count(struct store_txn *t, unsigned table);
+
+/* Walks in key order from the first key >= `from` (size 0: the first). Any write through the same transaction other
+ * than store_cursor_put/del ends the walk's validity. */
+struct store_cursor;
+int store_cursor_open(struct store_txn *t, unsigned table, struct store_cursor **c) MUST_USE;
+int store_cursor_seek(struct store_cursor *c, struct bytes from, struct bytes *key, struct bytes *value) MUST_USE;
+int store_cursor_next(struct store_cursor *c, struct bytes *key, struct bytes *value) MUST_USE;
+int store_cursor_last(struct store_cursor *c, struct bytes *key, struct bytes *value) MUST_USE;
+int store_cursor_put(struct store_cursor *c, struct bytes value) MUST_USE; /* replaces the value at the cursor */
+int store_cursor_del(struct store_cursor *c) MUST_USE;
+void store_cursor_close(struct store_cursor *c);
+
+struct store_stat {
+    uint64_t map_bytes, used_bytes, free_pages, last_txn;
+    unsigned readers, readers_max;
+    uint64_t oldest_reader_txns; /* how many transactions the oldest reader lags */
+    pid_t oldest_reader_pid;     /* 0: none */
+    unsigned stale_cleared;      /* dead readers cleared by this call */
+};
+int store_stat(struct store *s, struct store_stat *st, struct err *err) MUST_USE;
+
+/* Pages dirtied and bytes written by the last committed store_write: the cost of a commit. */
+uint64_t store_last_commit_bytes(const struct store *s);
+
+#endif
