@@ -29,7 +29,7 @@ archives = $(addsuffix /lib.a,$(addprefix $(BUILD)/,$(filter $(ROOMS),$(1))))
 PROGRAMS := candor candor-resolver candor-sync candor-health
 MAIN_candor := $(call objs,health/command)
 MAIN_candor-resolver := $(call objs,resolver) $(call objs,rbl/.)
-MAIN_candor-sync := $(BUILD)/rbl/main.o
+MAIN_candor-sync := $(patsubst %.c,$(BUILD)/%.o,$(wildcard rbl/*.c))
 MAIN_candor-health := $(call objs,health)
 # rbl/answer.c is the one file of rbl/ that candor-resolver composes.
 MAIN_candor-resolver := $(call objs,resolver) $(patsubst %.c,$(BUILD)/%.o,$(wildcard rbl/answer*.c))

@@ -1,0 +1,113 @@
+/* candor-sync: the one process that writes zones. Composes the keeper (files, publishing, commits), the control socket
+ * and the sync port on one loop. */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "rbl/port.h"
+#include "rbl/publish/commands.h"
+#include "resolver/base/log.h"
+#include "resolver/base/process.h"
+
+enum { STOP_POLL_MS = 20, STOP_WITHIN_MS = 4000 };
+
+struct sync {
+    struct conf *conf;
+    struct board *board;
+    struct loop *loop;
+    struct keeper *keeper;
+    struct control *control;
+    struct port *port;
+    struct loop_timer *stop_timer;
+    int64_t stop_by_ms;
+    bool forced;
+};
+
+static void stop_look(void *ctx) {
+    struct sync *s = ctx;
+    bool quiet = keeper_quiet(s->keeper);
+    s->forced = !quiet && loop_now_ms(s->loop) >= s->stop_by_ms;
+    if (quiet || s->forced)
+        loop_stop(s->loop);
+}
+
+static void on_stop(void *ctx, int signum) {
+    struct sync *s = ctx;
+    if (s->stop_timer != NULL)
+        return;
+    LOG(LEVEL_INFO, "stopping", KI("signal", signum));
+    s->stop_by_ms = loop_now_ms(s->loop) + STOP_WITHIN_MS;
+    s->stop_timer = loop_timer_start(s->loop, 0, STOP_POLL_MS, stop_look, s);
+    if (s->stop_timer == NULL)
+        loop_stop(s->loop);
+}
+
+static void on_reread(void *ctx, int signum) {
+    struct sync *s = ctx;
+    (void)signum;
+    LOG(LEVEL_INFO, "reading all files again");
+    keeper_reread(s->keeper);
+}
+
+static int sync_open(struct sync *s, struct err *err) {
+    const struct conf_node *node = &s->conf->node;
+    int rc = board_attach(&s->board, node->run, err);
+    if (rc < 0)
+        return rc;
+    board_claim(&s->board->process[ROLE_SYNC]);
+    if ((rc = loop_open(&s->loop, err)) < 0 || (rc = loop_beat(s->loop, &s->board->process[ROLE_SYNC], NULL)) < 0 ||
+        (rc = loop_signal(s->loop, SIGTERM, on_stop, s, err)) < 0 ||
+        (rc = loop_signal(s->loop, SIGINT, on_stop, s, err)) < 0 ||
+        (rc = loop_signal(s->loop, SIGHUP, on_reread, s, err)) < 0)
+        return rc;
+    if ((rc = keeper_open(&s->keeper, s->loop, s->conf, s->board, err)) < 0)
+        return rc;
+    char path[4096];
+    snprintf(path, sizeof path, "%s/sync.sock", node->run);
+    if ((rc = control_open(&s->control, s->loop, path, commands_handle, s->keeper, err)) < 0)
+        return rc;
+    return port_open(&s->port, s->loop, s->conf, s->board, err);
+}
+
+static void sync_close(struct sync *s) {
+    port_close(s->port);
+    if (s->control != NULL)
+        control_close(s->control);
+    if (s->stop_timer != NULL)
+        loop_timer_cancel(s->stop_timer);
+    if (s->forced) {
+        /* A job is still at a disk that does not answer: nothing it has not committed counts, so it may be left. */
+        LOG(LEVEL_WARN, "stopped while a commit was under way; it is as if it had not begun");
+        _exit(0);
+    }
+    if (s->keeper != NULL)
+        keeper_close(s->keeper);
+    if (s->loop != NULL)
+        loop_close(s->loop);
+    board_detach(s->board);
+}
+
+int main(int argc, char **argv) {
+    struct sync s = {0};
+    struct err err = {0};
+    if (process_start("candor-sync", argc, argv, &s.conf) != 0)
+        return 2;
+    int rc = sync_open(&s, &err);
+    if (rc == 0) {
+        LOG(LEVEL_INFO, "candor-sync runs", KU("zones", s.conf->rbl.zone_count));
+        rc = loop_run(s.loop);
+    } else {
+        LOG(LEVEL_ERROR, "cannot start", KS("why", err.text));
+        if (s.keeper != NULL)
+            while (!keeper_quiet(s.keeper))
+                loop_turn(s.loop, STOP_POLL_MS);
+    }
+    sync_close(&s);
+    conf_free(s.conf);
+    return rc == 0 ? 0 : 1;
+}
