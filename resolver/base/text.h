@@ -1,0 +1,24 @@
+/* Small work on texts from outside: showing them in a message, and base64. */
+#ifndef CANDOR_BASE_TEXT_H
+#define CANDOR_BASE_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "resolver/base/bytes.h"
+
+enum { TEXT_SHOWN_MAX = 96 };
+
+/* A copy fit for a message on a terminal: printable ASCII as it is, every other byte as \xNN, cut with "...".
+ * Returns `to`. */
+const char *text_shown(char to[TEXT_SHOWN_MAX], const char *text);
+
+/* Length of the UTF-8 sequence (RFC 3629) at the start of `size` bytes: 1..4, or 0 when they start with none. */
+size_t text_utf8(const uint8_t *at, size_t size);
+
+/* RFC 4648 section 4, padding required, no blanks. Returns the number of bytes written, or -1 when the text is not
+ * base64 or has more than `cap` bytes in it. `to` may be NULL to check only (cap is then the greatest length). */
+long text_base64(uint8_t *to, size_t cap, const char *text);
+
+#endif
