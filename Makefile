@@ -1,79 +1,185 @@
-# Candor: one Makefile. Objects go to $(BUILD); `make help` lists what there is.
-CC ?= gcc
+# Candor: one Makefile. `make help` lists what there is. Objects go to $(BUILD), those of a sanitizer to a folder below.
+ifeq ($(origin CC),default)
+CC := gcc
+endif
 BUILD ?= build
 PREFIX ?= /usr/local
 DESTDIR ?=
+SYSCONFDIR ?= /etc
+UNITDIR ?= /lib/systemd/system
 SANITIZE ?=
+SECONDS ?= 60
 VERSION := 0.1.0
 
+comma := ,
+# address,undefined -> build/asan, thread -> build/tsan, anything else under its own name.
+VARIANT := $(if $(SANITIZE),/$(or $(if $(findstring fuzzer,$(SANITIZE)),fuzz),$(if $(findstring address,$(SANITIZE)),asan),$(if $(findstring thread,$(SANITIZE)),tsan),$(subst $(comma),-,$(SANITIZE))))
+O := $(BUILD)$(VARIANT)
+
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Wundef
-PKGS := libuv libldns lmdb libcrypto libssl libcyaml libxxhash libmicrohttpd jansson libcurl
-# Libraries without a .pc file in Debian 12 are named by hand.
-PKG_CFLAGS := $(shell pkg-config --silence-errors --cflags libuv libcrypto libcyaml jansson libmicrohttpd libcurl 2>/dev/null)
-LIBS_ALL := -luv -lldns -llmdb -lssl -lcrypto -lcyaml -lyaml -lxxhash -lmicrohttpd -ljansson -lcurl -lpthread
+LIBS_ALL := -luv -lldns -llmdb -lssl -lcrypto -lcyaml -lyaml -lxxhash -lmicrohttpd -ljansson -lcurl -lz -lpthread
 OPT ?= -O2
-CFLAGS_ALL := -std=gnu11 -g $(OPT) $(WARN) -fno-omit-frame-pointer -fstack-protector-strong -D_GNU_SOURCE -I. -DCANDOR_VERSION='"$(VERSION)"' $(PKG_CFLAGS) $(CFLAGS)
-LDFLAGS_ALL := -Wl,--as-needed $(LDFLAGS)
+HARDEN := $(if $(SANITIZE),,-D_FORTIFY_SOURCE=2) -fstack-protector-strong
+CFLAGS_ALL := -std=gnu11 -g $(OPT) $(WARN) $(HARDEN) -fno-omit-frame-pointer -D_GNU_SOURCE -I. -DCANDOR_VERSION=\"$(VERSION)\" $(CFLAGS)
+LDFLAGS_ALL := -Wl,--as-needed -Wl,-z,relro,-z,now $(LDFLAGS)
 ifneq ($(SANITIZE),)
 CFLAGS_ALL += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all
 LDFLAGS_ALL += -fsanitize=$(SANITIZE)
 endif
 
-# A room is a folder with C files; its archive is $(BUILD)/room/lib.a. The floors file says who may use whom.
+# A room is a folder with C files; its archive is $(O)/room/lib.a. The floors file says who may use whom.
 ROOMS := $(patsubst %/,%,$(sort $(dir $(wildcard resolver/*/*.c rbl/*/*.c health/*/*.c))))
-FLOORS := tests/lint/floors
-floor = $(shell sed -n 's,^$(1): *,,p' $(FLOORS))
-objs = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(1)/*.c))
-archives = $(addsuffix /lib.a,$(addprefix $(BUILD)/,$(filter $(ROOMS),$(1))))
+FLOORS := $(shell sed -n '/^[a-z][a-z/]*:/{s/: */:/;s/  */,/g;p}' tests/lint/floors)
+floor = $(subst $(comma), ,$(patsubst $(1):%,%,$(filter $(1):%,$(FLOORS))))
+# A room, the rooms it may use, and the rooms that those use.
+closure = $(sort $(1) $(foreach r,$(call floor,$(1)),$(call closure,$(r))))
+objs = $(patsubst %.c,$(O)/%.o,$(wildcard $(1)/*.c))
+archives = $(patsubst %,$(O)/%/lib.a,$(filter $(ROOMS),$(1)))
+# V=1 shows the commands.
+say = @$(if $(V),,echo '  $(1) $@';)
+link = $(call say,LINK)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group
 
-PROGRAMS := candor candor-resolver candor-sync candor-health
+# What a program is made of besides the rooms. rbl/answer*.c is the one part of rbl/ that candor-resolver composes.
 MAIN_candor := $(call objs,health/command)
-MAIN_candor-resolver := $(call objs,resolver) $(call objs,rbl/.)
-MAIN_candor-sync := $(patsubst %.c,$(BUILD)/%.o,$(wildcard rbl/*.c))
+MAIN_candor-resolver := $(call objs,resolver) $(patsubst %.c,$(O)/%.o,$(wildcard rbl/answer*.c))
+MAIN_candor-sync := $(filter-out $(O)/rbl/answer%,$(call objs,rbl))
 MAIN_candor-health := $(call objs,health)
-# rbl/answer.c is the one file of rbl/ that candor-resolver composes.
-MAIN_candor-resolver := $(call objs,resolver) $(patsubst %.c,$(BUILD)/%.o,$(wildcard rbl/answer*.c))
+PROGRAMS := $(foreach p,candor candor-resolver candor-sync candor-health,$(if $(filter %/main.o,$(MAIN_$(p))),$(p)))
 
-.PHONY: all clean unit
-all: $(addprefix $(BUILD)/,$(PROGRAMS))
+.DELETE_ON_ERROR:
+.PHONY: all deps deps-test run test unit unit-build lint lint-tidy lint-objects bench fuzz fuzz-build install uninstall clean help
+
+all: $(addprefix $(O)/,$(PROGRAMS))
+
+help:
+	@echo 'make run        install what is needed, build, start a node on loopback from conf/demo.yaml'
+	@echo 'make test       install what tests need, build, run every test; last line: N passed, N failed'
+	@echo 'make all        build candor and its three daemons into $(BUILD)'
+	@echo 'make unit       unit tests alone; make unit-resolver/dns those of one room'
+	@echo 'make lint       floor law, headers, format, clang-tidy, both compilers, sizes'
+	@echo 'make bench      benchmarks against peers (tests/bench)'
+	@echo 'make fuzz       every fuzz target for SECONDS=$(SECONDS)'
+	@echo 'make deps       Debian packages for the build; make deps-test: those for the tests'
+	@echo 'make install    into DESTDIR and PREFIX=$(PREFIX); make uninstall takes it away'
+	@echo 'make clean      remove $(BUILD)'
+	@echo 'Variables: CC=clang, SANITIZE=address,undefined or thread (own folder below $(BUILD)), OPT=-O0, BUILD=dir, V=1'
+
+# --- objects, archives, programs
+
+# A change of compiler or flags rebuilds; the stamp is rewritten only when they differ from last time.
+STAMP := $(O)/flags
+FLAGS_NOW := $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL)
+ifneq ($(strip $(shell cat $(STAMP) 2>/dev/null)),$(strip $(FLAGS_NOW)))
+.PHONY: $(STAMP)
+endif
+$(STAMP):
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(FLAGS_NOW)' > $@
+
+$(O)/%.o: %.c $(STAMP)
+	@mkdir -p $(@D)
+	$(call say,CC  )$(CC) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
 
 define ROOM_RULE
-$(BUILD)/$(1)/lib.a: $(call objs,$(1))
+$(O)/$(1)/lib.a: $(call objs,$(1))
 	@rm -f $$@ && ar rcs $$@ $$^
 endef
 $(foreach r,$(ROOMS),$(eval $(call ROOM_RULE,$(r))))
 
-$(BUILD)/%.o: %.c
-	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
-
 define PROGRAM_RULE
-$(BUILD)/$(1): $(MAIN_$(1)) $(call archives,$(ROOMS))
-	$(CC) $(LDFLAGS_ALL) -o $$@ $(MAIN_$(1)) -Wl,--start-group $(call archives,$(filter-out health/command,$(ROOMS))) -Wl,--end-group $(LIBS_ALL)
+$(O)/$(1): $(MAIN_$(1)) $(call archives,$(filter-out health/command,$(ROOMS)))
+	$$(link) $(LIBS_ALL)
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call PROGRAM_RULE,$(p))))
 
-# Unit tests mirror the tree: tests/unit/resolver/base/test_err.c tests room resolver/base and links it and the rooms below it.
-# tests/unit/rbl/test_answer.c tests rbl/answer.c. One room alone: make unit-resolver/base
-UNIT_SRCS := $(wildcard tests/unit/*/*/test_*.c tests/unit/*/test_*.c)
-UNIT_BINS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(UNIT_SRCS))
+# --- unit tests mirror the tree. tests/unit/resolver/dns/test_name.c tests room resolver/dns and links it and the rooms
+# below it; tests/unit/rbl/test_answer.c tests rbl/*.c and links all rooms. One room alone: make unit-resolver/dns
+
+UNIT_SRCS := $(sort $(wildcard tests/unit/*/*/test_*.c tests/unit/*/test_*.c))
+UNIT_BINS := $(patsubst %.c,$(O)/%,$(UNIT_SRCS))
+UNIT_ROOMS := $(sort $(patsubst tests/unit/%/,%,$(dir $(UNIT_SRCS))))
+# Helpers that several tests share stand beside them as files without the prefix test_.
+unit_helpers = $(patsubst %.c,$(O)/%.o,$(filter-out $(1)/test_%,$(wildcard $(1)/*.c)))
+unit_link = $(if $(findstring /,$(1)),$(call archives,$(call closure,$(1))),$(filter-out %/main.o,$(call objs,$(1))) $(call archives,$(filter-out health/command,$(ROOMS))))
+
 define UNIT_RULE
-$(BUILD)/tests/unit/$(1)/%: tests/unit/$(1)/%.c $(call archives,$(1) $(call floor,$(1)))
-	@mkdir -p $$(@D)
-	$(CC) $(CFLAGS_ALL) -MMD -MP $(LDFLAGS_ALL) -o $$@ $$< -Wl,--start-group $(call archives,$(1) $(call floor,$(1))) -Wl,--end-group -lcmocka $(LIBS_ALL)
-unit-$(1): $(filter $(BUILD)/tests/unit/$(1)/%,$(UNIT_BINS))
-	@set -e; for t in $$^; do $$$$t; done
+$(O)/tests/unit/$(1)/test_%: $(O)/tests/unit/$(1)/test_%.o $(call unit_helpers,tests/unit/$(1)) $(call unit_link,$(1))
+	$$(link) -lcmocka $(LIBS_ALL)
+endef
+$(foreach r,$(UNIT_ROOMS),$(eval $(call UNIT_RULE,$(r))))
+
+define UNIT_RUN
+unit-$(1): $(patsubst %.c,$(O)/%,$(sort $(wildcard tests/unit/$(1)/test_*.c)))
+	@set -e; for t in $$^; do echo "== $$$$t"; $$$$t; done
 .PHONY: unit-$(1)
 endef
-$(foreach r,$(ROOMS),$(eval $(call UNIT_RULE,$(r))))
-$(BUILD)/tests/unit/rbl/test_%: tests/unit/rbl/test_%.c $(BUILD)/rbl/answer.o $(call archives,$(ROOMS))
-	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) -MMD -MP $(LDFLAGS_ALL) -o $@ $< $(BUILD)/rbl/answer*.o -Wl,--start-group $(call archives,$(ROOMS)) -Wl,--end-group -lcmocka $(LIBS_ALL)
+$(foreach r,$(sort $(ROOMS) $(UNIT_ROOMS)),$(eval $(call UNIT_RUN,$(r))))
+.SECONDARY: $(addsuffix .o,$(UNIT_BINS))
 
+unit-build: $(UNIT_BINS)
 unit: $(UNIT_BINS)
-	@set -e; for t in $^; do $$t; done
+	@set -e; for t in $^; do echo "== $$t"; $$t; done
+
+# --- lint: the checks stand in tests/lint/run; these two targets are the ones that want dependencies
+
+LINT_SRCS := $(sort $(wildcard resolver/*.c resolver/*/*.c rbl/*.c rbl/*/*.c health/*.c health/*/*.c)) $(UNIT_SRCS) $(sort $(wildcard tests/fuzz/*.c tests/bench/*.c))
+lint-objects: $(patsubst %.c,$(O)/%.o,$(LINT_SRCS))
+$(O)/%.tidy: $(O)/%.o .clang-tidy
+	@clang-tidy --quiet --warnings-as-errors='*' $*.c -- $(filter-out -Werror,$(CFLAGS_ALL)) > $@.log 2>&1 || { echo "clang-tidy: $*.c"; cat $@.log; exit 1; }
+	@mv $@.log $@
+lint-tidy: $(patsubst %.c,$(O)/%.tidy,$(filter-out tests/%,$(LINT_SRCS)))
+lint:
+	@tests/lint/run $(BUILD)
+
+# --- fuzzing: every tests/fuzz/*.c is a libFuzzer target over the archives it needs
+
+FUZZ_BINS := $(patsubst %.c,$(O)/%,$(sort $(wildcard tests/fuzz/*.c)))
+$(O)/tests/fuzz/%: $(O)/tests/fuzz/%.o $(call archives,$(filter-out health/command,$(ROOMS)))
+	$(subst fuzzer-no-link,fuzzer,$(link)) $(LIBS_ALL)
+.SECONDARY: $(addsuffix .o,$(FUZZ_BINS))
+fuzz-build: $(FUZZ_BINS)
+fuzz:
+	$(MAKE) CC=clang SANITIZE=fuzzer-no-link,address,undefined fuzz-build
+	tests/fuzz/run $(BUILD)/fuzz $(SECONDS)
+
+# --- the rest
+
+deps:
+	@.ci/deps build
+deps-test: deps
+	@.ci/deps test
+
+# Each step is a make of its own: packages must be there before the build looks for them.
+run:
+	@$(MAKE) --no-print-directory deps
+	@$(MAKE) --no-print-directory all
+	@conf/demo/welcome
+	@exec $(O)/candor run -c conf/demo.yaml
+
+test:
+	@$(MAKE) --no-print-directory deps-test
+	@$(MAKE) --no-print-directory all
+	@tests/run $(BUILD)
+
+bench: all
+	@set -e; for b in $(sort $(wildcard tests/bench/*.sh tests/bench/bench_*.py)); do echo "== $$b"; BUILD=$(O) $$b; done
+
+DAEMONS := $(filter-out candor,$(PROGRAMS))
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/candor $(DESTDIR)$(PREFIX)/share/doc/candor $(DESTDIR)$(SYSCONFDIR)/candor $(DESTDIR)$(UNITDIR)
+	install -m 755 $(O)/candor $(DESTDIR)$(PREFIX)/bin/candor
+	install -m 755 $(addprefix $(O)/,$(DAEMONS)) $(DESTDIR)$(PREFIX)/libexec/candor/
+	sed 's,@PREFIX@,$(PREFIX),g;s,@SYSCONFDIR@,$(SYSCONFDIR),g' conf/candor.service > $(DESTDIR)$(UNITDIR)/candor.service
+	install -m 644 README.md NEWS LICENSE $(wildcard docs/*.md) $(DESTDIR)$(PREFIX)/share/doc/candor/
+	install -m 644 $(wildcard conf/candor.yaml) conf/demo.yaml $(DESTDIR)$(PREFIX)/share/doc/candor/
+	test -e $(DESTDIR)$(SYSCONFDIR)/candor/candor.yaml || install -m 640 conf/install.yaml $(DESTDIR)$(SYSCONFDIR)/candor/candor.yaml
+
+# The configuration and the state of the node stay: they are the operator's.
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/candor $(DESTDIR)$(UNITDIR)/candor.service
+	rm -rf $(DESTDIR)$(PREFIX)/libexec/candor $(DESTDIR)$(PREFIX)/share/doc/candor
 
 clean:
 	rm -rf $(BUILD)
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(patsubst %.c,$(O)/%.d,$(LINT_SRCS))
