@@ -4,9 +4,11 @@
  *   -> ts=2026-11-22T10:00:00.123Z level=info prog=candor-sync pid=71 msg="zone committed" zone=bl.example. serial=7
  * ms=1.25
  *
- * One write(2) a line, no lock, no allocation, at most LOG_LINE_MAX bytes (cut with "..."). Values are escaped, so
- * that bytes from the network cannot forge a line. Query names and client addresses are logged at debug only; keys,
- * secrets and tokens never. A log call never blocks on DNS and never fails. */
+ * One write(2) a line, no lock, no allocation, at most LOG_LINE_MAX bytes (cut with "..."; JSON stays JSON). Values are
+ * escaped, so that bytes from the network cannot forge a line. Query names and client addresses are logged at debug
+ * only; keys, secrets and tokens never. A log call never waits and never fails: when nobody reads stderr or syslog the
+ * line is dropped, and the next one that gets out says how many were (dropped_lines). Syslog that is not there: stderr.
+ * The state is the process's; concurrent callers are safe once log_open has returned. */
 #ifndef CANDOR_BASE_LOG_H
 #define CANDOR_BASE_LOG_H
 
@@ -36,7 +38,11 @@ struct log_field {
 /* Program name (kept by pointer), level, format and target for this process. Before it: info, logfmt, stderr. */
 void log_open(const char *program, enum log_level level, enum log_format format, enum log_target target);
 bool log_wants(enum log_level level);
+/* Fields are texts and numbers; keys are words of ours and are written as they are. */
 void log_write(enum log_level level, const char *msg, const struct log_field *fields, size_t count);
+
+/* Where syslog listens, kept by pointer; before it: /dev/log. Tests only. */
+void log_set_syslog(const char *path);
 
 #define LOG(level, msg, ...)                                                                                           \
     do {                                                                                                               \
