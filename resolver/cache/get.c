@@ -1,0 +1,101 @@
+/* Looking an answer up: copy, prove, count down. */
+#include "resolver/cache/layout.h"
+
+/* Copies the record at `position` into the scratch buffer and proves that the copy is whole, is of that place, and
+ * answers the question. */
+static const struct cache_record *record_read(struct cache *c, const struct cache_probe *p, uint64_t position) {
+    uint64_t place = position * CACHE_UNIT % c->log_bytes;
+    if (place + sizeof(struct cache_record) > c->log_bytes)
+        return NULL;
+    struct cache_record *r = (struct cache_record *)c->scratch;
+    memcpy(r, c->log + place, sizeof *r);
+    size_t size = cache_record_size(r);
+    if (r->ttls > CACHE_TTLS_MAX || r->size < p->question_size || place + size > c->log_bytes)
+        return NULL;
+    memcpy(c->scratch + sizeof *r, c->log + place + sizeof *r, size - sizeof *r);
+    if (cache_checksum(c, c->scratch, size, position) != r->check)
+        return NULL;
+    if (r->flags != p->flags || memcmp(c->scratch + sizeof *r, p->question, p->question_size) != 0)
+        return NULL;
+    return r;
+}
+
+static bool record_is_fresh(const struct cache *c, const struct cache_record *r) {
+    return r->expires_s > c->now_s && (int64_t)r->stored_s <= (int64_t)c->now_s + CACHE_CLOCK_SLACK_S;
+}
+
+/* What is asked for while it is in the oldest quarter of the log is appended anew. */
+static void record_keep(struct cache *c, uint64_t *word, uint64_t seen, const struct cache_record *r) {
+    uint64_t age = (c->head_seen / CACHE_UNIT - seen) & CACHE_POSITION_MASK;
+    if (age < c->log_bytes / CACHE_UNIT / 4 * 3)
+        return;
+    uint64_t position = cache_append(c, cache_record_size(r));
+    if (position != 0)
+        __atomic_compare_exchange_n(word, &seen, (seen & ~CACHE_POSITION_MASK) | position, false, __ATOMIC_RELEASE,
+                                    __ATOMIC_RELAXED);
+}
+
+/* The message from the record in the scratch buffer, TTLs less the age. The offsets passed the checksum and, when they
+ * were written, the reader; a bound costs nothing all the same. */
+static void message_write(const struct cache_record *r, uint32_t age_s, uint8_t *to) {
+    const uint8_t *body = (const uint8_t *)(r + 1);
+    memset(to, 0, DNS_HEADER);
+    put_u16(to + 2, (uint16_t)(FLAG_QR | (r->rcode & 15)));
+    put_u16(to + 4, 1);
+    for (unsigned i = 0; i < 3; i++)
+        put_u16(to + 6 + 2 * i, r->counts[i]);
+    memcpy(to + DNS_HEADER, body, r->size);
+    for (unsigned i = 0; i < r->ttls; i++) {
+        uint16_t at;
+        memcpy(&at, body + r->size + 2 * i, sizeof at);
+        if ((size_t)at + 4 > r->size)
+            continue;
+        uint8_t *ttl = to + DNS_HEADER + at;
+        uint32_t was = get_u32(ttl);
+        put_u32(ttl, was > age_s ? was - age_s : 0);
+    }
+}
+
+int cache_get(struct cache *c, const struct cache_key *key, uint8_t *to, size_t cap, struct cache_hit *hit) {
+    struct cache_probe p;
+    cache_probe_make(c, key, &p);
+    for (unsigned i = 0; i < CACHE_WAYS; i++) {
+        uint64_t word = __atomic_load_n(&p.bucket[i], __ATOMIC_ACQUIRE);
+        if (word >> CACHE_POSITION_BITS != p.tag || (word & CACHE_POSITION_MASK) == 0)
+            continue;
+        const struct cache_record *r = record_read(c, &p, word & CACHE_POSITION_MASK);
+        if (r == NULL) { /* overwritten, damaged, or another name with the same tag: its word is of no more use */
+            __atomic_compare_exchange_n(&p.bucket[i], &word, 0, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+            continue;
+        }
+        if (!record_is_fresh(c, r))
+            continue;
+        hit->size = DNS_HEADER + (size_t)r->size;
+        hit->rcode = r->rcode;
+        hit->ede = r->ede;
+        hit->age_s = c->now_s > r->stored_s ? c->now_s - r->stored_s : 0;
+        hit->left_s = r->expires_s - c->now_s;
+        if (hit->size > cap)
+            return E_FULL;
+        message_write(r, hit->age_s, to);
+        record_keep(c, &p.bucket[i], word, r);
+        return 0;
+    }
+    return E_NOTFOUND;
+}
+
+uint64_t cache_count(struct cache *c) {
+    uint64_t count = 0;
+    cache_tick(c);
+    for (uint64_t i = 0; i < c->buckets * CACHE_WAYS; i++) {
+        uint64_t position = __atomic_load_n(&c->index[i], __ATOMIC_ACQUIRE) & CACHE_POSITION_MASK;
+        uint64_t place = position * CACHE_UNIT % c->log_bytes;
+        uint64_t age = (c->head_seen / CACHE_UNIT - position) & CACHE_POSITION_MASK;
+        if (position == 0 || age * CACHE_UNIT > c->log_bytes || place + sizeof(struct cache_record) > c->log_bytes)
+            continue;
+        struct cache_record r;
+        memcpy(&r, c->log + place, sizeof r);
+        count += record_is_fresh(c, &r);
+    }
+    return count;
+}

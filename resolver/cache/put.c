@@ -1,0 +1,143 @@
+/* Keeping an answer: read it once with the bounded reader, bring its TTLs within the limits, append, publish. */
+#include "resolver/cache/layout.h"
+#include "resolver/dns/message.h"
+
+/* What one pass over the message found. */
+struct survey {
+    uint32_t ttl_s; /* smallest */
+    unsigned ttls;
+    bool answered; /* an RR of the type asked for */
+    bool soa;
+    uint16_t counts[3];
+    uint8_t rcode;
+};
+
+static uint32_t smaller(uint32_t a, uint32_t b) { return a < b ? a : b; }
+
+/* The TTL with which the RR is to be kept and told: RFC 2308 section 5 for the SOA of a negative answer. */
+static int rr_ttl(const struct cache *c, const struct dns_rr *rr, const uint8_t *msg, size_t size, uint32_t *ttl_s) {
+    if (rr->section == SECTION_AUTHORITY && rr->type == TYPE_SOA) {
+        uint32_t serial, minimum;
+        if (dns_soa_read(rr, msg, size, &serial, &minimum) != 0)
+            return E_INVALID;
+        *ttl_s = smaller(smaller(rr->ttl, minimum), c->config.max_negative_ttl_s);
+        return 0;
+    }
+    *ttl_s = smaller(rr->ttl, c->config.max_ttl_s);
+    if (rr->section == SECTION_ANSWER && *ttl_s < c->config.min_ttl_s)
+        *ttl_s = c->config.min_ttl_s;
+    return 0;
+}
+
+/* Reads the whole message, writes the TTLs back within their limits and their offsets to `offsets`. */
+static int survey_make(const struct cache *c, const struct cache_key *key, uint8_t *msg, size_t size, uint16_t *offsets,
+                       struct survey *s) {
+    struct dns_reader reader;
+    struct dns_rr rr;
+    struct name qname;
+    uint16_t qtype, qclass;
+    if (dns_reader_open(&reader, msg, size, &qname, &qtype, &qclass) != 0 || reader.header.qd != 1)
+        return E_INVALID;
+    if (qtype != key->qtype || qclass != key->qclass || !name_equal(&qname, key->qname) ||
+        reader.at != DNS_HEADER + qname.size + 4u)
+        return E_INVALID;
+    *s = (struct survey){.ttl_s = UINT32_MAX,
+                         .rcode = reader.header.rcode,
+                         .counts = {reader.header.an, reader.header.ns, reader.header.ar}};
+    int e;
+    while ((e = dns_reader_next(&reader, &rr)) == 0) {
+        uint32_t ttl_s;
+        if (rr.type == TYPE_OPT || s->ttls == CACHE_TTLS_MAX || rr_ttl(c, &rr, msg, size, &ttl_s) != 0)
+            return E_INVALID;
+        size_t at = rr.rdata - 6; /* TTL and RDLENGTH stand before the RDATA */
+        put_u32(msg + at, ttl_s);
+        offsets[s->ttls++] = (uint16_t)(at - DNS_HEADER);
+        s->ttl_s = smaller(s->ttl_s, ttl_s);
+        s->soa |= rr.section == SECTION_AUTHORITY && rr.type == TYPE_SOA;
+        s->answered |= rr.section == SECTION_ANSWER && (rr.type == qtype || qtype == TYPE_ANY);
+    }
+    return e == E_NOTFOUND ? 0 : E_INVALID;
+}
+
+/* The word to write over: that of the same tag, else an empty one, else that of the oldest record. */
+static unsigned victim(const struct cache_probe *p, uint64_t position, uint64_t *seen) {
+    unsigned best = 0;
+    uint64_t best_age = 0;
+    for (unsigned i = 0; i < CACHE_WAYS; i++) {
+        uint64_t word = __atomic_load_n(&p->bucket[i], __ATOMIC_RELAXED);
+        bool empty = (word & CACHE_POSITION_MASK) == 0;
+        uint64_t age = empty ? CACHE_POSITION_MASK : (position - word) & CACHE_POSITION_MASK;
+        if (!empty && word >> CACHE_POSITION_BITS == p->tag) {
+            *seen = word;
+            return i;
+        }
+        if (i == 0 || age > best_age) {
+            best = i;
+            best_age = age;
+            *seen = word;
+        }
+    }
+    return best;
+}
+
+static void publish(const struct cache_probe *p, uint64_t position) {
+    for (unsigned i = 0; i < CACHE_WAYS; i++) { /* as often as others may be quicker */
+        uint64_t seen = 0;
+        unsigned way = victim(p, position, &seen);
+        if (__atomic_compare_exchange_n(&p->bucket[way], &seen, p->tag << CACHE_POSITION_BITS | position, false,
+                                        __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+            return;
+    }
+}
+
+/* Completes the record whose body stands in the scratch buffer already. */
+static int record_put(struct cache *c, const struct cache_probe *p, struct cache_record *r, uint32_t ttl_s) {
+    r->stored_s = c->now_s;
+    r->expires_s = c->now_s > UINT32_MAX - ttl_s ? UINT32_MAX : c->now_s + ttl_s;
+    r->flags = p->flags;
+    size_t size = cache_record_size(r);
+    uint64_t position = cache_append(c, size);
+    if (position == 0)
+        return E_AGAIN;
+    publish(p, position);
+    return 0;
+}
+
+int cache_put(struct cache *c, const struct cache_key *key, uint8_t *msg, size_t size) {
+    uint16_t offsets[CACHE_TTLS_MAX];
+    struct survey s;
+    if (size < DNS_HEADER || size > CACHE_MESSAGE_MAX)
+        return E_INVALID;
+    int e = survey_make(c, key, msg, size, offsets, &s);
+    if (e != 0)
+        return e;
+    if (s.rcode != RCODE_NOERROR && s.rcode != RCODE_NXDOMAIN)
+        return E_REFUSED;
+    if (((s.rcode == RCODE_NXDOMAIN || !s.answered) && !s.soa) || s.ttl_s == 0)
+        return E_REFUSED;
+
+    struct cache_probe p;
+    cache_tick(c);
+    cache_probe_make(c, key, &p);
+    struct cache_record *r = (struct cache_record *)c->scratch;
+    *r = (struct cache_record){.size = (uint16_t)(size - DNS_HEADER),
+                               .ttls = (uint16_t)s.ttls,
+                               .counts = {s.counts[0], s.counts[1], s.counts[2]},
+                               .ede = EDE_NONE,
+                               .rcode = s.rcode};
+    uint8_t *body = c->scratch + sizeof *r;
+    memcpy(body, msg + DNS_HEADER, r->size);
+    memcpy(body, p.question, p.question_size);
+    memcpy(body + r->size, offsets, 2 * (size_t)s.ttls);
+    return record_put(c, &p, r, s.ttl_s);
+}
+
+int cache_put_failure(struct cache *c, const struct cache_key *key, uint8_t rcode, int ede) {
+    struct cache_probe p;
+    cache_tick(c);
+    cache_probe_make(c, key, &p);
+    struct cache_record *r = (struct cache_record *)c->scratch;
+    *r = (struct cache_record){.size = (uint16_t)p.question_size, .ede = (int16_t)ede, .rcode = rcode};
+    memcpy(c->scratch + sizeof *r, p.question, p.question_size);
+    return record_put(c, &p, r, CACHE_FAILURE_TTL_S);
+}
