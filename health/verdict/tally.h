@@ -1,0 +1,51 @@
+/* What the probes have been through, counted: by kind of probe, protocol and address family. Written by the thread that
+ * judges, read by the one that renders, which is the same. */
+#ifndef CANDOR_VERDICT_TALLY_H
+#define CANDOR_VERDICT_TALLY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "resolver/base/board.h"
+
+enum tally_probe {
+    TALLY_WORKER,       /* the node's own name, on each address that it listens on */
+    TALLY_SERIAL,       /* SOA of a zone */
+    TALLY_POINT,        /* RFC 5782 test points of a zone */
+    TALLY_CACHED,       /* a name that is in the cache */
+    TALLY_UNCACHED,     /* a random name, through the node */
+    TALLY_NXDOMAIN,     /* a random name that does not exist */
+    TALLY_UPSTREAM,     /* a random name, asked of a forwarder directly */
+    TALLY_CANARY_WRITE, /* a file written and synced in `state` */
+    TALLY_PROBES
+};
+enum tally_result {
+    TALLY_PASS,
+    TALLY_FAIL,    /* an answer, but not the right one */
+    TALLY_TIMEOUT, /* no answer */
+    TALLY_VOID,    /* this process was late itself: counts for nobody */
+    TALLY_RESULTS
+};
+
+struct tally {
+    bool planned; /* the configuration has such probes: shown from the start */
+    bool success; /* of the newest that was not void */
+    uint64_t runs[TALLY_RESULTS];
+    uint64_t duration[BOARD_LATENCY_BUCKETS], duration_sum_us; /* answered only */
+    uint64_t consecutive_failures;
+    int64_t last_success_wall_ms;
+};
+
+/* The prober's account of itself. Index of `probe`: [probe][tcp][family]. */
+struct tally_set {
+    struct tally probe[TALLY_PROBES][2][FAMILY_COUNT];
+    uint64_t mismatches; /* packets that were not the answer to what was asked */
+    uint64_t late;       /* times that this process's own loop was late by more than a second */
+    uint64_t heals;      /* times that it asked for a process to be ended */
+};
+
+void tally_add(struct tally *t, enum tally_result r, int64_t took_us, int64_t wall_ms);
+const char *tally_probe_name(enum tally_probe p);
+const char *tally_result_name(enum tally_result r);
+
+#endif
