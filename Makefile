@@ -47,7 +47,7 @@ MAIN_candor-health := $(call objs,health)
 PROGRAMS := $(foreach p,candor candor-resolver candor-sync candor-health,$(if $(filter %/main.o,$(MAIN_$(p))),$(p)))
 
 .DELETE_ON_ERROR:
-.PHONY: all deps deps-test run test unit unit-build lint lint-tidy lint-objects bench fuzz fuzz-build install uninstall clean help
+.PHONY: all deps deps-test run test unit unit-build system-build lint lint-tidy lint-objects bench fuzz fuzz-build install uninstall clean help
 
 all: $(addprefix $(O)/,$(PROGRAMS))
 
@@ -120,9 +120,16 @@ unit-build: $(UNIT_BINS)
 unit: $(UNIT_BINS)
 	@set -e; for t in $^; do echo "== $$t"; $$t; done
 
+# Programs that the system tests use: tests/system/*.c. They share no code with what they test.
+SYSTEM_BINS := $(patsubst %.c,$(O)/%,$(sort $(wildcard tests/system/*.c)))
+$(O)/tests/system/%: $(O)/tests/system/%.o
+	$(call say,LINK)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ -lldns -lcrypto
+.SECONDARY: $(addsuffix .o,$(SYSTEM_BINS))
+system-build: $(SYSTEM_BINS)
+
 # --- lint: the checks stand in tests/lint/run; these two targets are the ones that want dependencies
 
-LINT_SRCS := $(sort $(wildcard resolver/*.c resolver/*/*.c rbl/*.c rbl/*/*.c health/*.c health/*/*.c)) $(UNIT_SRCS) $(sort $(wildcard tests/fuzz/*.c tests/bench/*.c))
+LINT_SRCS := $(sort $(wildcard resolver/*.c resolver/*/*.c rbl/*.c rbl/*/*.c health/*.c health/*/*.c)) $(UNIT_SRCS) $(sort $(wildcard tests/system/*.c tests/fuzz/*.c tests/bench/*.c))
 lint-objects: $(patsubst %.c,$(O)/%.o,$(LINT_SRCS))
 $(O)/%.tidy: $(O)/%.o .clang-tidy
 	@clang-tidy --quiet --warnings-as-errors='*' $*.c -- $(filter-out -Werror,$(CFLAGS_ALL)) > $@.log 2>&1 || { echo "clang-tidy: $*.c"; cat $@.log; exit 1; }
@@ -159,7 +166,7 @@ run:
 test:
 	@$(MAKE) --no-print-directory deps-test
 	@$(MAKE) --no-print-directory all
-	@tests/run $(BUILD)
+	@tests/run -b $(BUILD) -p $(O)
 
 bench: all
 	@set -e; for b in $(sort $(wildcard tests/bench/*.sh tests/bench/bench_*.py)); do echo "== $$b"; BUILD=$(O) $$b; done
