@@ -29,6 +29,7 @@ class Publisher(threading.Thread):
         super().__init__(daemon=True)
         self.sync, self.folder = Sync(node, timeout_s=20), folder
         self.acknowledged, self.trying, self.go_on, self.error = 0, 0, True, None
+        self.turn = threading.Lock()  # held around each try: who takes it sees no publishing under way
 
     def run(self):
         try:
@@ -42,26 +43,22 @@ class Publisher(threading.Thread):
         path = self.folder / ("v%d" % (version % 4))
         path.write_text("".join(e + "\n" for e in entries(version)))
         while self.go_on:
-            try:
-                r = self.sync.publish(ZONE, [("dnset", str(path))], force="test", ok=False)
-            except OSError:
-                time.sleep(0.005)
-                continue
-            assert r["ok"] or r["code"] == "closed", r
-            if r["ok"]:
-                self.acknowledged = version
-                return
+            with self.turn:
+                try:
+                    r = self.sync.publish(ZONE, [("dnset", str(path))], force="test", ok=False)
+                    assert r["ok"] or r["code"] == "closed", r
+                    if r["ok"]:
+                        self.acknowledged = version
+                        return
+                except OSError:
+                    pass
+            time.sleep(0.005)
 
 
-def served_version(node):
-    """Asks for every name of the versions that may be there; the one version that is served whole, or what is wrong."""
-    def names(version):
-        return ["e%d.v%d" % (i, version) for i in range(0, SIZE // 3, 25)]
-
-    def asked(version):
-        return [a.rcode == "NOERROR" and bool(a.answers) for a in
-                ask.ask(node.dns, ["%s.%s A" % (n, ZONE) for n in names(version)], timeout_ms=1000)]
-    return asked
+def is_served_whole(node, version):
+    names = ["e%d.v%d" % (i, version) for i in range(SIZE // 3)]
+    answers = ask.ask(node.dns, ["%s.%s A" % (n, ZONE) for n in names], timeout_ms=1000)
+    return all(a.rcode == "NOERROR" and a.answers for a in answers)
 
 
 def seconds_until_served(node):
@@ -133,14 +130,6 @@ def test_killed_at_random_nothing_acknowledged_is_lost(tmp_path, capsys):
 
 def whole(node, publisher, acknowledged):
     """What is served is one version, whole, and no older than the last one acknowledged before."""
-    asked = served_version(node)
-
-    def one_version():
-        low, high = publisher.acknowledged, publisher.trying
-        for version in range(max(acknowledged, low - 1), high + 1):
-            got = asked(version)
-            if all(got):
-                return version
-        return None
-    version = until("one whole version is served", one_version, 20)
-    assert version >= acknowledged
+    with publisher.turn:
+        until("one whole version is served", lambda: next(
+            (v for v in range(publisher.trying, acknowledged - 1, -1) if v > 0 and is_served_whole(node, v)), None), 20)
