@@ -1,0 +1,84 @@
+/* Section `rbl` of the configuration (conf.h). Zone and key names are lower-case text with the final dot, checked. */
+#ifndef CANDOR_BASE_CONF_RBL_H
+#define CANDOR_BASE_CONF_RBL_H
+
+#include "resolver/base/conf_parts.h"
+
+struct conf_key {
+    const char *name, *algorithm, *secret, *secret_file;
+};
+
+/* One `{ address, key }` as in primaries, notify, update, transfer; either may be absent. */
+struct conf_peer_rule {
+    bool has_address;
+    struct addr address;
+    struct prefix network;
+    const char *key;
+};
+struct conf_rules {
+    struct conf_peer_rule *at;
+    size_t count;
+};
+
+enum conf_dataset_type {
+    DATASET_IP4SET,
+    DATASET_IP4TSET,
+    DATASET_IP4TRIE,
+    DATASET_IP6TSET,
+    DATASET_IP6TRIE,
+    DATASET_DNSET,
+    DATASET_GENERIC,
+    DATASET_COMBINED,
+    DATASET_ACL,
+    DATASET_TYPES
+};
+const char *conf_dataset_name(enum conf_dataset_type type);
+
+struct conf_dataset {
+    enum conf_dataset_type type;
+    struct conf_list_text files;
+}; /* absolute paths */
+
+struct conf_soa {
+    const char *primary, *contact;
+    uint32_t refresh_s, retry_s, expire_s, minimum_s;
+};
+
+enum conf_on_expire { EXPIRE_SERVFAIL, EXPIRE_SERVE_STALE };
+
+struct conf_zone {
+    const char *name;
+    struct conf_dataset *data;
+    size_t data_count;
+    struct conf_rules primaries, update, notify, transfer;
+    struct conf_list_prefix allow;
+    bool soa_set;
+    struct conf_soa soa;
+    struct conf_list_text ns;
+    uint32_t ttl_s;
+    enum conf_test test;
+    struct {
+        double shrink, grow;
+        uint64_t entries;
+    } limits; /* shares: 0.5 is 50% */
+    enum conf_on_expire on_expire;
+    uint64_t journal;
+};
+
+struct conf_catalog {
+    const char *name;
+    struct conf_rules primaries;
+};
+
+struct conf_rbl {
+    struct conf_list_addr listen;
+    struct conf_tls tls;
+    struct conf_key *keys;
+    size_t key_count;
+    struct conf_zone *zones;
+    size_t zone_count;
+    struct conf_catalog *catalogs;
+    size_t catalog_count;
+};
+
+#endif

@@ -1,0 +1,74 @@
+/* Section `resolver` of the configuration (conf.h). Zone names are lower-case text with the final dot, checked. */
+#ifndef CANDOR_BASE_CONF_RESOLVER_H
+#define CANDOR_BASE_CONF_RESOLVER_H
+
+#include "resolver/base/conf_parts.h"
+
+struct conf_listen {
+    struct addr address;
+    bool tls;
+};
+
+struct conf_cache {
+    uint64_t size;
+    uint32_t min_ttl_s, max_ttl_s, max_negative_ttl_s;
+    uint32_t stale_max_age_s, stale_answer_after_ms;
+    bool prefetch, persist;
+    bool clock_monotonic;
+};
+
+struct conf_recursion {
+    bool enabled, ipv4, ipv6, prime, qname_minimisation, case_randomisation, harden_glue, query_localhost;
+    bool aggressive_nsec, fetch_ns_addresses;
+    const char *root_hints;
+    struct conf_list_prefix private_addresses;
+    uint16_t edns_size;
+    uint32_t max_queries, timeout_ms;
+};
+
+struct conf_forward {
+    const char *zone;
+    struct conf_list_addr to;
+    const char *tls_name;
+    bool fallback;
+};
+struct conf_stub {
+    const char *zone;
+    struct conf_list_addr to;
+};
+
+struct conf_dnssec {
+    bool validate, update_anchors, signal_anchors, permissive;
+    struct conf_list_text trust_anchors, negative_trust_anchors;
+};
+
+struct conf_guard {
+    const char *zone;
+    struct conf_list_prefix refuse;
+    enum conf_test test;
+};
+
+struct conf_resolver {
+    struct conf_listen *listen;
+    size_t listen_count;
+    struct conf_list_addr outgoing; /* port 0: any */
+    unsigned workers;               /* 1..LIMIT_WORKERS; 0 was replaced by the number of CPUs */
+    struct conf_list_prefix allow;
+    bool refuse_any, minimal_responses, local_zones;
+    struct {
+        uint32_t responses_per_second, errors_per_second, slip;
+    } rate_limit;
+    uint16_t udp_size;
+    struct conf_tls tls;
+    struct conf_cache cache;
+    struct conf_recursion recursion;
+    struct conf_forward *forward;
+    size_t forward_count;
+    struct conf_stub *stub;
+    size_t stub_count;
+    struct conf_dnssec dnssec;
+    struct conf_guard *guard;
+    size_t guard_count;
+};
+
+#endif
