@@ -17,14 +17,16 @@
 #include "resolver/base/err.h"
 #include "resolver/dns/writer.h"
 
-/* An interned answer. TXT is a template: '$' stands for what was asked (for names: the listed entry), "$$" for a
- * dollar; substitution happens when the question is answered. $0..$9 and $= are resolved when the file is read. */
+/* An interned answer. TXT is a template: '$' stands for what was asked (for names: the listed entry), a NUL, which no
+ * text file can hold, for a dollar sign; substitution happens when the question is answered. $0..$9 and $= are resolved
+ * when the file is read. value_text() writes it as a data file would. */
 struct value {
     uint8_t a[4];
     uint8_t txt_size; /* 0: no TXT */
     bool has_txt;
-    char txt[LIMIT_TXT + 1];
+    char txt[LIMIT_TXT + 1]; /* txt_size bytes count; not a C string */
 };
+enum { VALUE_TEXT_MAX = 2 * LIMIT_TXT + 24 };
 
 enum { VALUE_EXCLUDED = 0, VALUE_FIRST = 1 };
 
@@ -50,6 +52,7 @@ struct entry_name {
 
 struct dataset {
     enum conf_dataset_type type;
+    uint32_t ttl; /* of the dataset's A and TXT ($TTL); 0: the zone's */
 };
 
 struct data {
@@ -66,6 +69,7 @@ struct data {
     size_t nn, capn;
     /* from the files, over the configuration's defaults */
     bool has_soa;
+    bool soa_by_time; /* $SOA gave serial 0: soa.serial is the time of the newest file */
     struct dns_soa soa;
     uint32_t soa_ttl;
     struct name ns[8];
@@ -81,12 +85,15 @@ int data_open(struct data *d);
 void data_free(struct data *d);
 /* Id of an equal value, made when new; E_FULL beyond LIMIT_VALUES. */
 int data_value(struct data *d, const struct value *v, uint32_t *id) MUST_USE;
+/* ":127.0.0.2:text $ of $$5"; `to` holds VALUE_TEXT_MAX. Returns `to`. */
+const char *value_text(const struct value *v, char *to);
 int data_add4(struct data *d, unsigned dataset, uint32_t first, uint32_t last,
               uint32_t value) MUST_USE; /* a range: the fewest prefixes */
 int data_add6(struct data *d, unsigned dataset, const uint8_t addr[16], unsigned bits, uint32_t value) MUST_USE;
 int data_add_name(struct data *d, unsigned dataset, const struct name *n, bool wildcard, uint32_t value) MUST_USE;
 /* Sorts everything by (dataset, address or name, bits or wildcard) and settles duplicates as the type does: ip4trie and
- * ip6trie keep the first, ip4set and dnset keep all different values (equal ones once). */
+ * ip6trie keep the first, ip4set and dnset keep all different values (equal ones once), or the exclusion alone when
+ * there is one. */
 int data_settle(struct data *d, struct err *err) MUST_USE;
 uint64_t data_entries(const struct data *d);
 

@@ -1,6 +1,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "rbl/model/impl.h"
@@ -77,6 +78,17 @@ int data_value(struct data *d, const struct value *v, uint32_t *id) {
     memcpy(mine->txt, v->txt, v->txt_size);
     *slot = *id = d->value_count++;
     return 0;
+}
+
+const char *value_text(const struct value *v, char *to) {
+    int at = snprintf(to, VALUE_TEXT_MAX, ":%u.%u.%u.%u:", v->a[0], v->a[1], v->a[2], v->a[3]);
+    for (unsigned i = 0; i < v->txt_size; i++) {
+        to[at++] = v->txt[i] != '\0' ? v->txt[i] : '$';
+        if (v->txt[i] == '\0')
+            to[at++] = '$';
+    }
+    to[at] = '\0';
+    return to;
 }
 
 /* The canonical form: dataset, kind, key size, key, bits or wildcard, then 0 for an exclusion, else 1, A, 0 or 1 for
