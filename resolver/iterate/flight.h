@@ -1,0 +1,75 @@
+/* Private to the room: one question under way, and what resolve.c and forward.c share. */
+#ifndef CANDOR_ITERATE_FLIGHT_H
+#define CANDOR_ITERATE_FLIGHT_H
+
+#include "resolver/iterate/resolve.h"
+#include "resolver/iterate/scrub.h"
+#include "resolver/iterate/upstream.h"
+
+enum {
+    FLIGHT_BUCKETS = LIMIT_FLIGHTS,
+    FORWARD_TRY_MS = 400,      /* first wait; half as much again at each next try */
+    FORWARD_TCP_FACTOR = 3,    /* a TCP try takes two round trips more */
+    FORWARD_LAST_MIN_MS = 150, /* a try that would leave less than this to the deadline gets all of it */
+    FORWARD_QUERY_MAX = 512,
+};
+
+/* Why asking failed, from the least to the most telling. */
+enum failure { FAILURE_NONE, FAILURE_NETWORK, FAILURE_TIMEOUT, FAILURE_INVALID, FAILURE_RCODE };
+
+struct flight {
+    struct flight *next; /* in its bucket */
+    struct resolve *resolve;
+    struct resolve_question q; /* qname in lower case */
+    uint64_t hash;
+    struct resolve_waiter *waiters;
+    unsigned waiting;
+    int64_t deadline_ms;
+
+    /* forward.c */
+    const struct forward_zone *zone;
+    void *sent;       /* the sending under way */
+    unsigned tries;   /* so far */
+    uint8_t server;   /* upstream asked now */
+    bool tcp, plain;  /* now: over TCP; without EDNS */
+    uint32_t tried;   /* bits of upstreams asked in this round */
+    enum failure why; /* the most telling so far */
+    unsigned rcode;
+    int ede;
+};
+
+/* One `forward:` entry. */
+struct forward_zone {
+    struct name zone;
+    uint8_t servers[LIMIT_UPSTREAMS]; /* indices into upstreams */
+    unsigned count;
+    bool tls; /* to be asked over TLS only */
+};
+
+struct resolve {
+    struct resolve_config config;
+    struct flight *buckets[FLIGHT_BUCKETS];
+    unsigned flights;
+    uint64_t hash_key;
+    bool closing;
+    struct forward_zone *zones;
+    size_t zone_count;
+    struct upstream upstreams[LIMIT_UPSTREAMS];
+    unsigned upstream_count;
+    struct scrub *scrub;
+    uint8_t answer[LIMIT_MESSAGE]; /* of the flight that is being finished */
+};
+
+/* resolve.c: both take the flight out, tell every waiter and free it. */
+void flight_answer(struct flight *f, size_t size); /* r->answer holds it */
+void flight_fail(struct flight *f, int ede, const char *text, bool remember);
+
+/* forward.c */
+int forward_open(struct resolve *r, struct err *err) MUST_USE;
+void forward_close(struct resolve *r);
+/* The entry with the longest zone that holds qname; NULL: none. */
+const struct forward_zone *forward_find(const struct resolve *r, const struct name *qname);
+void forward_start(struct flight *f);
+void forward_cancel(struct flight *f);
+
+#endif

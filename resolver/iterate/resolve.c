@@ -1,0 +1,143 @@
+/* Flights: one per question, joined by whoever asks the same. */
+#include "resolver/iterate/resolve.h"
+
+#include <stdlib.h>
+
+#include "resolver/base/rand.h"
+#include "resolver/iterate/flight.h"
+
+static bool same_question(const struct resolve_question *a, const struct resolve_question *b) {
+    return a->qtype == b->qtype && a->qclass == b->qclass && a->dnssec_ok == b->dnssec_ok &&
+           a->checking_disabled == b->checking_disabled && name_equal(&a->qname, &b->qname);
+}
+
+static struct flight **bucket_of(struct resolve *r, uint64_t hash) { return &r->buckets[hash % FLIGHT_BUCKETS]; }
+
+static struct cache_key cache_key_of(const struct flight *f) {
+    return (struct cache_key){.qname = &f->q.qname,
+                              .qtype = f->q.qtype,
+                              .qclass = f->q.qclass,
+                              .dnssec_ok = f->q.dnssec_ok,
+                              .checking_disabled = f->q.checking_disabled};
+}
+
+/* Takes the flight out of the table, then tells everyone: a waiter may ask again from inside its call. */
+static void flight_end(struct flight *f, const struct resolve_result *result) {
+    struct resolve *r = f->resolve;
+    struct flight **at = bucket_of(r, f->hash);
+    while (*at != f)
+        at = &(*at)->next;
+    *at = f->next;
+    r->flights--;
+    struct resolve_waiter *w = f->waiters;
+    while (w != NULL) {
+        struct resolve_waiter *next = w->next;
+        w->done(w, result);
+        w = next;
+    }
+    free(f);
+}
+
+void flight_answer(struct flight *f, size_t size) {
+    struct resolve *r = f->resolve;
+    struct cache_key key = cache_key_of(f);
+    if (r->config.cache != NULL && cache_put(r->config.cache, &key, r->answer, size) == 0 && r->config.stats != NULL)
+        board_add(&r->config.stats->cache_stores, 1);
+    struct resolve_result result = {.msg = r->answer, .size = size, .rcode = r->answer[3] & 15, .ede = EDE_NONE};
+    flight_end(f, &result);
+}
+
+void flight_fail(struct flight *f, int ede, const char *text, bool remember) {
+    struct resolve *r = f->resolve;
+    struct cache_key key = cache_key_of(f);
+    if (remember && r->config.cache != NULL)
+        (void)cache_put_failure(r->config.cache, &key, RCODE_SERVFAIL, ede);
+    struct resolve_result result = {.rcode = RCODE_SERVFAIL, .ede = ede, .ede_text = text, .closing = r->closing};
+    flight_end(f, &result);
+}
+
+static struct flight *flight_find(struct resolve *r, const struct resolve_question *q, uint64_t hash) {
+    for (struct flight *f = *bucket_of(r, hash); f != NULL; f = f->next)
+        if (f->hash == hash && same_question(&f->q, q))
+            return f;
+    return NULL;
+}
+
+static struct flight *flight_new(struct resolve *r, const struct resolve_question *q, uint64_t hash) {
+    struct flight *f = r->flights < LIMIT_FLIGHTS ? calloc(1, sizeof *f) : NULL;
+    if (f == NULL)
+        return NULL;
+    f->resolve = r;
+    f->q = *q;
+    name_lower(&f->q.qname);
+    f->hash = hash;
+    f->deadline_ms =
+        r->config.sender.ops->now_ms(r->config.sender.self) + r->config.conf->resolver.recursion.timeout_ms;
+    f->ede = EDE_NONE;
+    struct flight **at = bucket_of(r, hash);
+    f->next = *at;
+    *at = f;
+    r->flights++;
+    return f;
+}
+
+/* Who answers a question that is not ours: a forwarder, or (to come) recursion from the root. */
+static void flight_start(struct flight *f) {
+    f->zone = forward_find(f->resolve, &f->q.qname);
+    if (f->zone != NULL)
+        forward_start(f);
+    else
+        flight_fail(f, EDE_OTHER, "no forwarder is configured for this name; this version does not recurse", false);
+}
+
+int resolve_ask(struct resolve *r, const struct resolve_question *q, struct resolve_waiter *w) {
+    uint64_t hash = name_hash(&q->qname, r->hash_key) ^ ((uint64_t)q->qtype << 16 | q->qclass);
+    struct flight *f = flight_find(r, q, hash);
+    bool fresh = f == NULL;
+    if (r->closing)
+        return E_FULL;
+    if (fresh && (f = flight_new(r, q, hash)) == NULL)
+        return E_FULL;
+    if (f->waiting == LIMIT_JOINERS)
+        return E_AGAIN;
+    w->next = f->waiters;
+    f->waiters = w;
+    f->waiting++;
+    if (fresh)
+        flight_start(f);
+    return 0;
+}
+
+unsigned resolve_flights(const struct resolve *r) { return r->flights; }
+
+int resolve_open(struct resolve **out, const struct resolve_config *config, struct err *err) {
+    struct resolve *r = calloc(1, sizeof *r);
+    *out = NULL;
+    if (r == NULL || (r->scrub = scrub_new()) == NULL) {
+        free(r);
+        return err_set(err, E_NOMEM, "resolving: no memory");
+    }
+    r->config = *config;
+    r->hash_key = rand_u64();
+    int e = forward_open(r, err);
+    if (e != 0) {
+        resolve_close(r);
+        return e;
+    }
+    *out = r;
+    return 0;
+}
+
+void resolve_close(struct resolve *r) {
+    if (r == NULL)
+        return;
+    r->closing = true;
+    for (unsigned i = 0; i < FLIGHT_BUCKETS; i++)
+        while (r->buckets[i] != NULL) {
+            forward_cancel(r->buckets[i]);
+            flight_fail(r->buckets[i], EDE_OTHER, NULL, false);
+        }
+    forward_close(r);
+    scrub_free(r->scrub);
+    free(r);
+}

@@ -1,0 +1,51 @@
+/* What this worker knows of each server it forwards to: how fast it answered, and whether it is in trouble.
+ *
+ * Smoothed round-trip time as in RFC 6298 without the variance; servers passed over age towards zero, so that each is
+ * tried again sooner or later. Trouble is counted in points, cleared by an answer; at TROUBLE_FAILING a server comes
+ * last, and is probed with a copy of a real question beside the one that is being served, so that no client waits to
+ * find out whether it is back. */
+#ifndef CANDOR_ITERATE_UPSTREAM_H
+#define CANDOR_ITERATE_UPSTREAM_H
+
+#include "resolver/base/addr.h"
+#include "resolver/base/board.h"
+
+enum {
+    TROUBLE_TIMEOUT = 8,
+    TROUBLE_NETWORK = 8,
+    TROUBLE_REFUSED = 4, /* REFUSED, NOTIMP: it will not serve us */
+    TROUBLE_SERVFAIL = 1,
+    TROUBLE_FAILING = 16,
+    TROUBLE_MAX = 64,
+    UPSTREAM_PROBE_FIRST_MS = 1000, /* doubled after each probe in vain */
+    UPSTREAM_PROBE_MAX_MS = 8000,
+    UPSTREAM_PLAIN_MS = 600000, /* how long it is remembered that a server answers EDNS with FORMERR */
+    UPSTREAM_RTT_MAX_US = 10000000,
+};
+
+struct upstream {
+    struct addr address;
+    uint32_t srtt_us; /* 0: not measured yet */
+    unsigned trouble;
+    int64_t probe_at_ms;
+    uint32_t probe_every_ms;
+    void *probe; /* sending under way */
+    int64_t plain_until_ms;
+};
+
+static inline bool upstream_failing(const struct upstream *u) { return u->trouble >= TROUBLE_FAILING; }
+
+/* It answered a question (NOERROR or NXDOMAIN). */
+void upstream_answered(struct upstream *u, int64_t took_us);
+/* It did not, or not usefully. */
+void upstream_troubled(struct upstream *u, unsigned points, int64_t now_ms);
+/* The best of `count` servers (indices into `all`) whose bit is not in `tried`; -1: none. Ages the others. */
+int upstream_pick(struct upstream *all, const uint8_t *among, unsigned count, uint32_t tried);
+/* Whether it is time to probe a failing server; if so the next probe is put off. */
+bool upstream_wants_probe(struct upstream *u, int64_t now_ms);
+
+/* Counts one sending on the board (stats may be NULL). */
+void upstream_count(struct board_worker *stats, unsigned index, bool tcp, enum board_upstream_result result,
+                    uint32_t mismatches, int64_t took_us);
+
+#endif
