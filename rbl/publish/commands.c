@@ -72,6 +72,18 @@ static void publish_done(void *ctx, struct job *j) {
                           "bad_lines", (json_int_t)j->report.bad_lines, "first", first, "notes", notes));
 }
 
+/* The template as a data file would have it: a NUL stands for a dollar sign there. */
+static json_t *json_template(const struct value *v) {
+    char text[2 * LIMIT_TXT];
+    size_t n = 0;
+    for (size_t i = 0; i < v->txt_size && n + 2 <= sizeof text; i++) {
+        if (v->txt[i] == '\0')
+            text[n++] = '$';
+        text[n++] = v->txt[i] == '\0' ? '$' : v->txt[i];
+    }
+    return json_bytes(text, n);
+}
+
 static json_t *match_json(const struct keep_match *m, const struct load_place *p) {
     char a[INET_ADDRSTRLEN];
     snprintf(a, sizeof a, "%u.%u.%u.%u", m->value.a[0], m->value.a[1], m->value.a[2], m->value.a[3]);
@@ -81,7 +93,7 @@ static json_t *match_json(const struct keep_match *m, const struct load_place *p
         return NULL;
     if (!m->excluded) {
         json_object_set_new(o, "a", json_string(a));
-        json_object_set_new(o, "txt", m->value.has_txt ? json_bytes(m->value.txt, m->value.txt_size) : json_null());
+        json_object_set_new(o, "txt", m->value.has_txt ? json_template(&m->value) : json_null());
     }
     if (p->line > 0) {
         json_object_set_new(o, "file", json_text(p->file));
