@@ -1,0 +1,61 @@
+/* Private to the room: the worker's state and one question on its way. */
+#ifndef CANDOR_SERVE_IMPL_H
+#define CANDOR_SERVE_IMPL_H
+
+#include "resolver/serve/serve.h"
+
+struct serve {
+    struct serve_config config;
+    struct addr *confidants; /* hosts besides this machine that are told the identity */
+    size_t confidant_count;
+    bool in_batch;
+    unsigned pending;
+    unsigned rcode; /* extended, of the reply written last */
+    struct {
+        int64_t arrived_ns;
+        uint32_t count[SOURCE_COUNT];
+    } burst;                     /* answers at once to one recvmmsg: timed together */
+    uint8_t late[LIMIT_MESSAGE]; /* late answers are written here */
+};
+
+/* One question, its client, and where the reply goes. */
+struct ask {
+    struct serve *s;
+    const struct client *client;
+    const struct dns_query *q;
+    uint8_t *reply;
+    size_t cap;   /* of the buffer */
+    size_t limit; /* of the reply: what the client can take */
+    bool allowed; /* may ask for recursion */
+    enum board_source source;
+};
+
+/* ask.c: what a reply looks like. All return the size written; 0: nothing could be written. */
+size_t reply_limit(const struct serve *s, const struct client *c, const struct dns_query *q, size_t cap);
+uint16_t reply_flags(const struct ask *a);
+/* An RCODE without RRs; ede EDE_NONE: none, text NULL: none. */
+size_t reply_error(const struct ask *a, unsigned rcode, int ede, const char *text);
+/* Finishes what stands in w behind the question: OPT, flags, rcode. `truncate` adds TC. */
+size_t reply_finish(const struct ask *a, struct dns_writer *w, uint16_t flags, unsigned rcode, int ede,
+                    const char *text);
+/* Makes the reply out of a whole message of `size` octets that stands in a->reply already (cache_get's form). */
+size_t reply_message(const struct ask *a, size_t size);
+/* TC and nothing else: the answer is larger than the buffer. */
+size_t reply_truncated(const struct ask *a, unsigned rcode);
+
+/* local.c: what the node says of itself. */
+int local_open(struct serve *s, struct err *err) MUST_USE;
+bool local_may_know(const struct serve *s, const struct client *c);
+size_t local_chaos(const struct ask *a);
+size_t local_any(const struct ask *a);
+
+/* pending.c: asks for what nobody here knows; the reply's size when it is there at once, else 0. */
+size_t pending_ask(const struct ask *a);
+
+/* count.c */
+void count_reply(const struct ask *a, const uint8_t *reply, size_t size);
+void count_late(const struct serve *s, const struct client *c, const uint8_t *reply, size_t size);
+void count_burst(struct serve *s);
+void count_drop(const struct serve *s, enum board_drop why);
+
+#endif

@@ -1,0 +1,151 @@
+/* From a packet to whoever answers it. */
+#include "resolver/serve/serve.h"
+
+#include <stdlib.h>
+
+#include "resolver/serve/impl.h"
+
+int serve_open(struct serve **out, const struct serve_config *config, struct err *err) {
+    struct serve *s = calloc(1, sizeof *s);
+    *out = NULL;
+    if (s == NULL)
+        return err_set(err, E_NOMEM, "serving: no memory");
+    s->config = *config;
+    int e = local_open(s, err);
+    if (e != 0) {
+        serve_close(s);
+        return e;
+    }
+    *out = s;
+    return 0;
+}
+
+void serve_close(struct serve *s) {
+    if (s == NULL)
+        return;
+    free(s->confidants);
+    free(s);
+}
+
+void serve_batch(void *ctx, bool begin) {
+    struct serve *s = ctx;
+    const struct source *source = s->config.source;
+    s->in_batch = begin;
+    if (begin && s->config.cache != NULL)
+        cache_tick(s->config.cache);
+    if (source != NULL)
+        (begin ? source->ops->begin : source->ops->end)(source->self);
+    if (!begin)
+        count_burst(s);
+}
+
+static size_t answer_zone(struct ask *a, int zone) {
+    const struct source *source = a->s->config.source;
+    struct source_answer sa = {.rcode = RCODE_NOERROR, .ede = EDE_NONE};
+    struct dns_writer w;
+    uint16_t flags = (uint16_t)(reply_flags(a) | FLAG_AA);
+    size_t room = a->q->edns.present ? dns_opt_size(&(struct dns_opt){.ede = EDE_NONE, .keepalive = -1}) : 0;
+    a->source = SOURCE_ZONE;
+    dns_writer_open(&w, a->reply, a->limit, a->q->header.id, flags, a->q->header.opcode);
+    dns_writer_question(&w, &a->q->qname, a->q->qtype, a->q->qclass);
+    struct dns_mark question = dns_writer_mark(&w);
+    dns_writer_reserve(&w, room);
+    source->ops->answer(source->self, zone, a->q, &a->client->peer, &w, &sa);
+    dns_writer_release(&w, room);
+    if (w.error != 0) {
+        bool full = w.error == E_FULL;
+        dns_writer_rewind(&w, &question);
+        if (!full)
+            return reply_error(a, RCODE_SERVFAIL, EDE_OTHER, "the zone's answer could not be written");
+        flags |= FLAG_TC;
+    }
+    if (sa.rcode != RCODE_NOERROR && sa.rcode != RCODE_NXDOMAIN)
+        flags &= (uint16_t)~FLAG_AA;
+    return reply_finish(a, &w, flags, sa.rcode, sa.ede, sa.ede_text);
+}
+
+static bool answer_cached(struct ask *a, size_t *size) {
+    struct cache *cache = a->s->config.cache;
+    struct cache_hit hit;
+    struct cache_key key = {.qname = &a->q->qname,
+                            .qtype = a->q->qtype,
+                            .qclass = a->q->qclass,
+                            .dnssec_ok = a->q->edns.dnssec_ok,
+                            .checking_disabled = a->q->header.flags & FLAG_CD};
+    int e = cache != NULL ? cache_get(cache, &key, a->reply, a->cap, &hit) : E_NOTFOUND;
+    struct board_worker *stats = a->s->config.stats;
+    if (stats != NULL)
+        board_add(e == E_NOTFOUND ? &stats->cache_misses : &stats->cache_hits, 1);
+    if (e == E_NOTFOUND)
+        return false;
+    a->source = SOURCE_CACHE;
+    if (e != 0)
+        *size = reply_truncated(a, hit.rcode);
+    else if (hit.rcode != RCODE_NOERROR && hit.rcode != RCODE_NXDOMAIN)
+        *size = reply_error(a, hit.rcode, hit.ede, "asked a moment ago, and it failed");
+    else
+        *size = reply_message(a, hit.size);
+    return true;
+}
+
+/* QTYPEs that are no type of data (RFC 6895 section 3.1) and that this port does not answer. */
+static bool is_meta(uint16_t qtype) { return qtype == 0 || qtype == TYPE_OPT || (qtype >= 128 && qtype < TYPE_ANY); }
+
+static size_t answer(struct ask *a) {
+    const struct dns_query *q = a->q;
+    const struct source *source = a->s->config.source;
+    size_t size;
+    if (q->header.opcode != OPCODE_QUERY)
+        return reply_error(a, RCODE_REFUSED, EDE_NOT_SUPPORTED, "UPDATE and NOTIFY belong to the sync port");
+    if (q->qclass == CLASS_CH)
+        return local_chaos(a);
+    if (q->qclass != CLASS_IN)
+        return reply_error(a, RCODE_REFUSED, EDE_NOT_SUPPORTED, "class IN only");
+    if (q->qtype == TYPE_AXFR || q->qtype == TYPE_IXFR)
+        return reply_error(a, RCODE_REFUSED, EDE_NOT_SUPPORTED, "zone transfers belong to the sync port");
+    if (is_meta(q->qtype))
+        return reply_error(a, RCODE_NOTIMP, EDE_NOT_SUPPORTED, NULL);
+    int zone = source != NULL ? source->ops->zone(source->self, &q->qname) : -1;
+    if (zone >= 0)
+        return answer_zone(a, zone);
+    if (!a->allowed)
+        return reply_error(a, RCODE_REFUSED, EDE_PROHIBITED, NULL);
+    if (q->qtype == TYPE_ANY && a->s->config.conf->resolver.refuse_any)
+        return local_any(a);
+    if (answer_cached(a, &size))
+        return size;
+    if (!(q->header.flags & FLAG_RD))
+        return reply_error(a, RCODE_REFUSED, EDE_NOT_AUTHORITATIVE, "not cached, and recursion was not desired");
+    a->source = SOURCE_UPSTREAM;
+    return pending_ask(a);
+}
+
+size_t serve_handle(void *ctx, const struct client *c, const uint8_t *msg, size_t size, uint8_t *reply, size_t cap) {
+    struct serve *s = ctx;
+    struct dns_query q;
+    q.question_end = 0;
+    q.qname.size = 0;
+    q.edns.present = false;
+    int rc = dns_query_read(&q, msg, size);
+    if (rc < 0) {
+        count_drop(s, size >= DNS_HEADER && (get_u16(msg + 2) & FLAG_QR) ? DROP_RESPONSE : DROP_MALFORMED);
+        return 0;
+    }
+    bool alone = !s->in_batch;
+    if (alone)
+        serve_batch(s, true);
+    struct ask a = {.s = s,
+                    .client = c,
+                    .q = &q,
+                    .reply = reply,
+                    .cap = cap,
+                    .limit = reply_limit(s, c, &q, cap),
+                    .source = SOURCE_LOCAL};
+    a.allowed = prefix_list_has(s->config.conf->resolver.allow.at, s->config.conf->resolver.allow.count, &c->peer);
+    size_t n = rc > 0 ? reply_error(&a, (unsigned)rc, EDE_NONE, NULL) : answer(&a);
+    if (n > 0)
+        count_reply(&a, reply, n);
+    if (alone)
+        serve_batch(s, false);
+    return n;
+}

@@ -1,0 +1,48 @@
+/* One client question from packet to packet.
+ *
+ *   read (dns_query_read) -> wrong? FORMERR, NOTIMP, BADVERS, or silence
+ *     -> class CH: who are you (local.c)
+ *     -> a zone of ours holds the name? its answer, AA           (source.h; zones win over everything)
+ *     -> may this client ask for recursion? else REFUSED + EDE Prohibited
+ *     -> ANY with refuse-any: HINFO (RFC 8482)
+ *     -> the cache has it? its answer, TTLs counted down          (cache.h)
+ *     -> RD=0: REFUSED; it would have to be asked for
+ *     -> resolve_ask, and the client is kept in a pending object   (pending.c; resolve.h)
+ *
+ * What every reply has: id, question with its case, RD and CD as asked, RA when this client may recurse, AD never (no
+ * validation), EDNS answered with EDNS, TC with whole RRsets when it does not fit min(client's size, udp-size). NSID
+ * (RFC 5001) says node/boot/worker, to loopback, this machine, peers and monitors only. Zone and cache answers allocate
+ * nothing. One thread. */
+#ifndef CANDOR_SERVE_SERVE_H
+#define CANDOR_SERVE_SERVE_H
+
+#include "resolver/base/conf.h"
+#include "resolver/iterate/resolve.h"
+#include "resolver/net/server.h"
+#include "resolver/serve/source.h"
+
+enum { SERVE_PENDING_MAX = 16384 }; /* clients that wait for an answer, per worker; more get SERVFAIL */
+
+struct serve;
+
+struct serve_config {
+    const struct conf *conf;     /* must outlive it, as must all of these */
+    const struct source *source; /* NULL: no zones */
+    struct cache *cache;         /* NULL: none */
+    struct resolve *resolve;
+    struct board_worker *stats; /* NULL: counts nowhere */
+    const char *identity;       /* "node/boot/worker" */
+    /* A late answer: server_reply. */
+    void (*reply)(void *ctx, const struct client *c, const uint8_t *msg, size_t size);
+    void *reply_ctx;
+};
+
+int serve_open(struct serve **s, const struct serve_config *config, struct err *err) MUST_USE;
+/* After resolve_close, which gives back what is pending. */
+void serve_close(struct serve *s);
+
+/* As server_handler and server_batch of net/server.h, with the serve as ctx. */
+size_t serve_handle(void *ctx, const struct client *c, const uint8_t *msg, size_t size, uint8_t *reply, size_t cap);
+void serve_batch(void *ctx, bool begin);
+
+#endif
