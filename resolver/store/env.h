@@ -1,12 +1,19 @@
 /* LMDB environments and transactions; the only room that includes lmdb.h.
  *
  * One zone generation is one environment: a directory with data.mdb and lock.mdb. One process writes (candor-sync),
- * many read. The facts this room deals with so that no one else has to: MDB_MAP_FULL        the writer aborts, doubles
- * the map and runs the transaction again (store_write) MDB_MAP_RESIZED     a reader takes over the new size at its next
- * store_read_begin MDB_READERS_FULL    dead readers are cleared, then tried once more a forked child      must open its
- * own environment: an environment never crosses fork() a stopped reader    pins pages; its age is shown by store_stat,
- * candor-sync names it Bytes that come back are views into the map, valid until the transaction ends, and not to be
- * trusted: check lengths. */
+ * many read. The facts this room deals with so that no one else has to:
+ *
+ * - MDB_MAP_FULL: the writer aborts, doubles the map and runs the transaction again (store_write).
+ * - MDB_MAP_RESIZED: a reader takes over the new size at its next store_read_begin.
+ * - MDB_READERS_FULL: dead readers are cleared, then tried once more.
+ * - An environment never crosses fork(): a child opens its own; using the parent's is E_INVALID.
+ * - A process must not open one environment twice: closing one drops the POSIX locks of the other.
+ * - A stopped reader pins pages; store_stat shows how far it lags and who it is.
+ * - A file that is shorter than its meta page says would be SIGBUS: store_open refuses it with E_CORRUPT. The same for
+ *   garbage and other versions. Damage inside pages is LMDB's blind spot; views that point outside are E_CORRUPT.
+ *
+ * Bytes that come back are views into the map, valid until the transaction ends, and not to be trusted: check lengths.
+ */
 #ifndef CANDOR_STORE_ENV_H
 #define CANDOR_STORE_ENV_H
 
@@ -17,7 +24,7 @@
 #include "resolver/base/bytes.h"
 #include "resolver/base/err.h"
 
-enum { STORE_TABLES = 16, STORE_READERS = 256 };
+enum { STORE_TABLES = 16, STORE_READERS = 256, STORE_KEY_MAX = 511 };
 
 struct store;     /* an open environment */
 struct store_txn; /* a transaction; one thread */
@@ -25,12 +32,11 @@ struct store_txn; /* a transaction; one thread */
 struct store_config {
     const char *path; /* directory, made when missing (writer) */
     bool writer;
-    const char *const
-        *tables; /* names, opened in this order; index = table id below. Readers: a missing table is E_CORRUPT */
+    /* names, opened in this order; index = table id below. Readers: a missing table is E_CORRUPT */
+    const char *const *tables;
     unsigned table_count;
-    uint64_t integer_keys; /* unused, 0 */
-    uint64_t map_bytes;    /* writer: initial size, grows by itself; reader: 0 */
-    bool bulk; /* writer of a generation nobody reads yet: MDB_NOSYNC | MDB_WRITEMAP off; store_sync() at the end */
+    uint64_t map_bytes; /* writer: initial size, grows by itself; reader: 0 */
+    bool bulk;          /* writer of a generation nobody reads yet: commits are not synced; store_sync() at the end */
 };
 
 int store_open(struct store **s, const struct store_config *c, struct err *err) MUST_USE;
@@ -42,13 +48,19 @@ int store_read_begin(struct store *s, struct store_txn **t, struct err *err) MUS
 void store_read_end(struct store_txn *t);
 /* Milliseconds since store_read_begin. */
 int64_t store_read_age_ms(const struct store_txn *t);
+/* Number of the commit that is seen. As long as it is the same in a later read transaction of this handle, views from
+ * the earlier one hold the same bytes at the same place. */
+uint64_t store_txn_id(const struct store_txn *t);
 
 /* Runs `body` in one write transaction and commits it durably (fdatasync). body returns 0 to commit, negative to abort.
  * On MAP_FULL the map is doubled and body runs again from the start: it must be repeatable. */
 typedef int (*store_body)(struct store_txn *t, void *ctx, struct err *err);
 int store_write(struct store *s, store_body body, void *ctx, struct err *err) MUST_USE;
 
-/* E_NOTFOUND when missing. */
+/* Text for a code that one of the functions below gave: "PATH: what: LMDB's words". Returns `code`. */
+int store_failed(const struct store_txn *t, int code, struct err *err, const char *what);
+
+/* E_NOTFOUND when missing. Keys have 1..511 bytes, values any size. */
 int store_get(struct store_txn *t, unsigned table, struct bytes key, struct bytes *value) MUST_USE;
 int store_put(struct store_txn *t, unsigned table, struct bytes key, struct bytes value) MUST_USE;
 /* As put for a key behind all others (bulk load in order); E_EXISTS when it is not. */
