@@ -16,7 +16,8 @@ struct dns_header {
     uint16_t qd, an, ns, ar;
 };
 
-/* What the OPT RR said. `present` false: the rest is zero. */
+/* What the OPT RR said; `present` false: there was none, udp_size is 512. Of an option that comes twice the first
+ * counts (RFC 7873 section 5.2). Options not named here are skipped. */
 struct dns_edns {
     bool present, dnssec_ok, nsid_present;
     uint8_t version;
@@ -24,9 +25,10 @@ struct dns_edns {
     uint8_t rcode_high;  /* upper eight bits of the extended RCODE */
     struct bytes nsid;   /* into the message */
     struct bytes cookie; /* as received: 8 octets, or 16..40 */
+    struct bytes ecs;    /* client subnet as received (RFC 7871), its shape checked */
     bool keepalive, padding;
-    int ede; /* first EDE code, EDE_NONE when there is none */
-    struct bytes ede_text;
+    int ede;               /* first EDE code, EDE_NONE when there is none */
+    struct bytes ede_text; /* as received: any octets */
 };
 
 struct dns_query {
@@ -40,7 +42,9 @@ struct dns_query {
 
 /* Returns 0, or the RCODE > 0 with which the message is to be answered (FORMERR, NOTIMP for an opcode other than
  * QUERY, NOTIFY, UPDATE; BADVERS), or E_INVALID when it deserves no answer: shorter than a header, or QR set. `q` is
- * filled as far as it could be read; the header always, unless E_INVALID for its length. */
+ * filled as far as it could be read; the header always, unless E_INVALID for its length. question_end 0: no question
+ * could be read, the qname is the root. Exactly one question, and nothing behind the last RR, else FORMERR. The RRs
+ * (of IXFR, NOTIFY, UPDATE) are walked and passed over; a dns_reader takes them out. */
 int dns_query_read(struct dns_query *q, const uint8_t *msg, size_t size) MUST_USE;
 
 struct dns_rr {
@@ -57,17 +61,23 @@ struct dns_reader {
     size_t size, at;
     struct dns_header header;
     uint16_t left[3];
-    unsigned seen;
+    unsigned seen; /* RRs so far */
+    bool opt_seen, tsig_seen;
 };
 
-/* Header and, if there is one, the question (q* may be NULL); more than one question is E_INVALID. */
+/* Header and, if there is one, the question (q* may be NULL); more than one question is E_INVALID. Without a question
+ * (a later message of a zone transfer) the qname is the root, type and class 0. */
 int dns_reader_open(struct dns_reader *r, const uint8_t *msg, size_t size, struct name *qname, uint16_t *qtype,
                     uint16_t *qclass) MUST_USE;
-/* The next RR: 0; E_NOTFOUND behind the last; E_INVALID. OPT comes as any other RR. */
+/* The next RR: 0; E_NOTFOUND behind the last; E_INVALID. OPT and TSIG come as any other RR. Octets behind the last RR
+ * are not looked at. After E_INVALID do not go on. */
 int dns_reader_next(struct dns_reader *r, struct dns_rr *rr) MUST_USE;
-/* Takes an OPT RR apart. */
+/* Takes an OPT RR apart: 0 or E_INVALID (an option that runs out of the RDATA or has not its shape; more than
+ * LIMIT_EDNS_OPTIONS of them). A version above 0 is no error here, its options are not looked at. */
 int dns_edns_read(struct dns_edns *e, const struct dns_rr *opt, const uint8_t *msg, size_t size) MUST_USE;
 
+/* The one name that is the whole RDATA of an NS, CNAME, PTR or DNAME. */
+int dns_name_rdata_read(struct name *n, const struct dns_rr *rr, const uint8_t *msg, size_t size) MUST_USE;
 /* SOA RDATA at rr: serial and minimum (names are checked, not kept). */
 int dns_soa_read(const struct dns_rr *rr, const uint8_t *msg, size_t size, uint32_t *serial,
                  uint32_t *minimum) MUST_USE;

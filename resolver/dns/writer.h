@@ -1,5 +1,6 @@
-/* Writing DNS messages into a buffer of the caller's: never beyond its end, names compressed (RFC 1035 section 4.1.4)
- * against those written before, at most WRITER_NAMES of them remembered. Errors stick: check dns_writer_end() alone.
+/* Writing DNS messages into a buffer of the caller's: never beyond its end, names compressed (RFC 1035 section 4.1.4,
+ * case folded) against those written before, at most WRITER_NAMES of their suffixes remembered. RRs are written section
+ * by section. Errors stick: check dns_writer_end() alone. Nothing allocates.
  *
  * An RRset that does not fit is taken back whole by the caller with dns_writer_mark/rewind and TC set: RRs are never
  * dropped silently. */
@@ -13,12 +14,13 @@ enum { WRITER_NAMES = 32 };
 struct dns_writer {
     uint8_t *buf;
     size_t cap;  /* octets that may be written; lowered by dns_writer_reserve */
+    size_t room; /* octets that there are: at most LIMIT_MESSAGE */
     size_t size; /* written so far */
-    int error;   /* first error: E_FULL when something did not fit */
+    int error;   /* first error: E_FULL when something did not fit, E_INVALID for an RR of an earlier section */
     unsigned names;
     struct {
         uint16_t at;
-        uint16_t hash;
+        uint16_t hash; /* of the suffix that begins there: its size and two of its octets */
     } name[WRITER_NAMES];
     uint16_t counts[4];
 };
@@ -30,10 +32,11 @@ struct dns_mark {
     int error;
 };
 
+/* `flags`: enum dns_flag. `cap` below a header sticks as E_FULL, above LIMIT_MESSAGE it is LIMIT_MESSAGE. */
 void dns_writer_open(struct dns_writer *w, uint8_t *buf, size_t cap, uint16_t id, uint16_t flags, uint8_t opcode);
 /* The question as it was asked, case and all. */
 void dns_writer_question(struct dns_writer *w, const struct name *qname, uint16_t type, uint16_t klass);
-/* An RR with opaque RDATA. */
+/* An RR with opaque RDATA: names in it stay as they are. */
 void dns_writer_rr(struct dns_writer *w, enum dns_section s, const struct name *owner, uint16_t type, uint16_t klass,
                    uint32_t ttl, struct bytes rdata);
 void dns_writer_a(struct dns_writer *w, enum dns_section s, const struct name *owner, uint32_t ttl,
@@ -57,22 +60,27 @@ struct dns_opt {
     uint16_t rcode; /* whole; the upper bits go into OPT, the lower are set by dns_writer_end */
     bool nsid;
     struct bytes nsid_text; /* empty: asks for it */
-    int ede;
-    const char *ede_text; /* EDE_NONE: none */
-    struct bytes cookie;  /* size 0: none */
-    int keepalive;        /* in 100 ms; -1: none */
+    int ede;                /* EDE_NONE: none */
+    const char *ede_text;   /* NULL: none; of a longer one DNS_OPT_TEXT octets are sent */
+    struct bytes cookie;    /* size 0: none */
+    int keepalive;          /* in 100 ms; -1: none; DNS_KEEPALIVE_ASK: without a value, as clients send it (RFC 7828) */
 };
-/* Octets that dns_writer_opt will need, to be reserved before RRs are written. */
+enum { DNS_OPT_TEXT = 255, DNS_KEEPALIVE_ASK = -2 };
+/* An OPT that says nothing but a size: struct dns_opt o = DNS_OPT_INIT(1232); */
+#define DNS_OPT_INIT(size)                                                                                             \
+    { .udp_size = (size), .ede = EDE_NONE, .keepalive = -1 }
+/* Octets that dns_writer_opt will need, to be reserved before RRs are written and released before it is called. */
 size_t dns_opt_size(const struct dns_opt *o);
 void dns_writer_reserve(struct dns_writer *w, size_t octets);
 void dns_writer_release(struct dns_writer *w, size_t octets);
 void dns_writer_opt(struct dns_writer *w, const struct dns_opt *o);
 
 struct dns_mark dns_writer_mark(const struct dns_writer *w);
-void dns_writer_rewind(struct dns_writer *w, const struct dns_mark *m); /* takes back what came since, errors too */
+/* Takes back what came since, errors too; what was reserved or released since stays so. */
+void dns_writer_rewind(struct dns_writer *w, const struct dns_mark *m);
 
-/* Fills in counts, sets `flags` (enum dns_flag) and the lower four bits of rcode. Size of the message, or the error <
- * 0. */
+/* Fills in counts, adds `flags` (enum dns_flag) to those of dns_writer_open and sets the lower four bits of rcode. Size
+ * of the message, or the error < 0. */
 int dns_writer_end(struct dns_writer *w, uint16_t flags, unsigned rcode) MUST_USE;
 
 /* A query: header, question, OPT (NULL: no EDNS). Returns its size or an error. */
