@@ -16,6 +16,7 @@ int data_open(struct data *d) {
     }
     d->value_cap = 16;
     d->value_count = VALUE_FIRST;
+    d->ttl = 35 * 60;
     return 0;
 }
 
@@ -48,14 +49,14 @@ static int grow(void **array, size_t *cap, size_t used, size_t size) {
     return 0;
 }
 
-static int check(const struct data *d, unsigned dataset, uint32_t value) {
-    if (dataset >= LIMIT_DATASETS || value >= d->value_count)
+static int check(const struct data *d, unsigned dataset) {
+    if (dataset >= LIMIT_DATASETS)
         return E_RANGE;
     return data_entries(d) >= LIMIT_LOAD_ENTRIES ? E_FULL : 0;
 }
 
 static int add4(struct data *d, unsigned dataset, uint32_t addr, unsigned bits, uint32_t value) {
-    int rc = check(d, dataset, value);
+    int rc = check(d, dataset);
     if (rc == 0)
         rc = grow((void **)&d->e4, &d->cap4, d->n4, sizeof *d->e4);
     if (rc < 0)
@@ -83,7 +84,7 @@ int data_add4(struct data *d, unsigned dataset, uint32_t first, uint32_t last, u
 }
 
 int data_add6(struct data *d, unsigned dataset, const uint8_t addr[16], unsigned bits, uint32_t value) {
-    int rc = bits > 128 ? E_RANGE : check(d, dataset, value);
+    int rc = bits > 128 ? E_RANGE : check(d, dataset);
     if (rc == 0)
         rc = grow((void **)&d->e6, &d->cap6, d->n6, sizeof *d->e6);
     if (rc < 0)
@@ -136,7 +137,7 @@ static size_t reverse(uint8_t to[LIMIT_NAME_WIRE], const struct name *n) {
 
 int data_add_name(struct data *d, unsigned dataset, const struct name *n, bool wildcard, uint32_t value) {
     uint8_t reversed[LIMIT_NAME_WIRE];
-    int rc = check(d, dataset, value);
+    int rc = check(d, dataset);
     if (rc == 0)
         rc = grow((void **)&d->en, &d->capn, d->nn, sizeof *d->en);
     if (rc < 0)

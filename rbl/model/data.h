@@ -75,7 +75,7 @@ struct data {
     struct name ns[8];
     unsigned ns_count;
     uint32_t ns_ttl;
-    uint32_t ttl;
+    uint32_t ttl;                      /* the zone's; data_open: 35 minutes */
     int64_t timestamp, expires_wall_s; /* $TIMESTAMP; 0: none */
     uint64_t bad_lines;
     struct data_value_index *index;
@@ -83,7 +83,8 @@ struct data {
 
 int data_open(struct data *d);
 void data_free(struct data *d);
-/* Id of an equal value, made when new; E_FULL beyond LIMIT_VALUES. */
+/* Id of an equal value, made when new; E_FULL beyond LIMIT_VALUES. The data_add functions take a value as it is: that
+ * it is one is checked by data_settle. E_FULL beyond LIMIT_LOAD_ENTRIES. */
 int data_value(struct data *d, const struct value *v, uint32_t *id) MUST_USE;
 /* ":127.0.0.2:text $ of $$5"; `to` holds VALUE_TEXT_MAX. Returns `to`. */
 const char *value_text(const struct value *v, char *to);

@@ -66,10 +66,14 @@ static int seen_open(const struct data *d, struct seen *s) {
         size_t kept = 0;                                                                                               \
         for (size_t i = 0, end; i < *n; i = end) {                                                                     \
             const entry *a = &e[i];                                                                                    \
+            if (a->value >= d->value_count)                                                                            \
+                return E_RANGE;                                                                                        \
             for (end = i + 1; end < *n; end++) {                                                                       \
                 const entry *b = &e[end];                                                                              \
                 if (!(a->dataset == b->dataset && (same)))                                                             \
                     break;                                                                                             \
+                if (b->value >= d->value_count)                                                                        \
+                    return E_RANGE;                                                                                    \
             }                                                                                                          \
             int64_t run = name##_run(d, &e[kept], a, end - i, s);                                                      \
             if (run < 0)                                                                                               \
@@ -99,5 +103,8 @@ int data_settle(struct data *d, struct err *err) {
     if (rc == 0)
         rc = settle_name(d, d->en, &d->nn, &s);
     free(s.by_value);
-    return rc == 0 ? 0 : err_set(err, rc, "no memory to sort %llu entries", (unsigned long long)data_entries(d));
+    return rc == 0
+               ? 0
+               : err_set(err, rc, "%s among %llu entries", rc == E_RANGE ? "a value that is none" : "no memory to sort",
+                         (unsigned long long)data_entries(d));
 }

@@ -1,0 +1,109 @@
+/* Inside of rbl/load: one dataset on its way from text to struct data.
+ *
+ *   lines.c  file or memory -> lines     load.c   a line -> directive, default value or entry
+ *   special.c  $SOA and its kin          type.c   the table of dataset types
+ *   ip4.c ip6.c name.c  one entry        value.c  ":A:TXT" and templates        find.c  which line holds an entry
+ *
+ * Lines are C strings: what stands behind a NUL byte is not seen, as rbldnsd does not see it. */
+#ifndef CANDOR_RBL_LOAD_IMPL_H
+#define CANDOR_RBL_LOAD_IMPL_H
+
+#include "rbl/load/load.h"
+
+enum { LOAD_SUBSTS = 11, LOAD_BASE = 10, LOAD_NS = 8 };
+
+/* What one line lists. */
+struct load_entry {
+    bool excluded;
+    const char *rest;     /* behind the address or name */
+    uint32_t first, last; /* IPv4 */
+    uint8_t addr[16];     /* IPv6 */
+    uint8_t bits;         /* IPv6 */
+    bool exact, wild;     /* names: the name, what is below it */
+    struct name name;
+};
+
+/* What load_find* looks for. */
+struct load_key {
+    uint32_t addr;
+    uint8_t addr6[16];
+    unsigned bits;
+    const struct name *name;
+    bool wildcard;
+};
+
+struct load;
+
+/* One dataset type. `parse` returns NULL or what is wrong; `holds`: whether the entry that the key names came from this
+ * line. */
+struct load_type {
+    enum conf_dataset_type type;
+    bool colon_pair; /* a line may begin with "::" and be an entry */
+    const char *(*parse)(const char *s, struct load_entry *e);
+    int (*add)(struct load *l, const struct load_entry *e, uint32_t value);
+    bool (*holds)(const struct load_entry *e, const struct load_key *key);
+};
+/* NULL: not in this version. */
+const struct load_type *load_type(enum conf_dataset_type type);
+
+struct load {
+    struct data *d;
+    unsigned dataset;
+    const struct load_type *type;
+    struct load_report *report;
+    struct err *err;
+    const char *file;
+    unsigned line;
+    struct data raw; /* values as written; entries carry its ids until load_resolve() */
+    size_t from4, from6, fromn;
+    uint32_t first_default, default_value;
+    const char *subst[LOAD_SUBSTS]; /* $0..$9 and $=; NULL: not set */
+    uint32_t maxrange;
+    bool ns_done;
+    struct load_entry entry;
+    const struct load_key *key; /* looking for it instead of loading */
+    struct load_place *place;
+};
+
+static inline bool load_space(char c) { return c == ' ' || c == '\t'; }
+static inline bool load_digit(char c) { return c >= '0' && c <= '9'; }
+static inline bool load_comment(char c) { return c == '#' || c == ';'; }
+static inline const char *load_skip(const char *s) {
+    while (load_space(*s))
+        s++;
+    return s;
+}
+
+/* lines.c: calls `line` with each line, blanks around it and the newline taken off, until it returns other than 0. */
+typedef int (*load_line)(struct load *l, char *text);
+int load_lines_file(struct load *l, const char *path, load_line line) MUST_USE;
+int load_lines_text(struct load *l, const char *text, size_t size, load_line line) MUST_USE;
+
+/* load.c: counts and notes a line that is skipped. */
+void load_note(struct load *l, const char *what, const char *text);
+
+/* ip4.c: 1 to 4 octets; the number of bits they make (8..32), -1: not octets. *s moves behind them. */
+int load_octets(const char **s, uint32_t *addr);
+
+/* name.c: a domain name of `size` bytes as rbldnsd writes it; false: none. */
+bool load_name(struct name *n, const char *text, size_t size);
+/* The word at *s as a name; *s moves to the next word. */
+bool load_name_word(struct name *n, const char **s);
+
+/* special.c: a line behind its '$'. 0 (bad ones are noted), or an error that ends the load. */
+int load_special(struct load *l, const char *s) MUST_USE;
+
+/* value.c: ":A:TXT" or "TXT" over the value `base` of l->raw. NULL, or what is wrong; *rc < 0: no memory or too many.
+ */
+const char *load_value(struct load *l, const char *s, uint32_t base, uint32_t *id, int *rc);
+/* Turns the values of this dataset's entries into final ones. */
+int load_resolve(struct load *l) MUST_USE;
+
+/* load.c: the whole of one dataset; `line` as above. */
+int load_open(struct load *l, struct data *d, unsigned dataset, enum conf_dataset_type type, struct load_report *report,
+              struct err *err) MUST_USE;
+int load_one_line(struct load *l, char *text);
+int load_close(struct load *l, int rc) MUST_USE;
+void load_begin_file(struct load *l, const char *file);
+
+#endif
