@@ -1,0 +1,47 @@
+/* candor-resolver: answers DNS from zones, from the cache, and by asking others. */
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "resolver/base/log.h"
+#include "resolver/base/process.h"
+#include "resolver/parent.h"
+
+static const char PROGRAM[] = "candor-resolver";
+
+/* Takes `--check` out of the arguments. */
+static bool take_check(int *argc, char **argv) {
+    bool found = false;
+    int kept = 0;
+    for (int i = 0; i < *argc; i++) {
+        if (i > 0 && strcmp(argv[i], "--check") == 0)
+            found = true;
+        else
+            argv[kept++] = argv[i];
+    }
+    argv[kept] = NULL;
+    *argc = kept;
+    return found;
+}
+
+static void tell_later(const struct conf *conf) {
+    for (size_t i = 0; i < conf->later.count; i++)
+        if (strncmp(conf->later.at[i], "resolver.", 9) == 0)
+            LOG(LEVEL_WARN, "configuration", KS("key", conf->later.at[i]));
+}
+
+int main(int argc, char **argv) {
+    struct conf *conf = NULL;
+    bool check = take_check(&argc, argv);
+    int status = process_start(PROGRAM, argc, argv, &conf);
+    if (status != 0)
+        return status;
+    if (check) {
+        printf("%s: %s is good\n", PROGRAM, conf->path[0] != '\0' ? conf->path : "the default configuration");
+    } else {
+        tell_later(conf);
+        status = parent_run(conf);
+    }
+    conf_free(conf);
+    return status;
+}

@@ -1,0 +1,113 @@
+/* Composes net, serve, iterate, cache and the zones into one worker. */
+#include "resolver/worker.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "rbl/answer.h"
+#include "resolver/base/clock.h"
+#include "resolver/base/log.h"
+#include "resolver/base/rand.h"
+#include "resolver/iterate/resolve.h"
+#include "resolver/net/loop.h"
+#include "resolver/sender.h"
+#include "resolver/serve/serve.h"
+
+enum { IDENTITY_MAX = 256 + 64 };
+
+struct worker {
+    const struct worker_plan *plan;
+    struct board_worker *slot;
+    struct loop *loop;
+    struct source source;
+    bool source_open;
+    struct sender sender;
+    struct resolve *resolve;
+    struct serve *serve;
+    struct server *server;
+    char identity[IDENTITY_MAX];
+};
+
+/* The slot goes on counting where the predecessor was killed; what is a state and not a count begins anew. */
+static void slot_claim(struct worker *w) {
+    struct board_worker *slot = &w->plan->board->worker[w->plan->index];
+    uint64_t boot;
+    do
+        boot = rand_u64();
+    while (boot == 0);
+    w->slot = slot;
+    board_set(&slot->pid, (uint64_t)getpid());
+    board_set(&slot->boot, boot);
+    board_set(&slot->in_flight, 0);
+    board_set(&slot->tcp_connections, 0);
+    board_set(&slot->receive_queue_bytes, 0);
+    snprintf(w->identity, sizeof w->identity, "%s/%016llx/%u", w->plan->conf->node.name, (unsigned long long)boot,
+             w->plan->index);
+}
+
+static void reply_late(void *ctx, const struct client *c, const uint8_t *msg, size_t size) {
+    struct worker *w = ctx;
+    server_reply(w->server, c, msg, size);
+}
+
+static void on_stop(void *ctx, int signum) {
+    struct worker *w = ctx;
+    (void)signum;
+    loop_stop(w->loop);
+}
+
+static int worker_open(struct worker *w, struct err *err) {
+    const struct worker_plan *plan = w->plan;
+    int e = loop_open(&w->loop, err);
+    if (e != 0 || (e = loop_signal(w->loop, SIGTERM, on_stop, w, err)) != 0)
+        return e;
+    if ((e = answer_open(&w->source, plan->conf, plan->board, err)) != 0)
+        return e;
+    w->source_open = true;
+    if ((e = net_sender_open(&w->sender, w->loop, plan->conf, err)) != 0)
+        return e;
+    struct resolve_config resolve = {.conf = plan->conf, .cache = plan->cache, .sender = w->sender, .stats = w->slot};
+    if ((e = resolve_open(&w->resolve, &resolve, err)) != 0)
+        return e;
+    struct serve_config serve = {.conf = plan->conf,
+                                 .source = &w->source,
+                                 .cache = plan->cache,
+                                 .resolve = w->resolve,
+                                 .stats = w->slot,
+                                 .identity = w->identity,
+                                 .reply = reply_late,
+                                 .reply_ctx = w};
+    if ((e = serve_open(&w->serve, &serve, err)) != 0)
+        return e;
+    e = server_open(&w->server, w->loop, plan->sockets, serve_handle, serve_batch, w->serve, w->slot, err);
+    return e != 0 ? e : loop_beat(w->loop, NULL, w->slot);
+}
+
+static void worker_close(struct worker *w) {
+    resolve_close(w->resolve);
+    if (w->server != NULL)
+        server_close(w->server);
+    serve_close(w->serve);
+    if (w->source_open)
+        answer_close(&w->source);
+    if (w->sender.ops != NULL)
+        net_sender_close(&w->sender);
+    if (w->loop != NULL)
+        loop_close(w->loop);
+}
+
+int worker_run(const struct worker_plan *plan) {
+    struct worker w = {.plan = plan};
+    struct err err = {0};
+    signal(SIGINT, SIG_IGN); /* a terminal's Ctrl-C reaches everyone: the parent decides */
+    signal(SIGHUP, SIG_IGN);
+    slot_claim(&w);
+    int e = worker_open(&w, &err);
+    if (e == 0)
+        e = loop_run(w.loop);
+    else
+        LOG(LEVEL_ERROR, "worker cannot start", KU("worker", plan->index), KS("why", err.text));
+    worker_close(&w);
+    return e == 0 ? 0 : 1;
+}
