@@ -1,0 +1,247 @@
+/* Files: what may be read, what is said about them, and which line an entry comes from. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "rbl/load/impl.h"
+
+static char dir[64], path[2][128];
+static const char *paths[2] = {path[0], path[1]};
+static struct data *d;
+static struct load_report report;
+static struct err err;
+
+static int setup(void **state) {
+    (void)state;
+    strcpy(dir, "/tmp/test_file.XXXXXX");
+    assert_non_null(mkdtemp(dir));
+    for (int i = 0; i < 2; i++)
+        snprintf(path[i], sizeof path[i], "%s/list%d", dir, i);
+    d = calloc(1, sizeof *d);
+    assert_int_equal(data_open(d), 0);
+    d->dataset_count = 1;
+    memset(&report, 0, sizeof report);
+    return 0;
+}
+
+static int teardown(void **state) {
+    (void)state;
+    for (int i = 0; i < 2; i++)
+        if (unlink(path[i]) < 0)
+            rmdir(path[i]);
+    rmdir(dir);
+    data_free(d);
+    free(d);
+    return 0;
+}
+
+static void write_file(int i, const char *text, size_t size) {
+    FILE *f = fopen(path[i], "w");
+    assert_non_null(f);
+    assert_int_equal(fwrite(text, 1, size, f), size);
+    assert_int_equal(fclose(f), 0);
+}
+
+static void set_time(int i, time_t when) {
+    struct timespec t[2] = {{.tv_sec = when}, {.tv_sec = when}};
+    assert_int_equal(utimensat(AT_FDCWD, path[i], t, 0), 0);
+}
+
+static int load(enum conf_dataset_type type, size_t files) {
+    struct conf_list_text list = {.at = paths, .count = files};
+    d->dataset[0].type = type;
+    return load_dataset(d, 0, &list, &report, &err);
+}
+
+static void files_of_a_dataset_follow_each_other(void **state) {
+    (void)state;
+    write_file(0, ":4:first $1\n1.0.0.1\n$SOA 0 a b 0 1 1 1 1", 43);
+    write_file(1, "1.0.0.2\n$1 one\nbad", 18);
+    set_time(0, 1700000005);
+    set_time(1, 1700000003);
+    assert_int_equal(load(DATASET_IP4SET, 2), 0);
+    assert_int_equal(data_settle(d, &err), 0);
+    assert_int_equal(d->n4, 2);
+    char text[VALUE_TEXT_MAX];
+    assert_string_equal(value_text(&d->value[d->e4[0].value], text), ":127.0.0.4:first one");
+    assert_string_equal(value_text(&d->value[d->e4[1].value], text), ":127.0.0.2:");
+    assert_int_equal(report.bad_lines, 1);
+    assert_ptr_equal(report.note[0].file, paths[1]);
+    assert_int_equal(report.note[0].line, 3);
+    assert_int_equal(report.newest_file_wall_s, 1700000005);
+    assert_int_equal(d->soa.serial, 1700000005);
+    assert_int_equal(report.lines, 6);
+    assert_int_equal(report.bytes, 61);
+}
+
+static void what_cannot_be_read(void **state) {
+    (void)state;
+    assert_int_equal(load(DATASET_IP4SET, 1), E_NOTFOUND);
+    assert_non_null(strstr(err.text, path[0]));
+    assert_int_equal(mkdir(path[0], 0700), 0);
+    assert_int_equal(load(DATASET_IP4SET, 1), E_INVALID);
+    assert_int_equal(rmdir(path[0]), 0);
+    assert_int_equal(mkfifo(path[0], 0600), 0);
+    assert_int_equal(load(DATASET_IP4SET, 1), E_INVALID); /* and does not wait for a writer */
+    assert_int_equal(unlink(path[0]), 0);
+    write_file(0, "", 0);
+    assert_int_equal(load(DATASET_IP4SET, 1), 0);
+    assert_int_equal(data_entries(d), 0);
+}
+
+static int write_on(struct load *l, char *text) {
+    (void)text;
+    if (l->line == 1)
+        write_file(0, "1.0.0.1\n1.0.0.2\n1.0.0.3\n", 24);
+    return 0;
+}
+
+static int rename_over(struct load *l, char *text) {
+    (void)text;
+    if (l->line == 1) {
+        write_file(1, "new", 3);
+        assert_int_equal(rename(path[1], path[0]), 0);
+    }
+    return 0;
+}
+
+static void a_file_that_changes_meanwhile(void **state) {
+    (void)state;
+    struct load l = {.d = d, .report = &report, .err = &err, .file = path[0]};
+    write_file(0, "1.0.0.1\n1.0.0.2\n", 16);
+    set_time(0, 1700000000);
+    assert_int_equal(load_lines_file(&l, path[0], write_on), E_AGAIN);
+    l.line = 0;
+    assert_int_equal(load_lines_file(&l, path[0], rename_over), 0); /* the old one was read whole */
+    assert_int_equal(l.line, 3);
+}
+
+static void write_gzip(int i, const char *text, size_t size) {
+    gzFile gz = gzopen(path[i], "wb");
+    assert_non_null(gz);
+    assert_int_equal(gzwrite(gz, text, (unsigned)size), (int)size);
+    assert_int_equal(gzclose(gz), Z_OK);
+}
+
+static void gzip(void **state) {
+    (void)state;
+    size_t size = 3 << 20, at = 0;
+    char *text = malloc(size);
+    unsigned n = 0;
+    for (; at + 32 < size; n++)
+        at += (size_t)sprintf(text + at, "10.%u.%u.%u\n", n >> 16, n >> 8 & 255, n & 255);
+    write_gzip(0, text, at);
+    assert_int_equal(load(DATASET_IP4SET, 1), 0);
+    assert_int_equal(d->n4, n);
+    assert_int_equal(report.bytes, at);
+    struct stat st;
+    assert_int_equal(stat(path[0], &st), 0);
+    assert_int_equal(truncate(path[0], st.st_size / 2), 0);
+    assert_int_equal(load(DATASET_IP4SET, 1), E_CORRUPT);
+    write_file(0, "\x1f\x8b plain rubbish", 16);
+    assert_int_equal(load(DATASET_IP4SET, 1), E_CORRUPT);
+    write_file(0, "\x1f\x8b", 2);
+    assert_int_equal(load(DATASET_IP4SET, 1), E_CORRUPT);
+    free(text);
+}
+
+static void lines_across_blocks(void **state) {
+    (void)state;
+    size_t size = 4 << 20, at = 0;
+    char *text = malloc(size);
+    unsigned n = 0;
+    for (; at + 64 < size; n++)
+        at += (size_t)sprintf(text + at, "%*s10.%u.%u.%u :5:x\n", (int)(n % 7), "", n >> 16, n >> 8 & 255, n & 255);
+    write_file(0, text, at - 1); /* without the last newline */
+    assert_int_equal(load(DATASET_IP4TRIE, 1), 0);
+    assert_int_equal(data_settle(d, &err), 0);
+    assert_int_equal(d->n4, n);
+    for (unsigned i = 0; i < n; i++)
+        if (d->e4[i].addr != (10u << 24 | i) || d->e4[i].bits != 32)
+            fail_msg("entry %u", i);
+    assert_int_equal(report.lines, n);
+    assert_int_equal(report.bad_lines, 0);
+    free(text);
+}
+
+static unsigned line4(enum conf_dataset_type type, const char *addr, unsigned bits, struct load_place *place) {
+    struct conf_list_text list = {.at = paths, .count = 2};
+    struct in_addr a;
+    assert_int_equal(inet_pton(AF_INET, addr, &a), 1);
+    assert_int_equal(load_find4(type, &list, ntohl(a.s_addr), bits, place, &err), 0);
+    return place->line;
+}
+
+static void which_line(void **state) {
+    (void)state;
+    struct load_place place;
+    static const char one[] = "# 1\n10.0.0.0/8 :2:wide\n10.1.2\n$MAXRANGE4 65536\n11/8\n";
+    static const char two[] = "\n10.1.3.1-10 some\ttext \xc3\xa9 \xff\n!10.1.2.3\n11/8\n";
+    write_file(0, one, sizeof one - 1);
+    write_file(1, two, sizeof two - 1);
+    assert_int_equal(line4(DATASET_IP4SET, "10.9.9.9", 8, &place), 2);
+    assert_string_equal(place.text, "10.0.0.0/8 :2:wide");
+    assert_ptr_equal(place.file, paths[0]);
+    assert_int_equal(line4(DATASET_IP4SET, "10.1.2.77", 24, &place), 3);
+    assert_int_equal(line4(DATASET_IP4SET, "10.1.3.5", 30, &place), 2);
+    assert_ptr_equal(place.file, paths[1]);
+    assert_string_equal(place.text, "10.1.3.1-10 some?text \xc3\xa9 ?");
+    assert_int_equal(line4(DATASET_IP4SET, "10.1.3.8", 31, &place), 2);
+    assert_int_equal(line4(DATASET_IP4SET, "10.1.3.8", 32, &place), 0); /* part of 10.1.3.8/31 */
+    assert_int_equal(line4(DATASET_IP4SET, "10.1.2.3", 32, &place), 3);
+    assert_string_equal(place.text, "!10.1.2.3");
+    assert_int_equal(line4(DATASET_IP4SET, "11.0.0.1", 8, &place), 0);
+    assert_null(place.file);
+}
+
+static void which_line_of_other_types(void **state) {
+    (void)state;
+    struct conf_list_text list = {.at = paths, .count = 1};
+    struct load_place place;
+    uint8_t addr[16];
+    struct name n;
+    write_file(0, "2001:db8::/32\n2001:db8:1::/48\n.x.org\n*.y.org\ny.org :9\n", 54);
+    assert_int_equal(inet_pton(AF_INET6, "2001:db8:1::7", addr), 1);
+    assert_int_equal(load_find6(DATASET_IP6TRIE, &list, addr, 48, &place, &err), 0);
+    assert_int_equal(place.line, 2);
+    assert_int_equal(load_find6(DATASET_IP6TRIE, &list, addr, 32, &place, &err), 0);
+    assert_int_equal(place.line, 1);
+    assert_int_equal(load_find6(DATASET_IP6TRIE, &list, addr, 47, &place, &err), 0);
+    assert_int_equal(place.line, 0);
+    assert_int_equal(load_find6(DATASET_IP6TRIE, &list, addr, 129, &place, &err), E_RANGE);
+    assert_int_equal(name_from_text(&n, "X.org.", NULL), 0);
+    assert_int_equal(load_find_name(DATASET_DNSET, &list, &n, true, &place, &err), 0);
+    assert_int_equal(place.line, 3);
+    assert_int_equal(load_find_name(DATASET_DNSET, &list, &n, false, &place, &err), 0);
+    assert_int_equal(place.line, 3);
+    assert_int_equal(name_from_text(&n, "y.org.", NULL), 0);
+    assert_int_equal(load_find_name(DATASET_DNSET, &list, &n, false, &place, &err), 0);
+    assert_int_equal(place.line, 5);
+    assert_int_equal(load_find_name(DATASET_GENERIC, &list, &n, false, &place, &err), E_UNSUPPORTED);
+    assert_int_equal(unlink(path[0]), 0);
+    assert_int_equal(load_find_name(DATASET_DNSET, &list, &n, false, &place, &err), E_NOTFOUND);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(files_of_a_dataset_follow_each_other, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_cannot_be_read, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_file_that_changes_meanwhile, setup, teardown),
+        cmocka_unit_test_setup_teardown(gzip, setup, teardown),
+        cmocka_unit_test_setup_teardown(lines_across_blocks, setup, teardown),
+        cmocka_unit_test_setup_teardown(which_line, setup, teardown),
+        cmocka_unit_test_setup_teardown(which_line_of_other_types, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
