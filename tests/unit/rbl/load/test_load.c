@@ -262,8 +262,8 @@ static void name_forms(void **state) {
         const char *value;
     } wanted[] = {
         {"\3com\7example", 12, false, ":127.0.0.3:it"}, {"\3net\4both", 9, false, ":127.0.0.2:list"},
-        {"\3org\4wild", 9, true, ":127.0.0.2:"},        {"\x10with.dot.and\ttab", 17, false, ":127.0.0.2:"},
-        {"\3net\4both", 9, true, ":127.0.0.2:list"},    {"\3org\6cluded\2ex", 14, false, NULL},
+        {"\3net\4both", 9, true, ":127.0.0.2:list"},    {"\3org\4wild", 9, true, ":127.0.0.2:"},
+        {"\3org\6cluded\2ex", 14, false, NULL},         {"\x10with.dot.and\ttab", 17, false, ":127.0.0.2:"},
     };
     assert_int_equal(report.bad_lines, 4);
     assert_int_equal(d->nn, ARRAY_SIZE(wanted));
