@@ -1,0 +1,32 @@
+/* From a health document (draft-inadarei-api-health-check) to what the Nagios plug-in convention wants: one line, one
+ * code. */
+#ifndef CANDOR_COMMAND_JUDGE_H
+#define CANDOR_COMMAND_JUDGE_H
+
+#include <jansson.h>
+#include <stdio.h>
+
+enum judge_state { JUDGE_OK, JUDGE_WARNING, JUDGE_CRITICAL, JUDGE_UNKNOWN, JUDGE_STATES }; /* the exit codes */
+
+const char *judge_name(enum judge_state s);
+
+/* "pass" "ok" "up" -> OK, "warn" -> WARNING, "fail" "error" "down" -> CRITICAL, anything else -> UNKNOWN. */
+enum judge_state judge_status(const char *status);
+
+/* OK < WARNING < UNKNOWN < CRITICAL: how bad. */
+unsigned judge_badness(enum judge_state s);
+
+struct judgement {
+    enum judge_state state;
+    size_t checks, counts[JUDGE_STATES];
+    char sentence[600]; /* cleaned */
+};
+
+/* Reads the document. Its own status counts, but nothing that its checks say is overlooked: a document that says pass
+ * over a failing check is judged by the check. What is no such document is UNKNOWN. */
+void judge(struct judgement *j, const json_t *doc);
+
+/* Each check that does not pass, worst first, a line each. */
+void judge_print_checks(const json_t *doc, FILE *to);
+
+#endif

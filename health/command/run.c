@@ -1,0 +1,161 @@
+/* candor run: makes what the daemons need (folders, lock, board) and supervises them in the foreground. */
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "health/command/command.h"
+#include "health/command/supervise.h"
+#include "resolver/base/bytes.h"
+#include "resolver/base/log.h"
+#include "resolver/base/rand.h"
+
+enum { FOLDER_MODE = 0750, LOCK_MODE = 0600, LOCK_WAIT_TRIES = 100, LOCK_WAIT_MS = 50 };
+
+/* Makes a folder and those above it; gives the last one, when it is new, to `owner`. */
+static int make_folder(const char *path, const struct passwd *owner, struct err *err) {
+    char part[4096];
+    if (text_copy(part, sizeof part, path) != strlen(path))
+        return err_set(err, E_RANGE, "%s: path too long", path);
+    for (char *slash = strchr(part + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        if (mkdir(part, 0755) != 0 && errno != EEXIST)
+            return err_errno(err, "%s", part);
+        *slash = '/';
+    }
+    if (mkdir(path, FOLDER_MODE) == 0) {
+        if (owner != NULL && chown(path, owner->pw_uid, owner->pw_gid) != 0)
+            return err_errno(err, "%s", path);
+    } else if (errno != EEXIST) {
+        return err_errno(err, "%s", path);
+    }
+    struct stat st;
+    if (stat(path, &st) != 0)
+        return err_errno(err, "%s", path);
+    return S_ISDIR(st.st_mode) ? 0 : err_set(err, E_INVALID, "%s: expected a folder", path);
+}
+
+static int lock_file(const char *run, const char *name, unsigned tries, int *fd, struct err *err) {
+    char path[4096];
+    if (snprintf(path, sizeof path, "%s/%s", run, name) >= (int)sizeof path)
+        return err_set(err, E_RANGE, "%s: path too long", run);
+    *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, LOCK_MODE);
+    if (*fd < 0)
+        return err_errno(err, "%s", path);
+    for (unsigned i = 0; flock(*fd, LOCK_EX | LOCK_NB) != 0; i++) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return err_errno(err, "%s", path);
+        if (i >= tries)
+            return err_set(err, E_EXISTS, "%s is held", path);
+        (void)nanosleep(&(struct timespec){.tv_nsec = LOCK_WAIT_MS * 1000000L}, NULL);
+    }
+    return 0;
+}
+
+/* Two locks: one is this process's, the other is shared with all daemons and ends with the last of them. After a kill
+ * of `candor run` its children die too, a moment later: for that moment a new one waits here. */
+static int lock(const char *run, int *own, int *daemons, struct err *err) {
+    int rc = lock_file(run, "candor.lock", 0, own, err);
+    if (rc == E_EXISTS)
+        return err_set(err, rc, "another `candor run` works in %s", run);
+    if (rc < 0)
+        return rc;
+    rc = lock_file(run, "daemons.lock", LOCK_WAIT_TRIES, daemons, err);
+    return rc == E_EXISTS ? err_set(err, rc, "daemons of an earlier `candor run` are still alive in %s", run) : rc;
+}
+
+/* A new boot of the node: counters begin at nothing, and nobody who still maps the old page can write on this one. */
+static int new_board(struct board **b, const char *run, const struct passwd *owner, struct err *err) {
+    char path[4096];
+    if (snprintf(path, sizeof path, "%s/candor.board", run) >= (int)sizeof path)
+        return err_set(err, E_RANGE, "%s: path too long", run);
+    if (unlink(path) != 0 && errno != ENOENT)
+        return err_errno(err, "%s", path);
+    int rc = board_attach(b, run, err);
+    if (rc < 0)
+        return rc;
+    if (owner != NULL && chown(path, owner->pw_uid, owner->pw_gid) != 0)
+        return err_errno(err, "%s", path);
+    uint64_t boot = rand_u64();
+    board_set(&(*b)->node_boot, boot != 0 ? boot : 1);
+    return 0;
+}
+
+static int signals(int *fd, struct err *err) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGCHLD);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    (void)signal(SIGPIPE, SIG_IGN);
+    /* Blocked, so that they reach the descriptor: also as PID 1, where the kernel drops what has no handler. */
+    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
+        return err_errno(err, "sigprocmask");
+    *fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    return *fd < 0 ? err_errno(err, "signalfd") : 0;
+}
+
+static void announce(const struct conf *conf) {
+    LOG(LEVEL_INFO, "candor run", KS("version", CANDOR_VERSION), KS("node", conf->node.name),
+        KS("config", conf->path[0] != '\0' ? conf->path : "none: the defaults"));
+    for (size_t i = 0; i < conf->later.count; i++)
+        LOG(LEVEL_WARN, "configured, but not in this version", KS("key", conf->later.at[i]));
+}
+
+static int run_node(const struct conf *conf, struct err *err) {
+    int own = -1, daemons = -1, rc;
+    struct supervise_plan plan = {
+        .config = conf->path[0] != '\0' ? conf->path : NULL,
+        .lock_fd = -1,
+        .signal_fd = -1,
+        .restart_hung = conf->health.heal.restart_hung,
+        .policy = {conf->health.heal.max_restarts, (int64_t)conf->health.heal.within_s * 1000},
+    };
+    const struct passwd *owner = NULL;
+    if (conf->node.user[0] != '\0' && (owner = getpwnam(conf->node.user)) == NULL)
+        return err_set(err, E_NOTFOUND, "node.user: no user '%s' on this machine", conf->node.user);
+    if ((rc = make_folder(conf->node.run, owner, err)) < 0 || (rc = make_folder(conf->node.state, owner, err)) < 0 ||
+        (rc = lock(conf->node.run, &own, &daemons, err)) < 0 ||
+        (rc = new_board(&plan.board, conf->node.run, owner, err)) < 0 || (rc = signals(&plan.signal_fd, err)) < 0)
+        return rc; /* the process ends: the kernel closes what was opened */
+    plan.lock_fd = daemons;
+    announce(conf);
+    rc = supervise(&plan, err);
+    board_detach(plan.board);
+    return rc;
+}
+
+static int run(const struct args *a) {
+    struct conf *conf;
+    struct err err = {0};
+    if (args_config(a, &conf) < 0)
+        return EXIT_TROUBLE;
+    log_open("candor", conf->log.level, conf->log.format, conf->log.target);
+    int rc = run_node(conf, &err);
+    if (rc < 0)
+        fprintf(stderr, "candor run: %s\n", err.text);
+    conf_free(conf);
+    return rc < 0 ? EXIT_TROUBLE : EXIT_WELL;
+}
+
+const struct command command_run = {
+    .name = "run",
+    .synopsis = "",
+    .summary = "starts the node: candor-sync, candor-resolver and candor-health, supervised, in the foreground",
+    .manual =
+        "Prints one line \"candor: ready\" on stderr when the node first answers as it should (/readyz).\n"
+        "What dies is started again at once, and later and later while it keeps dying young; what hangs is ended and\n"
+        "started again, at most heal.max-restarts times within heal.within. SIGTERM and SIGINT stop the node (exit\n"
+        "code 0), SIGHUP makes candor-sync read its files again. Works as PID 1 of a container. Exit code 2 when the\n"
+        "configuration is wrong or another `candor run` works in the same run folder.",
+    .options = OPTION_CONFIG,
+    .run = run,
+};
