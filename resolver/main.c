@@ -1,6 +1,7 @@
 /* candor-resolver: answers DNS from zones, from the cache, and by asking others. */
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "resolver/base/log.h"
@@ -24,7 +25,10 @@ static bool take_check(int *argc, char **argv) {
     return found;
 }
 
+/* Under `candor run` the supervisor has said so for all daemons. */
 static void tell_later(const struct conf *conf) {
+    if (getenv("CANDOR_SUPERVISED") != NULL)
+        return;
     for (size_t i = 0; i < conf->later.count; i++)
         if (strncmp(conf->later.at[i], "resolver.", 9) == 0)
             LOG(LEVEL_WARN, "configuration", KS("key", conf->later.at[i]));
