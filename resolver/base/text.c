@@ -73,8 +73,7 @@ static bool base64_group(uint8_t out[3], const char *in, size_t pad) {
     out[0] = (uint8_t)(bits >> 16);
     out[1] = (uint8_t)(bits >> 8);
     out[2] = (uint8_t)bits;
-    /* Bits that stand for nothing must be zero, or two texts would mean one secret. */
-    return (bits & ((1u << pad * 8) - 1)) == 0;
+    return true;
 }
 
 long text_base64(uint8_t *to, size_t cap, const char *text) {

@@ -17,8 +17,9 @@ const char *text_shown(char to[TEXT_SHOWN_MAX], const char *text);
 /* Length of the UTF-8 sequence (RFC 3629) at the start of `size` bytes: 1..4, or 0 when they start with none. */
 size_t text_utf8(const uint8_t *at, size_t size);
 
-/* RFC 4648 section 4, padding required, no blanks. Returns the number of bytes written, or -1 when the text is not
- * base64 or has more than `cap` bytes in it. `to` may be NULL to check only (cap is then the greatest length). */
+/* RFC 4648 section 4, padding required, no blanks; bits behind the last byte are ignored, as others do. Returns the
+ * number of bytes written, or -1 when the text is not base64 or has more than `cap` bytes in it. `to` may be NULL to
+ * check only (cap is then the greatest length). */
 long text_base64(uint8_t *to, size_t cap, const char *text);
 
 #endif

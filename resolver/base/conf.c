@@ -1,0 +1,208 @@
+#include "resolver/base/conf.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "resolver/base/arena.h"
+#include "resolver/base/bytes.h"
+#include "resolver/base/conf_check.h"
+#include "resolver/base/conf_fill.h"
+#include "resolver/base/conf_raw_health.h"
+#include "resolver/base/conf_raw_rbl.h"
+#include "resolver/base/conf_raw_resolver.h"
+
+struct whole {
+    struct conf conf;
+    struct arena arena; /* all that conf points at */
+};
+
+/* libcyaml says what is wrong to a log only. After conf_check() nothing can be, so its first words are kept as they
+ * are, for the case that it knows better. */
+struct cyaml_words {
+    char text[160];
+};
+
+static void keep_words(cyaml_log_t level, void *ctx, const char *fmt, va_list args) {
+    struct cyaml_words *w = ctx;
+    if (level < CYAML_LOG_ERROR || w->text[0] != '\0')
+        return;
+    if (vsnprintf(w->text, sizeof(w->text), fmt, args) < 0)
+        w->text[0] = '\0';
+    w->text[strcspn(w->text, "\n")] = '\0';
+}
+
+static int read_raw(struct conf_raw **raw, const cyaml_config_t *config, struct cyaml_words *words, const char *text,
+                    size_t size, const char *label, struct err *err) {
+    cyaml_err_t rc = cyaml_load_data((const uint8_t *)text, size, config, &conf_schema, (cyaml_data_t **)raw, NULL);
+    if (rc == CYAML_OK)
+        return E_OK;
+    return err_set(err, rc == CYAML_ERR_OOM ? E_NOMEM : E_INVALID, "%s:1: expected a configuration: %s (%s)", label,
+                   cyaml_strerror(rc), words->text);
+}
+
+static void fill(struct conf_reader *r, const struct conf_raw *in, const struct conf_tree *root) {
+    struct conf *out = r->conf;
+    conf_fill_node(r, CONF_RAW_OR_EMPTY(in->node), &out->node);
+    conf_fill_log(r, CONF_RAW_OR_EMPTY(in->log), &out->log);
+    conf_fill_rbl(r, CONF_RAW_OR_EMPTY(in->rbl), &out->rbl);
+    conf_fill_resolver(r, CONF_RAW_OR_EMPTY(in->resolver), &out->resolver);
+    conf_fill_health(r, CONF_RAW_OR_EMPTY(in->health), &out->health);
+    conf_cross_check(r);
+    conf_list_later(r, root);
+}
+
+/* Both forms of the text into `w`; the forms themselves end here. */
+static int convert(struct whole *w, const char *text, size_t size, const char *base_dir, const char *label,
+                   struct err *err) {
+    struct arena scratch = {0};
+    struct conf_tree *root = NULL;
+    struct conf_raw *raw = NULL, empty = {0};
+    struct cyaml_words words = {""};
+    cyaml_config_t config = {.log_fn = keep_words,
+                             .log_ctx = &words,
+                             .mem_fn = cyaml_mem,
+                             .log_level = CYAML_LOG_ERROR,
+                             .flags = CYAML_CFG_NO_ALIAS};
+    struct conf_reader r = {.arena = &w->arena, .err = err, .label = label, .base_dir = base_dir, .conf = &w->conf};
+    int rc = conf_tree_read(&root, &scratch, text, size, label, err);
+    if (rc != E_OK)
+        goto out;
+    if (root != NULL && root->null)
+        root = NULL;
+    if (root != NULL) {
+        rc = conf_check(root, label, err);
+        if (rc == E_OK)
+            rc = read_raw(&raw, &config, &words, text, size, label, err);
+        if (rc != E_OK)
+            goto out;
+    }
+    r.at[0].node = root;
+    r.depth = 1;
+    fill(&r, raw != NULL ? raw : &empty, root);
+    rc = r.rc;
+out:
+    (void)cyaml_free(&config, &conf_schema, raw, 0);
+    arena_free(&scratch);
+    return rc;
+}
+
+/* `path` is absolute or "". */
+static int read_text(struct conf **conf, const char *text, size_t size, const char *base_dir, const char *label,
+                     const char *path, struct err *err) {
+    struct whole *w = calloc(1, sizeof(*w));
+    int rc = E_NOMEM;
+    *conf = NULL;
+    if (w == NULL)
+        return err_set(err, E_NOMEM, "%s: no memory", label);
+    if (size > LIMIT_CONF_BYTES)
+        rc = err_set(err, E_FULL, "%s:1: expected at most %d bytes, got %zu", label, LIMIT_CONF_BYTES, size);
+    else
+        rc = convert(w, text, size, base_dir, label, err);
+    if (rc == E_OK) {
+        w->conf.path = arena_text(&w->arena, path, strlen(path));
+        if (w->conf.path == NULL)
+            rc = err_set(err, E_NOMEM, "%s: no memory", label);
+    }
+    if (rc == E_OK)
+        *conf = &w->conf;
+    else
+        conf_free(&w->conf);
+    return rc;
+}
+
+int conf_read_text(struct conf **conf, const char *text, size_t size, const char *base_dir, const char *label,
+                   struct err *err) {
+    return read_text(conf, text, size, base_dir, label, "", err);
+}
+
+/* Up to one byte more than a configuration may have, so that the caller sees that it has more. */
+static int slurp(char **text, size_t *size, const char *path, struct err *err) {
+    const size_t cap = LIMIT_CONF_BYTES + 1;
+    int fd = open(path, O_RDONLY | O_CLOEXEC), rc = E_OK;
+    ssize_t n = 1;
+    *size = 0;
+    *text = NULL;
+    if (fd < 0)
+        return err_errno(err, "%s", path);
+    *text = malloc(cap);
+    if (*text == NULL)
+        rc = err_set(err, E_NOMEM, "%s: no memory", path);
+    while (rc == E_OK && n != 0 && *size < cap) {
+        n = read(fd, *text + *size, cap - *size);
+        if (n < 0 && errno != EINTR)
+            rc = err_errno(err, "%s", path);
+        *size += n > 0 ? (size_t)n : 0;
+    }
+    (void)close(fd);
+    return rc;
+}
+
+static int absolute(char to[PATH_MAX], const char *path, struct err *err) {
+    char cwd[PATH_MAX] = "";
+    int n;
+    if (path[0] != '/' && getcwd(cwd, sizeof(cwd)) == NULL)
+        return err_errno(err, "%s: working directory", path);
+    n = snprintf(to, PATH_MAX, "%s%s%s", cwd, cwd[0] != '\0' && cwd[1] != '\0' ? "/" : "", path);
+    return n > 0 && n < PATH_MAX ? E_OK : err_set(err, E_RANGE, "%s: the path is too long", path);
+}
+
+/* The directory that the file is named in, links not followed: what stands beside it is meant. */
+static void directory_of(char to[PATH_MAX], const char *path) {
+    const char *slash = strrchr(path, '/');
+    size_t n = slash != NULL && slash != path ? (size_t)(slash - path) : 1;
+    memcpy(to, path, n);
+    to[n] = '\0';
+}
+
+int conf_read(struct conf **conf, const char *path, struct err *err) {
+    char full[PATH_MAX], directory[PATH_MAX], *text = NULL;
+    size_t size = 0;
+    int rc;
+    *conf = NULL;
+    if (path == NULL)
+        return read_text(conf, "", 0, "/", "defaults", "", err);
+    rc = absolute(full, path, err);
+    if (rc == E_OK)
+        rc = slurp(&text, &size, path, err);
+    if (rc == E_OK) {
+        directory_of(directory, full);
+        rc = read_text(conf, text, size, directory, path, full, err);
+    }
+    free(text);
+    return rc;
+}
+
+void conf_free(struct conf *conf) {
+    struct whole *w;
+    struct arena arena;
+    if (conf == NULL)
+        return;
+    w = CONTAINER_OF(conf, struct whole, conf);
+    arena = w->arena;
+    arena_free(&arena);
+    free(w);
+}
+
+size_t conf_upstreams(const struct conf *conf, struct addr *to, size_t cap) {
+    const struct conf_resolver *r = &conf->resolver;
+    size_t count = 0;
+    for (size_t i = 0; i < r->forward_count; i++) {
+        for (size_t j = 0; j < r->forward[i].to.count; j++) {
+            const struct addr *a = &r->forward[i].to.at[j];
+            size_t k = 0;
+            while (k < count && k < cap && !addr_same(&to[k], a))
+                k++;
+            if (k < count && k < cap)
+                continue;
+            if (count < cap)
+                to[count] = *a;
+            count++;
+        }
+    }
+    return count;
+}

@@ -1,0 +1,198 @@
+/* Section `rbl`. */
+#include <stdio.h>
+#include <string.h>
+
+#include "resolver/base/conf_fill.h"
+#include "resolver/base/conf_raw_rbl.h"
+#include "resolver/base/text.h"
+
+enum { TRANSFER_PORT = 53, TTL_MAX_S = 0x7fffffff /* RFC 2181 section 8 */ };
+
+static const struct conf_word dataset_words[] = {
+    {"ip4set", DATASET_IP4SET},   {"ip4tset", DATASET_IP4TSET},
+    {"ip4trie", DATASET_IP4TRIE}, {"ip6tset", DATASET_IP6TSET},
+    {"ip6trie", DATASET_IP6TRIE}, {"dnset", DATASET_DNSET},
+    {"generic", DATASET_GENERIC}, {"combined", DATASET_COMBINED},
+    {"acl", DATASET_ACL},         {NULL, 0},
+};
+_Static_assert(sizeof(dataset_words) / sizeof(dataset_words[0]) == DATASET_TYPES + 1, "one word per type");
+
+const char *conf_dataset_name(enum conf_dataset_type type) {
+    return (unsigned)type < DATASET_TYPES ? dataset_words[type].word : "unknown";
+}
+
+/* RFC 8945 section 6, without MD5. */
+static const char *algorithm(struct conf_reader *r, const char *raw) {
+    static const struct conf_word words[] = {{"hmac-sha256", 0}, {"hmac-sha384", 1}, {"hmac-sha512", 2},
+                                             {"hmac-sha224", 3}, {"hmac-sha1", 4},   {NULL, 0}};
+    return words[conf_take_word(r, "algorithm", raw, 0, words)].word;
+}
+
+static void key(struct conf_reader *r, const struct conf_raw_key *in, struct conf_key *out) {
+    out->name = conf_take_name(r, "name", in->name, ".");
+    if (strcmp(out->name, ".") == 0)
+        conf_fail(r, E_INVALID, "name", "the name of the key");
+    out->algorithm = algorithm(r, in->algorithm);
+    out->secret = conf_take_text(r, "secret", in->secret, "");
+    out->secret_file = conf_take_path(r, "secret-file", in->secret_file, "");
+    if ((out->secret[0] != '\0') == (out->secret_file[0] != '\0'))
+        conf_fail(r, E_INVALID, NULL, "either secret or secret-file");
+    if (out->secret[0] != '\0' && text_base64(NULL, LIMIT_CONF_TEXT, out->secret) < 1)
+        conf_fail(r, E_INVALID, "secret", "base64 (RFC 4648), padded with = to a multiple of four characters");
+}
+
+static void keys(struct conf_reader *r, const struct conf_raw_rbl *in, struct conf_rbl *out) {
+    out->keys = conf_array(r, in->key_count, sizeof(*out->keys));
+    conf_enter(r, "keys");
+    for (size_t i = 0; i < in->key_count && r->rc == E_OK; i++) {
+        conf_enter_at(r, i);
+        key(r, &in->keys[i], &out->keys[i]);
+        for (size_t j = 0; j < i && r->rc == E_OK; j++)
+            if (strcmp(out->keys[i].name, out->keys[j].name) == 0)
+                conf_fail(r, E_INVALID, "name", "each key name once (keys[%zu] has this one)", j);
+        conf_leave(r);
+        out->key_count++;
+    }
+    conf_leave(r);
+}
+
+/* A rule for who may come (`network`), or whom to go to (`address` with a port, which must be there). */
+static void rules(struct conf_reader *r, const char *name, const struct conf_raw_rules *in, bool servers,
+                  struct conf_rules *out) {
+    out->at = conf_array(r, in->count, sizeof(*out->at));
+    conf_enter(r, name);
+    for (size_t i = 0; i < in->count && r->rc == E_OK; i++) {
+        struct conf_peer_rule *rule = &out->at[i];
+        conf_enter_at(r, i);
+        rule->has_address = conf_given(r, "address");
+        if (servers)
+            conf_take_addr(r, "address", in->at[i].address, TRANSFER_PORT, &rule->address);
+        else
+            conf_take_prefix(r, "address", in->at[i].address, &rule->network);
+        rule->key = conf_take_key_name(r, "key", in->at[i].key);
+        if (servers && !rule->has_address)
+            conf_fail(r, E_INVALID, "address", "ADDRESS@PORT");
+        else if (!rule->has_address && rule->key[0] == '\0')
+            conf_fail(r, E_INVALID, NULL, "an address, a key or both");
+        conf_leave(r);
+        out->count++;
+    }
+    conf_leave(r);
+}
+
+static void data(struct conf_reader *r, const struct conf_raw_zone *in, struct conf_zone *out) {
+    out->data = conf_array(r, in->data_count, sizeof(*out->data));
+    conf_enter(r, "data");
+    for (size_t i = 0; i < in->data_count && r->rc == E_OK; i++) {
+        struct conf_dataset *d = &out->data[i];
+        conf_enter_at(r, i);
+        d->type = (enum conf_dataset_type)conf_take_word(r, "type", in->data[i].type, DATASET_IP4SET, dataset_words);
+        if (!conf_given(r, "type"))
+            conf_fail(r, E_INVALID, "type", "a type such as ip4set, ip4trie, ip6trie or dnset");
+        d->files = conf_take_paths(r, "files", in->data[i].files, NULL);
+        if (d->files.count == 0)
+            conf_fail(r, E_INVALID, "files", "at least one file");
+        for (size_t j = 0; j < d->files.count && r->rc == E_OK; j++)
+            if (d->files.at[j][0] == '\0')
+                conf_fail(r, E_INVALID, "files", "names of files, entry %zu is empty", j);
+        conf_leave(r);
+        out->data_count++;
+    }
+    conf_leave(r);
+}
+
+/* hostmaster.ZONE, unless that would be longer than a name may be. */
+static const char *default_contact(struct conf_reader *r, const char *zone) {
+    char name[LIMIT_NAME_WIRE + 16];
+    int n = snprintf(name, sizeof(name), "hostmaster.%s", strcmp(zone, ".") == 0 ? "" : zone);
+    return n > 0 && n < LIMIT_NAME_WIRE ? conf_take_text(r, NULL, name, "") : zone;
+}
+
+static void soa(struct conf_reader *r, const struct conf_raw_soa *in, struct conf_zone *out) {
+    out->soa_set = conf_given(r, "soa");
+    conf_enter(r, "soa");
+    out->soa.primary = conf_take_name(r, "primary", in->primary, out->ns.count > 0 ? out->ns.at[0] : out->name);
+    out->soa.contact = conf_take_name(r, "contact", in->contact, default_contact(r, out->name));
+    out->soa.refresh_s = conf_take_s(r, "refresh", in->refresh, 300, 1, TTL_MAX_S);
+    out->soa.retry_s = conf_take_s(r, "retry", in->retry, 60, 1, TTL_MAX_S);
+    out->soa.expire_s = conf_take_s(r, "expire", in->expire, 86400, 1, TTL_MAX_S);
+    out->soa.minimum_s = conf_take_s(r, "minimum", in->minimum, 300, 0, TTL_MAX_S);
+    conf_leave(r);
+}
+
+static void zone(struct conf_reader *r, const struct conf_raw_zone *in, struct conf_zone *out) {
+    static const char *const everybody[] = {"0.0.0.0/0", "::/0", NULL};
+    static const struct conf_word expiries[] = {
+        {"servfail", EXPIRE_SERVFAIL}, {"serve-stale", EXPIRE_SERVE_STALE}, {NULL, 0}};
+    const struct conf_raw_zone_limits *limits = CONF_RAW_OR_EMPTY(in->limits);
+    out->name = conf_take_name(r, "name", in->name, ".");
+    if (strcmp(out->name, ".") == 0)
+        conf_fail(r, E_INVALID, "name", "the name of the zone");
+    data(r, in, out);
+    rules(r, "primaries", &in->primaries, true, &out->primaries);
+    rules(r, "update", &in->update, false, &out->update);
+    rules(r, "notify", &in->notify, true, &out->notify);
+    rules(r, "transfer", &in->transfer, false, &out->transfer);
+    out->allow = conf_take_prefixes(r, "allow", in->allow, everybody);
+    out->ns = conf_take_names(r, "ns", in->ns);
+    soa(r, CONF_RAW_OR_EMPTY(in->soa), out);
+    out->ttl_s = conf_take_s(r, "ttl", in->ttl, 35 * 60, 0, TTL_MAX_S);
+    out->test = conf_take_test(r, "test", in->test);
+    conf_enter(r, "limits");
+    out->limits.shrink = conf_take_share(r, "shrink", limits->shrink, 0.5, 1);
+    out->limits.grow = conf_take_share(r, "grow", limits->grow, 1, 1e6);
+    out->limits.entries = conf_take_count(r, "entries", limits->entries, 100000000, 1, LIMIT_LOAD_ENTRIES);
+    conf_leave(r);
+    out->on_expire = (enum conf_on_expire)conf_take_word(r, "on-expire", in->on_expire, EXPIRE_SERVFAIL, expiries);
+    out->journal = conf_take_size(r, "journal", in->journal, 256ULL << 20, 0, 1ULL << 40);
+}
+
+static void zones(struct conf_reader *r, const struct conf_raw_rbl *in, struct conf_rbl *out) {
+    out->zones = conf_array(r, in->zone_count, sizeof(*out->zones));
+    conf_enter(r, "zones");
+    for (size_t i = 0; i < in->zone_count && r->rc == E_OK; i++) {
+        conf_enter_at(r, i);
+        zone(r, &in->zones[i], &out->zones[i]);
+        for (size_t j = 0; j < i && r->rc == E_OK; j++)
+            if (strcmp(out->zones[i].name, out->zones[j].name) == 0)
+                conf_fail(r, E_INVALID, "name", "each zone once (zones[%zu] has this name)", j);
+        conf_leave(r);
+        out->zone_count++;
+    }
+    conf_leave(r);
+}
+
+static void catalogs(struct conf_reader *r, const struct conf_raw_rbl *in, struct conf_rbl *out) {
+    out->catalogs = conf_array(r, in->catalog_count, sizeof(*out->catalogs));
+    conf_enter(r, "catalogs");
+    for (size_t i = 0; i < in->catalog_count && r->rc == E_OK; i++) {
+        struct conf_catalog *c = &out->catalogs[i];
+        conf_enter_at(r, i);
+        c->name = conf_take_name(r, "name", in->catalogs[i].name, ".");
+        if (strcmp(c->name, ".") == 0)
+            conf_fail(r, E_INVALID, "name", "the name of the catalog zone");
+        rules(r, "primaries", &in->catalogs[i].primaries, true, &c->primaries);
+        if (c->primaries.count == 0)
+            conf_fail(r, E_INVALID, "primaries", "at least one { address: ADDRESS@PORT, key: NAME }");
+        for (size_t j = 0; j < i && r->rc == E_OK; j++)
+            if (strcmp(c->name, out->catalogs[j].name) == 0)
+                conf_fail(r, E_INVALID, "name", "each zone once (catalogs[%zu] has this name)", j);
+        for (size_t j = 0; j < out->zone_count && r->rc == E_OK; j++)
+            if (strcmp(c->name, out->zones[j].name) == 0)
+                conf_fail(r, E_INVALID, "name", "each zone once (zones[%zu] has this name)", j);
+        conf_leave(r);
+        out->catalog_count++;
+    }
+    conf_leave(r);
+}
+
+void conf_fill_rbl(struct conf_reader *r, const struct conf_raw_rbl *in, struct conf_rbl *out) {
+    static const char *const listen[] = {"127.0.0.1@5301", NULL};
+    conf_enter(r, "rbl");
+    keys(r, in, out);
+    out->listen = conf_take_addrs(r, "listen", in->listen, 0, listen);
+    conf_fill_tls(r, "tls", CONF_RAW_OR_EMPTY(in->tls), &out->tls);
+    zones(r, in, out);
+    catalogs(r, in, out);
+    conf_leave(r);
+}

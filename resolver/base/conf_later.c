@@ -1,0 +1,143 @@
+/* Which keys do something in this version; all others are accepted, checked, and said so (conf.later). */
+#include <stdio.h>
+#include <string.h>
+
+#include "resolver/base/bytes.h"
+#include "resolver/base/conf_fill.h"
+
+/* A section or list that works whole, or a key in one that works in part; [] stands for every entry. Grows with every
+ * feature; the list of docs/configuration.md says the same. */
+static const char *const works[] = {
+    "node",
+    "log",
+    "resolver.listen[].address",
+    "resolver.outgoing",
+    "resolver.workers",
+    "resolver.allow",
+    "resolver.refuse-any",
+    "resolver.udp-size",
+    "resolver.minimal-responses",
+    "resolver.cache.size",
+    "resolver.cache.min-ttl",
+    "resolver.cache.max-ttl",
+    "resolver.cache.max-negative-ttl",
+    "resolver.cache.persist",
+    "resolver.recursion.timeout",
+    "resolver.forward[].zone",
+    "resolver.forward[].to",
+    "rbl.zones[].name",
+    "rbl.zones[].data[].type", /* by type: see dataset() */
+    "rbl.zones[].data[].files",
+    "rbl.zones[].allow",
+    "rbl.zones[].soa",
+    "rbl.zones[].ns",
+    "rbl.zones[].ttl",
+    "rbl.zones[].test",
+    "rbl.zones[].limits",
+    "rbl.zones[].journal",
+    "health.listen",
+    "health.allow",
+    "health.token",
+    "health.interval.local",
+    "health.interval.upstream",
+    "health.interval.zones",
+    "health.fall",
+    "health.rise",
+    "health.canary",
+    "health.service-addresses",
+    "health.heal",
+};
+
+static const enum conf_dataset_type dataset_works[] = {DATASET_IP4SET, DATASET_IP4TRIE, DATASET_IP6TRIE, DATASET_DNSET};
+
+enum verdict { WORKS, IN_PART, NOT_YET };
+
+/* `pattern` is the path of a node with [] for every index. */
+static enum verdict judge(const char *pattern) {
+    size_t n = strlen(pattern);
+    for (size_t i = 0; i < ARRAY_SIZE(works); i++) {
+        if (strcmp(works[i], pattern) == 0)
+            return WORKS;
+        if (strncmp(works[i], pattern, n) == 0 && (works[i][n] == '.' || works[i][n] == '['))
+            return IN_PART;
+    }
+    return NOT_YET;
+}
+
+/* Said so and done so: a feature that is switched off need not be there. */
+static bool is_off(const struct conf_tree *node) {
+    static const char *const off[] = {"", "false", "no", "off", "none", "0", "0s"};
+    if (node->null)
+        return true;
+    if (node->kind != CONF_TEXT)
+        return node->count == 0;
+    for (size_t i = 0; i < ARRAY_SIZE(off); i++)
+        if (strcmp(node->text, off[i]) == 0)
+            return true;
+    return false;
+}
+
+static void walk(struct conf_reader *r, const struct conf_tree *node, const char *pattern);
+
+static void walk_child(struct conf_reader *r, const struct conf_tree *child, const char *pattern, size_t index) {
+    char deeper[CONF_PATH_MAX];
+    (void)snprintf(deeper, sizeof(deeper), "%s%s%s", pattern,
+                   child->key == NULL   ? "[]"
+                   : pattern[0] != '\0' ? "."
+                                        : "",
+                   child->key != NULL ? child->key : "");
+    if (child->key != NULL)
+        conf_enter(r, child->key);
+    else
+        conf_enter_at(r, index);
+    walk(r, child, deeper);
+    conf_leave(r);
+}
+
+/* The node is the one that was entered. A list of which nothing works is one line. */
+static void walk(struct conf_reader *r, const struct conf_tree *node, const char *pattern) {
+    enum verdict v = pattern[0] == '\0' ? IN_PART : judge(pattern);
+    size_t i = 0;
+    if (v == WORKS || is_off(node) || r->rc != E_OK)
+        return;
+    if (node->kind == CONF_TEXT || (node->kind == CONF_SEQUENCE && v == NOT_YET)) {
+        conf_later(r, NULL, "accepted; this version does not use it yet");
+        return;
+    }
+    for (const struct conf_tree *c = node->first; c != NULL; c = c->next)
+        walk_child(r, c, pattern, i++);
+}
+
+static void dataset(struct conf_reader *r, const struct conf_dataset *d) {
+    char what[96];
+    for (size_t i = 0; i < ARRAY_SIZE(dataset_works); i++)
+        if (dataset_works[i] == d->type)
+            return;
+    (void)snprintf(what, sizeof(what), "%s: accepted; this version does not read it yet", conf_dataset_name(d->type));
+    conf_later(r, "type", what);
+}
+
+static void datasets(struct conf_reader *r) {
+    const struct conf_rbl *rbl = &r->conf->rbl;
+    conf_enter(r, "rbl");
+    conf_enter(r, "zones");
+    for (size_t i = 0; i < rbl->zone_count; i++) {
+        conf_enter_at(r, i);
+        conf_enter(r, "data");
+        for (size_t j = 0; j < rbl->zones[i].data_count; j++) {
+            conf_enter_at(r, j);
+            dataset(r, &rbl->zones[i].data[j]);
+            conf_leave(r);
+        }
+        conf_leave(r);
+        conf_leave(r);
+    }
+    conf_leave(r);
+    conf_leave(r);
+}
+
+void conf_list_later(struct conf_reader *r, const struct conf_tree *root) {
+    if (root != NULL)
+        walk(r, root, "");
+    datasets(r);
+}

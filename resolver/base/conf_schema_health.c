@@ -1,0 +1,121 @@
+#include "resolver/base/conf_raw_health.h"
+
+static const cyaml_schema_field_t interval_fields[] = {
+    CONF_RAW_TEXT("local", struct conf_raw_interval, local),
+    CONF_RAW_TEXT("upstream", struct conf_raw_interval, upstream),
+    CONF_RAW_TEXT("zones", struct conf_raw_interval, zones),
+    CONF_RAW_TEXT("peers", struct conf_raw_interval, peers),
+    CONF_RAW_TEXT("push", struct conf_raw_interval, push),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t canary_fields[] = {
+    CONF_RAW_TEXT("cached", struct conf_raw_canary, cached),
+    CONF_RAW_TEXT("uncached-under", struct conf_raw_canary, uncached_under),
+    CONF_RAW_TEXT("nxdomain-under", struct conf_raw_canary, nxdomain_under),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t peer_fields[] = {
+    CONF_RAW_TEXT("name", struct conf_raw_peer, name),
+    CONF_RAW_TEXT("resolver", struct conf_raw_peer, resolver),
+    CONF_RAW_TEXT("health", struct conf_raw_peer, health),
+    CONF_RAW_TEXT("key", struct conf_raw_peer, key),
+    CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t peer_entry = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct conf_raw_peer, peer_fields)};
+
+static const cyaml_schema_field_t datagram_fields[] = {
+    CONF_RAW_TEXT("address", struct conf_raw_sink, address),
+    CONF_RAW_TEXT("key", struct conf_raw_sink, key),
+    CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t datagram_entry = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct conf_raw_sink, datagram_fields)};
+
+static const cyaml_schema_field_t https_fields[] = {
+    CONF_RAW_TEXT("address", struct conf_raw_sink, address),
+    CONF_RAW_TEXT("tls-name", struct conf_raw_sink, tls_name),
+    CONF_RAW_TEXT("ca", struct conf_raw_sink, ca),
+    CONF_RAW_TEXT("path", struct conf_raw_sink, path),
+    CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t https_entry = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct conf_raw_sink, https_fields)};
+
+static const cyaml_schema_field_t dead_man_fields[] = {
+    CONF_RAW_TEXT("address", struct conf_raw_sink, address),
+    CONF_RAW_TEXT("tls-name", struct conf_raw_sink, tls_name),
+    CONF_RAW_TEXT("ca", struct conf_raw_sink, ca),
+    CONF_RAW_TEXT("path", struct conf_raw_sink, path),
+    CONF_RAW_TEXT("interval", struct conf_raw_sink, interval),
+    CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t dead_man_entry = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct conf_raw_sink, dead_man_fields)};
+
+static const cyaml_schema_field_t sql_fields[] = {
+    CONF_RAW_TEXT("address", struct conf_raw_sql, address),
+    CONF_RAW_TEXT("tls-name", struct conf_raw_sql, tls_name),
+    CONF_RAW_TEXT("ca", struct conf_raw_sql, ca),
+    CONF_RAW_TEXT("database", struct conf_raw_sql, database),
+    CONF_RAW_TEXT("user", struct conf_raw_sql, user),
+    CONF_RAW_TEXT("password-file", struct conf_raw_sql, password_file),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t snmp_fields[] = {
+    CONF_RAW_TEXT("agentx", struct conf_raw_snmp, agentx),
+    CONF_RAW_TEXT("base-oid", struct conf_raw_snmp, base_oid),
+    CONF_RAW_TEXTS("traps", struct conf_raw_snmp, traps, LIMIT_PEERS),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t report_fields[] = {
+    CONF_RAW_MAPS("datagram", struct conf_raw_report, datagram, datagram_count, &datagram_entry, LIMIT_PEERS),
+    CONF_RAW_MAPS("https", struct conf_raw_report, https, https_count, &https_entry, LIMIT_PEERS),
+    CONF_RAW_MAP("sql", struct conf_raw_report, sql, sql_fields),
+    CONF_RAW_MAP("snmp", struct conf_raw_report, snmp, snmp_fields),
+    CONF_RAW_TEXT("exec", struct conf_raw_report, exec),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t monitor_listen_fields[] = {
+    CONF_RAW_TEXT("datagram", struct conf_raw_monitor_listen, datagram),
+    CONF_RAW_TEXT("https", struct conf_raw_monitor_listen, https),
+    CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t monitor_listen_entry = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct conf_raw_monitor_listen, monitor_listen_fields)};
+
+static const cyaml_schema_field_t monitor_fields[] = {
+    CONF_RAW_TEXT("enabled", struct conf_raw_monitor, enabled),
+    CONF_RAW_MAPS("listen", struct conf_raw_monitor, listen, listen_count, &monitor_listen_entry, LIMIT_LISTEN),
+    CONF_RAW_MAPS("nodes", struct conf_raw_monitor, nodes, node_count, &peer_entry, LIMIT_PEERS),
+    CONF_RAW_MAPS("dead-man", struct conf_raw_monitor, dead_man, dead_man_count, &dead_man_entry, LIMIT_PEERS),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t heal_fields[] = {
+    CONF_RAW_TEXT("restart-hung", struct conf_raw_heal, restart_hung),
+    CONF_RAW_TEXT("max-restarts", struct conf_raw_heal, max_restarts),
+    CONF_RAW_TEXT("within", struct conf_raw_heal, within),
+    CYAML_FIELD_END,
+};
+
+const cyaml_schema_field_t conf_schema_health[] = {
+    CONF_RAW_TEXTS("listen", struct conf_raw_health, listen, LIMIT_LISTEN),
+    CONF_RAW_TEXTS("allow", struct conf_raw_health, allow, LIMIT_CONF_LIST),
+    CONF_RAW_TEXT("token", struct conf_raw_health, token),
+    CONF_RAW_MAP("interval", struct conf_raw_health, interval, interval_fields),
+    CONF_RAW_TEXT("fall", struct conf_raw_health, fall),
+    CONF_RAW_TEXT("rise", struct conf_raw_health, rise),
+    CONF_RAW_MAP("canary", struct conf_raw_health, canary, canary_fields),
+    CONF_RAW_TEXTS("service-addresses", struct conf_raw_health, service_addresses, LIMIT_LISTEN),
+    CONF_RAW_MAPS("peers", struct conf_raw_health, peers, peer_count, &peer_entry, LIMIT_PEERS),
+    CONF_RAW_MAP("report", struct conf_raw_health, report, report_fields),
+    CONF_RAW_MAP("monitor", struct conf_raw_health, monitor, monitor_fields),
+    CONF_RAW_MAP("heal", struct conf_raw_health, heal, heal_fields),
+    CYAML_FIELD_END,
+};
