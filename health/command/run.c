@@ -1,7 +1,6 @@
 /* candor run: makes what the daemons need (folders, lock, board) and supervises them in the foreground. */
 #include <errno.h>
 #include <fcntl.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,31 +14,23 @@
 #include "health/command/supervise.h"
 #include "resolver/base/bytes.h"
 #include "resolver/base/log.h"
+#include "resolver/base/privileges.h"
 #include "resolver/base/rand.h"
 
-enum { FOLDER_MODE = 0750, LOCK_MODE = 0600, LOCK_WAIT_TRIES = 100, LOCK_WAIT_MS = 50 };
+enum { FOLDER_MODE = 0755, LOCK_MODE = 0600, LOCK_WAIT_TRIES = 100, LOCK_WAIT_MS = 50 };
 
-/* Makes a folder and those above it; gives the last one, when it is new, to `owner`. */
-static int make_folder(const char *path, const struct passwd *owner, struct err *err) {
+/* Makes a folder and those above it; the last one is given to `user`. */
+static int make_folder(const char *path, const char *user, struct err *err) {
     char part[4096];
     if (text_copy(part, sizeof part, path) != strlen(path))
         return err_set(err, E_RANGE, "%s: path too long", path);
     for (char *slash = strchr(part + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
-        if (mkdir(part, 0755) != 0 && errno != EEXIST)
+        if (mkdir(part, FOLDER_MODE) != 0 && errno != EEXIST)
             return err_errno(err, "%s", part);
         *slash = '/';
     }
-    if (mkdir(path, FOLDER_MODE) == 0) {
-        if (owner != NULL && chown(path, owner->pw_uid, owner->pw_gid) != 0)
-            return err_errno(err, "%s", path);
-    } else if (errno != EEXIST) {
-        return err_errno(err, "%s", path);
-    }
-    struct stat st;
-    if (stat(path, &st) != 0)
-        return err_errno(err, "%s", path);
-    return S_ISDIR(st.st_mode) ? 0 : err_set(err, E_INVALID, "%s: expected a folder", path);
+    return privileges_folder(path, user, err);
 }
 
 static int lock_file(const char *run, const char *name, unsigned tries, int *fd, struct err *err) {
@@ -71,9 +62,11 @@ static int lock(const char *run, int *own, int *daemons, struct err *err) {
     return rc == E_EXISTS ? err_set(err, rc, "daemons of an earlier `candor run` are still alive in %s", run) : rc;
 }
 
-/* A new boot of the node: counters begin at nothing, and nobody who still maps the old page can write on this one. */
-static int new_board(struct board **b, const char *run, const struct passwd *owner, struct err *err) {
+/* A new boot of the node: counters begin at nothing, and nobody who still maps the old page can write on this one. It
+ * belongs to whom the folder belongs: daemons that gave up root attach to it, too. */
+static int new_board(struct board **b, const char *run, struct err *err) {
     char path[4096];
+    struct stat st;
     if (snprintf(path, sizeof path, "%s/candor.board", run) >= (int)sizeof path)
         return err_set(err, E_RANGE, "%s: path too long", run);
     if (unlink(path) != 0 && errno != ENOENT)
@@ -81,7 +74,7 @@ static int new_board(struct board **b, const char *run, const struct passwd *own
     int rc = board_attach(b, run, err);
     if (rc < 0)
         return rc;
-    if (owner != NULL && chown(path, owner->pw_uid, owner->pw_gid) != 0)
+    if (geteuid() == 0 && (stat(run, &st) != 0 || lchown(path, st.st_uid, st.st_gid) != 0))
         return err_errno(err, "%s", path);
     uint64_t boot = rand_u64();
     board_set(&(*b)->node_boot, boot != 0 ? boot : 1);
@@ -119,12 +112,10 @@ static int run_node(const struct conf *conf, struct err *err) {
         .restart_hung = conf->health.heal.restart_hung,
         .policy = {conf->health.heal.max_restarts, (int64_t)conf->health.heal.within_s * 1000},
     };
-    const struct passwd *owner = NULL;
-    if (conf->node.user[0] != '\0' && (owner = getpwnam(conf->node.user)) == NULL)
-        return err_set(err, E_NOTFOUND, "node.user: no user '%s' on this machine", conf->node.user);
-    if ((rc = make_folder(conf->node.run, owner, err)) < 0 || (rc = make_folder(conf->node.state, owner, err)) < 0 ||
-        (rc = lock(conf->node.run, &own, &daemons, err)) < 0 ||
-        (rc = new_board(&plan.board, conf->node.run, owner, err)) < 0 || (rc = signals(&plan.signal_fd, err)) < 0)
+    const struct conf_node *node = &conf->node;
+    if ((rc = make_folder(node->run, node->user, err)) < 0 || (rc = make_folder(node->state, node->user, err)) < 0 ||
+        (rc = lock(node->run, &own, &daemons, err)) < 0 || (rc = new_board(&plan.board, node->run, err)) < 0 ||
+        (rc = signals(&plan.signal_fd, err)) < 0)
         return rc; /* the process ends: the kernel closes what was opened */
     plan.lock_fd = daemons;
     announce(conf);
