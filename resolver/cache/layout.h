@@ -11,7 +11,7 @@ enum {
     CACHE_PAGE = 4096,        /* the header's room */
     CACHE_UNIT = 16,          /* records begin at multiples of this */
     CACHE_WAYS = 8,           /* index words per bucket: one cache line */
-    CACHE_LOG_PER_WORD = 64,  /* octets of log per index word */
+    CACHE_LOG_PER_WORD = 32,  /* octets of log per index word */
     CACHE_POSITION_BITS = 44, /* of an index word; the rest is the tag */
     CACHE_TTLS_MAX = 8192,    /* TTL fields in one record: LIMIT_RRS_PER_MESSAGE */
     CACHE_RESERVE_TRIES = 3,  /* a reservation across the ring's end is given up and made again */

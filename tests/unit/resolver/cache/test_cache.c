@@ -231,32 +231,41 @@ static void test_the_largest_answer(void **state) {
     assert_memory_equal(back, msg, hit.size);
 }
 
-/* Far more than fits: the newest are there, the oldest are not, and what is asked all the time stays. */
+/* Far more than fits: the newest are there, the oldest are not, and what is asked all the time stays (but for the few
+ * that share a bucket with too many others). */
 static void test_what_is_asked_stays(void **state) {
     struct cache *c = *state;
     uint8_t back[LIMIT_MESSAGE];
     struct cache_hit hit;
     char name[64];
-    enum { MANY = 60000 };
-    assert_int_equal(put(c, "hot.example.", 86400), 0);
+    enum { MANY = 60000, HOT = 32 };
+    unsigned asked = 0, lost = 0;
     assert_int_equal(put(c, "cold.example.", 86400), 0);
     for (unsigned i = 0; i < MANY; i++) {
         snprintf(name, sizeof name, "n%u.example.", i);
         assert_int_equal(put(c, name, 86400), 0);
-        if (i % 100 == 0)
-            assert_int_equal(get(c, "hot.example.", back, &hit), 0);
+        if (i % 100 != 0)
+            continue;
+        for (unsigned k = 0; k < HOT; k++) {
+            snprintf(name, sizeof name, "hot%u.example.", k);
+            bool there = get(c, name, back, &hit) == 0;
+            if (!there)
+                assert_int_equal(put(c, name, 86400), 0);
+            asked += i > 0;
+            lost += i > 0 && !there;
+        }
     }
-    assert_int_equal(get(c, "hot.example.", back, &hit), 0);
+    print_message("asked all the time: %u of %u lost\n", lost, asked);
+    assert_true(lost < asked / 200);
     assert_int_equal(get(c, "cold.example.", back, &hit), E_NOTFOUND);
     unsigned found = 0, newest = 0;
     for (unsigned i = 0; i < MANY; i++) {
         snprintf(name, sizeof name, "n%u.example.", i);
-        bool hit_it = get(c, name, back, &hit) == 0;
-        found += hit_it;
-        newest += hit_it && i >= MANY - 1000;
+        bool there = get(c, name, back, &hit) == 0;
+        found += there;
+        newest += there && i >= MANY - 1000;
     }
-    assert_int_equal(newest, 1000);
-    assert_in_range(found, 6000, 14000);
+    assert_true(newest >= 990);
     uint64_t bytes = SIZE / found;
     print_message("%u of %u names of one A RR in %d octets: %llu octets a name\n", found, MANY, SIZE,
                   (unsigned long long)bytes);
