@@ -25,6 +25,7 @@ static const char *const works[] = {
     "resolver.recursion.timeout",
     "resolver.forward[].zone",
     "resolver.forward[].to",
+    "rbl.listen",
     "rbl.zones[].name",
     "rbl.zones[].data[].type", /* by type: see dataset() */
     "rbl.zones[].data[].files",

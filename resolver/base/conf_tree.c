@@ -177,7 +177,7 @@ static int take_event(struct reading *r, const yaml_event_t *e) {
                                e->data.sequence_start.anchor != NULL || e->data.sequence_start.tag != NULL);
     case YAML_MAPPING_END_EVENT:
     case YAML_SEQUENCE_END_EVENT:
-        r->open = r->open->parent;
+        r->open = r->open != NULL ? r->open->parent : NULL;
         r->depth--;
         return E_OK;
     case YAML_DOCUMENT_START_EVENT:

@@ -45,8 +45,8 @@ static size_t groups_find(const char *user, gid_t own, gid_t groups[GROUPS_MAX])
 }
 
 int privileges_folder(const char *path, const char *user, struct err *err) {
-    uid_t uid;
-    gid_t gid;
+    uid_t uid = 0;
+    gid_t gid = 0;
     bool made = mkdir(path, 0755) == 0;
     if (!made && errno != EEXIST)
         return err_errno(err, "%s", path);
@@ -59,8 +59,8 @@ int privileges_folder(const char *path, const char *user, struct err *err) {
 }
 
 int privileges_drop(const char *user, struct err *err) {
-    uid_t uid;
-    gid_t gid, groups[GROUPS_MAX];
+    uid_t uid = 0;
+    gid_t gid = 0, groups[GROUPS_MAX];
     if (user[0] == '\0')
         return 0;
     int e = user_find(user, &uid, &gid, err);

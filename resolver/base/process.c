@@ -1,6 +1,7 @@
 #include "resolver/base/process.h"
 
 #include <getopt.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,7 +40,11 @@ int process_start(const char *program, int argc, char **argv, struct conf **conf
     log_open(program, (*conf)->log.level, (*conf)->log.format, (*conf)->log.target);
     signal(SIGPIPE, SIG_IGN);
     const char *supervised = getenv("CANDOR_SUPERVISED");
-    if (supervised != NULL)
-        process_die_with(atoi(supervised) > 1 ? atoi(supervised) : getppid());
+    if (supervised != NULL) {
+        /* The supervisor's process id; what is none means: whoever is the parent now. */
+        char *end;
+        long pid = strtol(supervised, &end, 10);
+        process_die_with(*end == '\0' && pid > 1 && pid <= INT_MAX ? (int)pid : getppid());
+    }
     return 0;
 }

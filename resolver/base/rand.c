@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-enum { POOL = 4096 };
+enum { POOL = 4096, FAIR_TRIES = 64 /* each fails less than every other time */ };
 
 static struct {
     uint8_t bytes[POOL];
@@ -80,13 +80,15 @@ uint64_t rand_u64(void) {
 }
 
 uint32_t rand_below(uint32_t bound) {
-    uint32_t v, unfair;
+    uint32_t v = 0, unfair;
     if (bound == 0)
         return 0;
     unfair = -bound % bound; /* 2^32 mod bound: values below it would be drawn once too often */
-    do {
+    for (int i = 0; i < FAIR_TRIES; i++) {
         v = rand_u32();
-    } while (v < unfair);
+        if (v >= unfair)
+            break;
+    }
     return v % bound;
 }
 
