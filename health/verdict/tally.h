@@ -39,9 +39,12 @@ struct tally {
 /* The prober's account of itself. Index of `probe`: [probe][tcp][family]. */
 struct tally_set {
     struct tally probe[TALLY_PROBES][2][FAMILY_COUNT];
-    uint64_t mismatches; /* packets that were not the answer to what was asked */
-    uint64_t late;       /* times that this process's own loop was late by more than a second */
-    uint64_t heals;      /* times that it asked for a process to be ended */
+    int64_t worker_answer_wall_ms[LIMIT_WORKERS]; /* when a probe last had an answer from it; 0: never */
+    uint64_t mismatches;                          /* packets that were not the answer to what was asked */
+    uint64_t late;  /* times that this process's own loop was late by more than a second */
+    uint64_t heals; /* times that it asked for a process to be ended */
+    bool disk_known;
+    uint64_t disk_free_bytes; /* where `state` is */
 };
 
 void tally_add(struct tally *t, enum tally_result r, int64_t took_us, int64_t wall_ms);

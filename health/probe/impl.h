@@ -1,0 +1,144 @@
+/* Between the files of this room: the prober, its tasks, and how a task asks.
+ *
+ * A task is a probe that comes back: started when due, one at a time, ended by task_done(), which sets when next. All
+ * of it lives on one loop. Results go into the book by prober_judge_*(); nothing here renders or serves anything. */
+#ifndef CANDOR_PROBE_IMPL_H
+#define CANDOR_PROBE_IMPL_H
+
+#include "health/probe/answer.h"
+#include "health/probe/prober.h"
+#include "resolver/base/conf.h"
+#include "resolver/net/exchange.h"
+#include "resolver/net/loop.h"
+
+enum {
+    PROBE_TICK_MS = 100,
+    PROBE_TIMEOUT_MS = 2000, /* of a try; never more than two fifths of the interval */
+    PROBE_TIMEOUT_MIN_MS = 100,
+    PROBE_LATE_MS = 1000,      /* this process's own lag beyond which it doubts itself */
+    PROBE_START_MS = 60000,    /* until /readyz passed first, at most this long, local probes come each ... */
+    PROBE_START_TICK_MS = 250, /* ... */
+    PROBE_SAMPLE_MS = 1000,    /* board and /proc are looked at this often */
+    PROBE_HEARTBEAT_MS = 3000, /* older: bad; never more than three fifths of the local interval, nor less than ... */
+    PROBE_HEARTBEAT_MIN_MS = 1000, /* ... */
+    PROBE_PERSIST_MS = 5000,       /* a serial that is not the committed one is bad when it stays so long */
+    PROBE_TRIES_MAX = 4,           /* per question */
+    PROBE_FAR_IN_FLIGHT = LIMIT_PROBES_IN_FLIGHT / 2, /* of zones and upstreams: the rest is for local probes */
+    PROBE_TARGETS_MAX = 2 * LIMIT_LISTEN,
+};
+
+struct task {
+    struct prober *p;
+    void (*start)(struct task *t);
+    uint32_t interval_ms;
+    bool starting; /* hurried until the node is ready first */
+    bool running;
+    int64_t due_ms;
+};
+
+/* A DNS address of this node. */
+struct target {
+    struct addr addr; /* the any-address replaced by loopback */
+    char text[ADDR_TEXT_MAX];
+    size_t udp_check, tcp_check;
+};
+
+struct ask;
+
+struct ask_plan {
+    struct addr server;
+    bool tcp, rd, nsid, far;
+    struct name qname;
+    uint16_t qtype, qclass;
+    unsigned tries;      /* each on a fresh port */
+    uint32_t hedge_ms;   /* the next try starts after this much silence, or at once after an error */
+    uint32_t timeout_ms; /* of each try */
+};
+
+struct ask_result {
+    int code; /* 0: `answer` is valid; E_TIMEOUT, E_SYSTEM, E_INVALID; E_AGAIN: void, this process was late itself */
+    struct answer answer;
+    char error[96];
+    struct addr local; /* of the try that answered, or the last one */
+    int64_t took_us;
+};
+typedef void (*ask_done)(void *ctx, const struct ask_result *r);
+
+struct round;
+struct zone_probe;
+struct canary;
+struct storage;
+
+struct prober {
+    struct loop *loop;
+    const struct conf *conf;
+    struct board *board;
+    prober_judged judged;
+    void *ctx;
+    struct verdict_book book;
+    struct tally_set tally;
+    struct loop_timer *timer;
+    int64_t started_ms, tick_due_ms, late_at_ms; /* late_at: when this loop was last seen to be late */
+    bool was_ready;
+    struct task **tasks;
+    size_t task_count, task_cap;
+    struct target targets[PROBE_TARGETS_MAX];
+    size_t target_count;
+    /* asks */
+    struct ask *asks;                        /* all, also the waiting */
+    struct ask *wait_head[2], *wait_tail[2]; /* [far] */
+    unsigned in_flight, far_in_flight;
+    /* owned by the files named so */
+    struct process_probe *process;
+    struct round *round;
+    struct tcp_probe *tcp;
+    struct zone_probe *zones;
+    struct zone_sampler *sampler;
+    size_t zone_count;
+    struct canary *canaries;
+    size_t canary_count;
+    struct guard_probe *guards;
+    struct storage *storage;
+};
+
+/* prober.c */
+/* Deadlines and pauses shrink with the interval, so that the ratio of time to tick stays. */
+uint32_t probe_timeout_ms(uint32_t interval_ms); /* of one try */
+uint32_t probe_hedge_ms(uint32_t interval_ms);   /* local: a second try starts while the first still waits */
+uint32_t probe_hurry_ms(uint32_t interval_ms);   /* a check on its way to another state is asked again this soon */
+int prober_add(struct prober *p, struct task *t, void (*start)(struct task *), uint32_t interval_ms, bool starting);
+/* Ends a run: the next one after the interval less some jitter, or after hurry_ms when that is not negative. */
+void task_done(struct task *t, int64_t hurry_ms);
+/* Whether this process was too late since `since_ms` to hold silence against anybody. */
+bool prober_late(const struct prober *p, int64_t since_ms);
+/* The answer of somebody else into the book: true when the check is on its way to another state. */
+bool prober_result(struct prober *p, size_t check, enum verdict_state s, const struct evidence *e);
+unsigned prober_workers(const struct prober *p);
+
+/* ask.c: starts it or queues it; `done` is called exactly once, never from inside ask_start. E_NOMEM. */
+int ask_start(struct prober *p, const struct ask_plan *plan, ask_done done, void *ctx) MUST_USE;
+void ask_close_all(struct prober *p);
+/* What was asked, of whom and what came back, without `came`. */
+void ask_evidence(struct evidence *e, const struct ask_plan *plan, const struct ask_result *r);
+/* "no answer in 2 tries of 2000 ms", "SERVFAIL", ... */
+void ask_problem(char *to, size_t size, const struct ask_result *r);
+void ask_tally(struct prober *p, enum tally_probe kind, const struct ask_plan *plan, const struct ask_result *r,
+               bool good);
+
+/* One file each: adds its checks and tasks to the prober. */
+int worker_open(struct prober *p) MUST_USE;
+int tcp_open(struct prober *p) MUST_USE;
+int process_open(struct prober *p) MUST_USE;
+int zone_open(struct prober *p) MUST_USE;
+int guard_open(struct prober *p) MUST_USE;
+int canary_open(struct prober *p) MUST_USE;
+int storage_open(struct prober *p) MUST_USE;
+void worker_close(struct prober *p);
+void tcp_close(struct prober *p);
+void process_close(struct prober *p);
+void zone_close(struct prober *p);
+void guard_close(struct prober *p);
+void canary_close(struct prober *p);
+void storage_close(struct prober *p);
+
+#endif

@@ -1,0 +1,223 @@
+/* The plan of tasks and the clock that starts them. */
+#include "health/probe/prober.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "health/probe/impl.h"
+#include "resolver/base/clock.h"
+#include "resolver/base/log.h"
+#include "resolver/base/rand.h"
+
+uint32_t probe_timeout_ms(uint32_t interval_ms) {
+    uint32_t ms = interval_ms / 5 * 2;
+    if (ms < PROBE_TIMEOUT_MIN_MS)
+        ms = PROBE_TIMEOUT_MIN_MS;
+    return ms < PROBE_TIMEOUT_MS ? ms : PROBE_TIMEOUT_MS;
+}
+
+uint32_t probe_hedge_ms(uint32_t interval_ms) { return probe_timeout_ms(interval_ms) / 10; }
+
+uint32_t probe_hurry_ms(uint32_t interval_ms) {
+    uint32_t ms = interval_ms / 8;
+    return ms < PROBE_TIMEOUT_MS ? ms : PROBE_TIMEOUT_MS;
+}
+
+unsigned prober_workers(const struct prober *p) {
+    uint64_t n = board_get(&p->board->worker_count);
+    if (n == 0 || n > LIMIT_WORKERS)
+        n = p->conf->resolver.workers;
+    return n > LIMIT_WORKERS ? LIMIT_WORKERS : (unsigned)n;
+}
+
+bool prober_late(const struct prober *p, int64_t since_ms) {
+    return p->late_at_ms >= since_ms || clock_mono_ms() - p->tick_due_ms > PROBE_LATE_MS;
+}
+
+bool prober_result(struct prober *p, size_t check, enum verdict_state s, const struct evidence *e) {
+    struct verdict_result r = {.state = s, .mono_ms = clock_mono_ms(), .evidence = *e};
+    return verdict_result(&p->book, check, &r);
+}
+
+int prober_add(struct prober *p, struct task *t, void (*start)(struct task *), uint32_t interval_ms, bool starting) {
+    if (p->task_count == p->task_cap) {
+        size_t cap = p->task_cap > 0 ? 2 * p->task_cap : 64;
+        struct task **more = realloc(p->tasks, cap * sizeof(struct task *));
+        if (more == NULL)
+            return E_NOMEM;
+        p->tasks = more;
+        p->task_cap = cap;
+    }
+    /* Spread over the interval, so that the probes of a large node are a trickle and not a burst. */
+    uint32_t spread = starting ? PROBE_TICK_MS : interval_ms < PROBE_SAMPLE_MS ? interval_ms : PROBE_SAMPLE_MS;
+    *t = (struct task){.p = p,
+                       .start = start,
+                       .interval_ms = interval_ms,
+                       .starting = starting,
+                       .due_ms = clock_mono_ms() + rand_below(spread)};
+    p->tasks[p->task_count++] = t;
+    return 0;
+}
+
+static bool still_starting(const struct prober *p, int64_t now) {
+    return !p->was_ready && now - p->started_ms < PROBE_START_MS;
+}
+
+void task_done(struct task *t, int64_t hurry_ms) {
+    int64_t now = clock_mono_ms();
+    int64_t wait = (int64_t)t->interval_ms - rand_below(t->interval_ms / 10 + 1);
+    if (hurry_ms >= 0 && hurry_ms < wait)
+        wait = hurry_ms;
+    if (t->starting && still_starting(t->p, now) && wait > PROBE_START_TICK_MS)
+        wait = PROBE_START_TICK_MS;
+    t->running = false;
+    t->due_ms = now + wait;
+}
+
+static void note_own_lag(struct prober *p, int64_t now) {
+    int64_t late = now - p->tick_due_ms;
+    if (late > PROBE_LATE_MS) {
+        p->late_at_ms = now;
+        p->tally.late++;
+        LOG(LEVEL_WARN, "this process was late itself: its results of that time count against nobody", KI("ms", late));
+    }
+    p->tick_due_ms = now + PROBE_TICK_MS;
+}
+
+static void start_due(struct prober *p, int64_t now) {
+    for (size_t i = 0; i < p->task_count; i++) {
+        struct task *t = p->tasks[i];
+        if (t->running || t->due_ms > now)
+            continue;
+        t->running = true;
+        t->start(t);
+    }
+}
+
+static void tick(void *ctx) {
+    struct prober *p = ctx;
+    int64_t now = clock_mono_ms();
+    size_t cause;
+    note_own_lag(p, now);
+    start_due(p, now);
+    verdict_judge(&p->book, now, clock_wall_ms());
+    if (!p->was_ready && verdict_ready(&p->book, &cause))
+        p->was_ready = true;
+    p->judged(p->ctx);
+}
+
+/* A host that is not `ANY` stays; probes of 0.0.0.0 and :: go to loopback. */
+static void target_add(struct prober *p, const struct addr *listen) {
+    struct target t = {.addr = *listen};
+    if (addr_is_any(&t.addr) && addr_family(&t.addr) == AF_INET)
+        t.addr.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    else if (addr_is_any(&t.addr))
+        t.addr.in6.sin6_addr = in6addr_loopback;
+    for (size_t i = 0; i < p->target_count; i++)
+        if (addr_same(&p->targets[i].addr, &t.addr))
+            return;
+    if (p->target_count >= PROBE_TARGETS_MAX)
+        return;
+    addr_text(&t.addr, t.text);
+    p->targets[p->target_count++] = t;
+}
+
+static int off(struct prober *p, enum verdict_scope scope, const char *component, const char *measurement,
+               const char *id, const char *why) {
+    int at = verdict_add_off(&p->book, scope, component, measurement, id, why, clock_wall_ms());
+    return at < 0 ? at : 0;
+}
+
+/* What this version reads in the configuration and does not probe: shown as such, never as fine. */
+static int plan_off(struct prober *p) {
+    const struct conf *c = p->conf;
+    char text[ADDR_TEXT_MAX];
+    int rc = 0;
+    for (size_t i = 0; i < c->resolver.listen_count && rc == 0; i++)
+        if (c->resolver.listen[i].tls)
+            rc = off(p, SCOPE_WORKER, "listen", "tls", addr_text(&c->resolver.listen[i].address, text),
+                     "DNS over TLS is configured, this version does not probe it");
+    for (size_t i = 0; i < c->health.peer_count && rc == 0; i++)
+        rc = off(p, SCOPE_PEERS, "peer", "probe", c->health.peers[i].name,
+                 "configured, this version does not probe peers");
+    if (rc == 0 && (c->health.datagram_count > 0 || c->health.https_count > 0 || c->health.sql.enabled ||
+                    c->health.snmp.traps.count > 0 || c->health.exec[0] != '\0'))
+        rc = off(p, SCOPE_REPORTING, "report", "delivery", "", "configured, this version does not report to anybody");
+    if (rc == 0 && c->health.monitor.enabled)
+        rc = off(p, SCOPE_MONITOR, "monitor", "contact", "", "configured, this version is no monitor");
+    return rc;
+}
+
+static size_t checks_wanted(const struct conf *c) {
+    return 64 + 4 * (size_t)LIMIT_WORKERS + 8 * (size_t)PROBE_TARGETS_MAX + 4 * c->rbl.zone_count +
+           4 * c->resolver.guard_count + 2 * (size_t)LIMIT_UPSTREAMS + c->health.peer_count;
+}
+
+static int plan(struct prober *p) {
+    static int (*const parts[])(struct prober *) = {process_open, worker_open, tcp_open,     zone_open,
+                                                    guard_open,   canary_open, storage_open, plan_off};
+    for (size_t i = 0; i < p->conf->resolver.listen_count; i++)
+        if (!p->conf->resolver.listen[i].tls)
+            target_add(p, &p->conf->resolver.listen[i].address);
+    for (size_t i = 0; i < p->conf->health.service_addresses.count; i++)
+        target_add(p, &p->conf->health.service_addresses.at[i]);
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        int rc = parts[i](p);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+int prober_open(struct prober **out, struct loop *l, const struct conf *conf, struct board *board, prober_judged judged,
+                void *ctx, struct err *err) {
+    struct prober *p = calloc(1, sizeof(*p));
+    *out = NULL;
+    if (p == NULL)
+        return err_set(err, E_NOMEM, "no memory for the prober");
+    p->loop = l;
+    p->conf = conf;
+    p->board = board;
+    p->judged = judged;
+    p->ctx = ctx;
+    p->started_ms = clock_mono_ms();
+    p->tick_due_ms = p->started_ms + PROBE_TICK_MS;
+    p->late_at_ms = INT64_MIN;
+    int rc = verdict_open(&p->book, checks_wanted(conf), conf->health.fall, conf->health.rise);
+    if (rc == 0)
+        rc = plan(p);
+    if (rc == 0 && (p->timer = loop_timer_start(l, PROBE_TICK_MS, PROBE_TICK_MS, tick, p)) == NULL)
+        rc = E_NOMEM;
+    if (rc < 0) {
+        prober_close(p);
+        return err_set(err, rc, "the plan of probes: %s", err_name(rc));
+    }
+    *out = p;
+    return 0;
+}
+
+void prober_close(struct prober *p) {
+    if (p == NULL)
+        return;
+    if (p->timer != NULL)
+        loop_timer_cancel(p->timer);
+    ask_close_all(p);
+    process_close(p);
+    worker_close(p);
+    tcp_close(p);
+    zone_close(p);
+    guard_close(p);
+    canary_close(p);
+    storage_close(p);
+    verdict_close(&p->book);
+    free(p->tasks);
+    free(p);
+}
+
+const struct verdict_book *prober_book(const struct prober *p) { return &p->book; }
+const struct tally_set *prober_tallies(const struct prober *p) { return &p->tally; }
+
+void prober_run_now(struct prober *p) {
+    for (size_t i = 0; i < p->task_count; i++)
+        p->tasks[i]->due_ms = 0;
+}

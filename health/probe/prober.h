@@ -1,0 +1,36 @@
+/* Asking the node as a client would, on a loop of its own process.
+ *
+ *   conf -> plan of tasks -> each when due, with jitter, at most LIMIT_PROBES_IN_FLIGHT at once, each with its own
+ *   deadline -> evidence -> book (health/verdict) -> `judged` (render and publish what is known now)
+ *
+ * Each probe comes from a fresh source port, because a fixed one meets the same worker of an SO_REUSEPORT group for
+ * ever. Answers are judged by content: rcode, AA, serial, who answered (NSID, RFC 5001) and in which boot. A round is
+ * no round before every worker was seen. What the board says is evidence beside the probes and never instead of them.
+ * Silence counts only while this process's own loop is in time. Nothing here resolves a name, opens a zone or waits
+ * for a disk. */
+#ifndef CANDOR_PROBE_H
+#define CANDOR_PROBE_H
+
+#include "health/verdict/tally.h"
+#include "health/verdict/verdict.h"
+#include "resolver/base/board.h"
+#include "resolver/base/conf.h"
+#include "resolver/net/loop.h"
+
+struct prober;
+
+/* After each look at the results, at least each PROBER_JUDGE_MS. */
+enum { PROBER_JUDGE_MS = 1000 };
+typedef void (*prober_judged)(void *ctx);
+
+/* conf and board stay the caller's and outlive the prober. */
+int prober_open(struct prober **p, struct loop *l, const struct conf *conf, struct board *board, prober_judged judged,
+                void *ctx, struct err *err) MUST_USE;
+void prober_close(struct prober *p);
+
+const struct verdict_book *prober_book(const struct prober *p);
+const struct tally_set *prober_tallies(const struct prober *p);
+/* Makes every probe due now. */
+void prober_run_now(struct prober *p);
+
+#endif

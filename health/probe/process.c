@@ -1,0 +1,160 @@
+/* Do the processes' loops turn? Heartbeats on the board and the kernel's word about the process. A heartbeat never
+ * makes up for a probe without answer: that is judged apart, in scope worker. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "health/probe/impl.h"
+#include "health/probe/proc.h"
+#include "resolver/base/clock.h"
+#include "resolver/base/log.h"
+
+enum { HEAL_AGAIN_MS = 10000, HEAL_AGE_MIN_MS = 3000 };
+
+struct process_probe {
+    struct task task;
+    struct prober *p;
+    uint32_t old_ms; /* a heartbeat older than this is bad */
+    size_t role_check[ROLE_COUNT], worker_check[LIMIT_WORKERS], lag_check;
+    unsigned workers;
+    uint64_t late_seen;
+    int64_t healed_ms[ROLE_COUNT];
+};
+
+static const char *const role_names[ROLE_COUNT] = {"candor", "candor-resolver", "candor-sync", "candor-health"};
+
+struct vital {
+    uint64_t boot, pid, heartbeat_ms;
+    int64_t age_ms;
+    char state; /* of the process, '\0': gone */
+};
+
+static struct vital vital_read(const board_word *boot, const board_word *pid, const board_word *heartbeat) {
+    struct vital v = {.boot = board_get(boot), .pid = board_get(pid), .heartbeat_ms = board_get(heartbeat)};
+    v.age_ms = clock_mono_ms() - (int64_t)v.heartbeat_ms;
+    v.state = v.pid > 0 ? proc_state(v.pid) : '\0';
+    return v;
+}
+
+static enum verdict_state vital_judge(const struct vital *v, uint32_t old_ms, struct evidence *e) {
+    *e = (struct evidence){.wall_ms = clock_wall_ms(), .value = (double)v->age_ms / 1000, .unit = "s"};
+    snprintf(e->asked, sizeof(e->asked), "heartbeat on the board, /proc/%llu/stat", (unsigned long long)v->pid);
+    bool up = v->state == 'R' || v->state == 'S' || v->state == 'D' || v->state == 'I';
+    if (v->boot == 0)
+        snprintf(e->came, sizeof(e->came), "never started");
+    else
+        snprintf(e->came, sizeof(e->came), "pid %llu is %s (state %c), heartbeat %.1f s old",
+                 (unsigned long long)v->pid, proc_state_text(v->state), v->state != '\0' ? v->state : '-',
+                 (double)v->age_ms / 1000);
+    return v->boot != 0 && up && v->age_ms <= (int64_t)old_ms ? VERDICT_PASS : VERDICT_FAIL;
+}
+
+/* Asks the supervisor to end a process whose loop hangs: judged so over `fall` results, by the kernel's word and by a
+ * heartbeat that stood still for two local intervals. Not one that waits for a disk: a restart would wait there too,
+ * and a disk is no cause for a restart. */
+static void heal(struct process_probe *pp, enum board_role role, const struct vital *v) {
+    struct board_process *slot = &pp->p->board->process[role];
+    const struct verdict_check *c = &pp->p->book.checks[pp->role_check[role]];
+    int64_t now = clock_mono_ms();
+    int64_t hung_ms = 2 * (int64_t)pp->p->conf->health.interval.local_ms;
+    if (hung_ms < HEAL_AGE_MIN_MS)
+        hung_ms = HEAL_AGE_MIN_MS;
+    bool hung = c->settled == VERDICT_FAIL && v->age_ms > hung_ms;
+    if (!pp->p->conf->health.heal.restart_hung || !hung || v->boot == 0 || v->state == '\0' || v->state == 'D' ||
+        v->state == 'Z' || v->state == 'X')
+        return;
+    if (board_get(&slot->heal_boot) == v->boot && now - pp->healed_ms[role] < HEAL_AGAIN_MS)
+        return;
+    pp->healed_ms[role] = now;
+    board_set(&slot->heal_at_ms, (uint64_t)now);
+    board_set(&slot->heal_boot, v->boot);
+    pp->p->tally.heals++;
+    LOG(LEVEL_WARN, "a process hangs: asked the supervisor to end it", KS("process", role_names[role]),
+        KU("victim", v->pid), KS("evidence", c->evidence.came));
+}
+
+static bool role_look(struct process_probe *pp, enum board_role role) {
+    struct prober *p = pp->p;
+    struct board_process *slot = &p->board->process[role];
+    struct vital v = vital_read(&slot->boot, &slot->pid, &slot->heartbeat_ms);
+    struct evidence e;
+    enum verdict_state s = vital_judge(&v, pp->old_ms, &e);
+    if (role == ROLE_SUPERVISOR && v.boot == 0) {
+        s = VERDICT_WARN;
+        snprintf(e.came, sizeof(e.came), "there is no supervisor: the programs were started one by one");
+    }
+    bool undecided = prober_result(p, pp->role_check[role], s, &e);
+    if (role == ROLE_RESOLVER || role == ROLE_SYNC)
+        heal(pp, role, &v);
+    return undecided;
+}
+
+static bool worker_look(struct process_probe *pp, unsigned w) {
+    struct board_worker *slot = &pp->p->board->worker[w];
+    struct vital v = vital_read(&slot->boot, &slot->pid, &slot->heartbeat_ms);
+    struct evidence e;
+    enum verdict_state s = vital_judge(&v, pp->old_ms, &e);
+    return prober_result(pp->p, pp->worker_check[w], s, &e);
+}
+
+/* A slow judge doubts itself (as Lifeguard does), and says so. */
+static bool own_lag_look(struct process_probe *pp) {
+    struct prober *p = pp->p;
+    bool late = p->tally.late != pp->late_seen;
+    struct evidence e = {.wall_ms = clock_wall_ms(),
+                         .value = (double)board_get(&p->board->process[ROLE_HEALTH].loop_lag_us) / 1e6,
+                         .unit = "s"};
+    text_copy(e.asked, sizeof(e.asked), "lag of this process's own loop");
+    snprintf(e.came, sizeof(e.came),
+             late ? "late by more than %d ms: silence in that time counts against nobody" : "in time, within %d ms",
+             PROBE_LATE_MS);
+    pp->late_seen = p->tally.late;
+    return prober_result(p, pp->lag_check, late ? VERDICT_WARN : VERDICT_PASS, &e);
+}
+
+static void process_start(struct task *task) {
+    struct process_probe *pp = CONTAINER_OF(task, struct process_probe, task);
+    bool hurry = own_lag_look(pp);
+    if (!prober_late(pp->p, clock_mono_ms() - PROBE_SAMPLE_MS)) {
+        for (int r = 0; r < ROLE_COUNT; r++)
+            if (r != ROLE_HEALTH)
+                hurry |= role_look(pp, (enum board_role)r);
+        for (unsigned w = 0; w < pp->workers; w++)
+            hurry |= worker_look(pp, w);
+    }
+    task_done(task, hurry ? (int64_t)task->interval_ms / 2 : -1);
+}
+
+static int add_check(struct prober *p, const char *measurement, const char *id, size_t *check) {
+    int at = verdict_add(&p->book, SCOPE_PROCESS, "process", measurement, id, p->conf->health.interval.local_ms, false);
+    if (at >= 0)
+        *check = (size_t)at;
+    return at < 0 ? at : 0;
+}
+
+int process_open(struct prober *p) {
+    struct process_probe *pp = p->process = calloc(1, sizeof(*pp));
+    uint32_t local = p->conf->health.interval.local_ms, old = local / 5 * 3;
+    int rc = pp == NULL ? E_NOMEM : 0;
+    if (rc < 0)
+        return rc;
+    pp->p = p;
+    old = old < PROBE_HEARTBEAT_MIN_MS ? PROBE_HEARTBEAT_MIN_MS : old;
+    pp->old_ms = old < PROBE_HEARTBEAT_MS ? old : PROBE_HEARTBEAT_MS;
+    pp->workers = prober_workers(p);
+    for (int r = 0; rc == 0 && r < ROLE_COUNT; r++)
+        if (r != ROLE_HEALTH)
+            rc = add_check(p, "heartbeat", role_names[r], &pp->role_check[r]);
+    for (unsigned w = 0; rc == 0 && w < pp->workers; w++) {
+        char id[32];
+        snprintf(id, sizeof(id), "worker %u", w);
+        rc = add_check(p, "heartbeat", id, &pp->worker_check[w]);
+    }
+    if (rc == 0)
+        rc = add_check(p, "lag", role_names[ROLE_HEALTH], &pp->lag_check);
+    if (rc == 0)
+        rc = prober_add(p, &pp->task, process_start, local < PROBE_SAMPLE_MS ? local : PROBE_SAMPLE_MS, true);
+    return rc;
+}
+
+void process_close(struct prober *p) { free(p->process); }

@@ -1,0 +1,234 @@
+/* Can this node still write, and how full is it? A small file is written and synced in `state` by a thread of its own,
+ * because a hung disk hangs whoever asks it: at most one such job is under way, and one that does not come back is the
+ * evidence. The maps of the zones are judged by what candor-sync writes on the board. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "health/probe/zone.h"
+#include "resolver/base/clock.h"
+
+enum {
+    CANARY_BYTES = 4096,
+    CANARY_DEADLINE_MS = 5000,
+    FULL_PERCENT = 80,     /* of a map, of its reader slots */
+    FREE_MIN_PERCENT = 5,  /* of the disk's bytes and inodes */
+    READER_LAG_TXNS = 100, /* an old reader keeps this many commits' pages from being used again */
+};
+
+/* Belongs to the thread while `busy`, and is left to it when the prober goes first. */
+struct canary_job {
+    struct storage *owner; /* NULL: the prober has gone */
+    char path[512], folder[512];
+    int64_t began_ms;
+    bool busy;
+    char problem[160];
+    struct statvfs space;
+    bool has_space;
+};
+
+struct storage {
+    struct task task;
+    struct prober *p;
+    size_t write_check, space_check, map_check, readers_check, lag_check, errors_check;
+    struct canary_job *job;
+    bool hurry;
+    uint64_t write_errors_seen;
+};
+
+static void problem(struct canary_job *j, const char *what) {
+    snprintf(j->problem, sizeof(j->problem), "%s: %s", what, strerror(errno));
+}
+
+static void canary_work(void *ctx) {
+    struct canary_job *j = ctx;
+    char block[CANARY_BYTES];
+    j->problem[0] = '\0';
+    j->has_space = statvfs(j->folder, &j->space) == 0;
+    memset(block, 'c', sizeof(block));
+    int fd = open(j->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
+    if (fd < 0) {
+        problem(j, "open");
+        return;
+    }
+    ssize_t n = write(fd, block, sizeof(block));
+    if (n < 0)
+        problem(j, "write");
+    else if (n != sizeof(block))
+        snprintf(j->problem, sizeof(j->problem), "write: %zd of %d bytes", n, CANARY_BYTES);
+    else if (fsync(fd) != 0)
+        problem(j, "fsync");
+    if (close(fd) != 0 && j->problem[0] == '\0')
+        problem(j, "close");
+}
+
+static void judge(struct storage *s, size_t check, enum verdict_state state, const struct evidence *e) {
+    s->hurry |= prober_result(s->p, check, state, e);
+}
+
+static struct evidence about(const char *asked, double value, const char *unit) {
+    struct evidence e = {.wall_ms = clock_wall_ms(), .value = value, .unit = unit};
+    text_copy(e.asked, sizeof(e.asked), asked);
+    return e;
+}
+
+static void judge_space(struct storage *s, const struct canary_job *j) {
+    const struct statvfs *v = &j->space;
+    double bytes = v->f_blocks > 0 ? 100.0 * (double)v->f_bavail / (double)v->f_blocks : 100;
+    double inodes = v->f_files > 0 ? 100.0 * (double)v->f_favail / (double)v->f_files : 100;
+    struct evidence e = about(j->folder, (double)v->f_bavail * (double)v->f_frsize, "bytes");
+    snprintf(e.came, sizeof(e.came), "%.1f%% of the bytes and %.1f%% of the inodes are free", bytes, inodes);
+    judge(s, s->space_check, bytes < FREE_MIN_PERCENT || inodes < FREE_MIN_PERCENT ? VERDICT_WARN : VERDICT_PASS, &e);
+    s->p->tally.disk_free_bytes = (uint64_t)v->f_bavail * v->f_frsize;
+    s->p->tally.disk_known = true;
+}
+
+static void judge_write(struct storage *s, const struct canary_job *j, const char *trouble, int64_t took_ms) {
+    struct evidence e = about(j->path, (double)took_ms, "ms");
+    bool good = trouble[0] == '\0';
+    e.took_us = took_ms * 1000;
+    snprintf(e.came, sizeof(e.came), "%s", good ? "written and synced" : trouble);
+    tally_add(&s->p->tally.probe[TALLY_CANARY_WRITE][0][0], good ? TALLY_PASS : TALLY_FAIL, e.took_us, e.wall_ms);
+    judge(s, s->write_check, good ? VERDICT_PASS : VERDICT_FAIL, &e);
+}
+
+static void storage_end(struct storage *s) {
+    task_done(&s->task, s->hurry ? (int64_t)probe_hurry_ms(s->task.interval_ms) : -1);
+}
+
+static void canary_done(void *ctx) {
+    struct canary_job *j = ctx;
+    struct storage *s = j->owner;
+    j->busy = false;
+    if (s == NULL) {
+        free(j);
+        return;
+    }
+    if (j->has_space)
+        judge_space(s, j);
+    judge_write(s, j, j->problem, clock_mono_ms() - j->began_ms);
+    if (s->hurry && s->task.due_ms > clock_mono_ms() + probe_hurry_ms(s->task.interval_ms))
+        s->task.due_ms = clock_mono_ms() + probe_hurry_ms(s->task.interval_ms);
+}
+
+/* One job at a time: a new one begins when the last came back, else its absence is judged. */
+static void write_start(struct storage *s) {
+    struct canary_job *j = s->job;
+    int64_t now = clock_mono_ms();
+    if (j->busy && now - j->began_ms > CANARY_DEADLINE_MS) {
+        char text[64];
+        snprintf(text, sizeof(text), "still not written after %" PRId64 " s", (now - j->began_ms) / 1000);
+        judge_write(s, j, text, now - j->began_ms);
+    }
+    if (j->busy)
+        return;
+    j->busy = true;
+    j->began_ms = now;
+    if (loop_work(s->p->loop, canary_work, canary_done, j) != 0) {
+        j->busy = false;
+        judge_write(s, j, "no thread to write with", 0);
+    }
+}
+
+struct fill {
+    double worst;
+    char zone[BOARD_NAME_MAX];
+};
+
+static void fill_look(struct fill *f, double value, const char *zone) {
+    if (f->zone[0] != '\0' && value <= f->worst)
+        return;
+    f->worst = value;
+    text_copy(f->zone, sizeof(f->zone), zone);
+}
+
+static void judge_fill(struct storage *s, size_t check, const char *asked, const struct fill *f, double limit,
+                       const char *unit) {
+    struct evidence e = about(asked, f->worst, unit);
+    if (f->zone[0] == '\0')
+        text_copy(e.came, sizeof(e.came), "no zone has data");
+    else
+        snprintf(e.came, sizeof(e.came), "at most %.0f %s (zone %.180s)", f->worst, unit, f->zone);
+    judge(s, check, f->worst >= limit ? VERDICT_WARN : VERDICT_PASS, &e);
+}
+
+static double percent(uint64_t part, uint64_t whole) { return whole > 0 ? 100.0 * (double)part / (double)whole : 0; }
+
+static void judge_maps(struct storage *s) {
+    const struct conf *c = s->p->conf;
+    struct fill map = {0}, readers = {0}, lag = {0};
+    struct board_zone z;
+    uint64_t errors = 0;
+    for (size_t i = 0; i < c->rbl.zone_count && i < LIMIT_ZONES; i++) {
+        if (!zone_data_read(s->p->board, i, c->rbl.zones[i].name, &z))
+            continue;
+        errors += z.write_errors;
+        if (!zone_data_there(&z))
+            continue;
+        fill_look(&map, percent(z.used_bytes, z.map_bytes), z.name);
+        fill_look(&readers, percent(z.readers, z.readers_max), z.name);
+        fill_look(&lag, (double)z.oldest_reader_txns, z.name);
+    }
+    judge_fill(s, s->map_check, "used part of the zones' maps, on the board", &map, FULL_PERCENT, "percent");
+    judge_fill(s, s->readers_check, "used part of the zones' reader slots, on the board", &readers, FULL_PERCENT,
+               "percent");
+    judge_fill(s, s->lag_check, "commits since the oldest reader's, on the board", &lag, READER_LAG_TXNS,
+               "transactions");
+    struct evidence e = about("write errors of candor-sync, on the board", (double)errors, "errors");
+    bool more = errors > s->write_errors_seen;
+    snprintf(e.came, sizeof(e.came), "%" PRIu64 " so far%s", errors, more ? ", more than when last looked" : "");
+    s->write_errors_seen = errors;
+    judge(s, s->errors_check, more ? VERDICT_WARN : VERDICT_PASS, &e);
+}
+
+static void storage_start(struct task *task) {
+    struct storage *s = CONTAINER_OF(task, struct storage, task);
+    s->hurry = false;
+    judge_maps(s);
+    write_start(s);
+    storage_end(s);
+}
+
+static int add_check(struct storage *s, const char *component, const char *measurement, size_t *at) {
+    int check = verdict_add(&s->p->book, SCOPE_STORAGE, component, measurement, "",
+                            s->p->conf->health.interval.zones_ms, false);
+    if (check >= 0)
+        *at = (size_t)check;
+    return check < 0 ? check : 0;
+}
+
+int storage_open(struct prober *p) {
+    struct storage *s = p->storage = calloc(1, sizeof(*s));
+    int rc = s == NULL ? E_NOMEM : 0;
+    if (rc < 0 || (s->job = calloc(1, sizeof(*s->job))) == NULL)
+        return E_NOMEM;
+    s->p = p;
+    s->job->owner = s;
+    text_copy(s->job->folder, sizeof(s->job->folder), p->conf->node.state);
+    snprintf(s->job->path, sizeof(s->job->path), "%.480s/health.canary", p->conf->node.state);
+    const struct {
+        const char *component, *measurement;
+        size_t *at;
+    } checks[] = {{"canary", "write", &s->write_check},  {"disk", "free", &s->space_check},
+                  {"lmdb", "map_used", &s->map_check},   {"lmdb", "readers", &s->readers_check},
+                  {"lmdb", "reader_lag", &s->lag_check}, {"lmdb", "write_errors", &s->errors_check}};
+    for (size_t i = 0; rc == 0 && i < ARRAY_SIZE(checks); i++)
+        rc = add_check(s, checks[i].component, checks[i].measurement, checks[i].at);
+    p->tally.probe[TALLY_CANARY_WRITE][0][0].planned = true;
+    return rc < 0 ? rc : prober_add(p, &s->task, storage_start, p->conf->health.interval.zones_ms / 2, false);
+}
+
+void storage_close(struct prober *p) {
+    if (p->storage == NULL)
+        return;
+    if (p->storage->job != NULL && p->storage->job->busy)
+        p->storage->job->owner = NULL;
+    else
+        free(p->storage->job);
+    free(p->storage);
+}

@@ -1,0 +1,273 @@
+/* Is what was committed what is served? For each zone: its SOA, of as many workers as fresh ports meet, against the
+ * board, then its test points. A round comes twice an interval, so that a fault and its confirmation fit into one. */
+#include "health/probe/zone.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "resolver/base/clock.h"
+
+enum {
+    ASKS_PER_ROUND = 4000, /* over all zones: keeps a node with a thousand of them at a trickle */
+    ASKS_MIN = 2,
+    ASKS_PER_WORKER = 4,
+    ZONE_TRIES = 3,
+    SAMPLE_ZONES = 128, /* with more, the board is looked at only each local interval */
+    COMMIT_SETTLE_MS = 1000,
+};
+
+enum phase { PHASE_SERIAL, PHASE_LISTED, PHASE_UNLISTED, PHASE_END };
+
+struct zone_probe {
+    struct task task;
+    struct prober *p;
+    const struct conf_zone *conf;
+    size_t index, data_check, serial_check, point_check[POINTS];
+    struct name apex;
+    uint64_t commits;                             /* as of the last look */
+    struct serial_watch watch[LIMIT_WORKERS + 1]; /* the last: who does not say which worker it is */
+    /* of the round under way */
+    struct ask_plan plan;
+    enum phase phase;
+    unsigned asked, quota, behind;
+    uint64_t seen;
+    bool hurry, judged, bad;
+    struct evidence evidence;
+};
+
+struct zone_sampler {
+    struct task task;
+    struct prober *p;
+};
+
+static void zone_ask(struct zone_probe *z);
+
+static bool kept_out(const struct zone_probe *z, const struct ask_result *r) {
+    const struct conf_list_prefix *allow = &z->conf->allow;
+    return r->answer.rcode == RCODE_REFUSED && allow->count > 0 && !prefix_list_has(allow->at, allow->count, &r->local);
+}
+
+static void judge(struct zone_probe *z, size_t check, enum verdict_state s) {
+    z->hurry |= prober_result(z->p, check, s, &z->evidence);
+}
+
+/* Looks at one SOA. True: it is bad, and z->evidence says why. */
+static bool serial_is_bad(struct zone_probe *z, const struct ask_result *r) {
+    struct board_zone board;
+    struct err err = {0};
+    unsigned worker = LIMIT_WORKERS;
+    char *came = z->evidence.came;
+    size_t size = sizeof(z->evidence.came);
+    if (r->code != 0 || r->answer.rcode != RCODE_NOERROR || !r->answer.soa) {
+        ask_problem(came, size, r);
+        return true;
+    }
+    if (!(r->answer.header.flags & FLAG_AA)) {
+        text_copy(came, size, "an SOA without AA: this zone is not served from its own data");
+        return true;
+    }
+    unsigned workers = prober_workers(z->p);
+    if (nsid_judge(r->answer.nsid, z->p->conf->node.name, z->p->board, workers, &worker, &err) == 0)
+        z->seen |= UINT64_C(1) << worker;
+    if (!zone_data_read(z->p->board, z->index, z->conf->name, &board))
+        return false;
+    uint32_t committed = (uint32_t)board.serial, persist = z->task.interval_ms / 3;
+    persist = persist < PROBE_PERSIST_MS ? persist : PROBE_PERSIST_MS;
+    enum serial_verdict v = serial_look(&z->watch[worker], r->answer.serial, committed, clock_mono_ms(), persist);
+    z->behind += v == SERIAL_BEHIND;
+    snprintf(came, size, "worker %u serves serial %" PRIu32 ", committed is %" PRIu32, worker, r->answer.serial,
+             committed);
+    return v == SERIAL_WRONG;
+}
+
+static bool serial_wants_more(const struct zone_probe *z) {
+    unsigned workers = prober_workers(z->p);
+    uint64_t all = workers >= 64 ? UINT64_MAX : (UINT64_C(1) << workers) - 1;
+    return z->asked < z->quota && z->seen != all;
+}
+
+static void serial_end(struct zone_probe *z) {
+    z->phase = PHASE_LISTED;
+    if (z->judged && z->behind == 0)
+        judge(z, z->serial_check, z->bad ? VERDICT_FAIL : VERDICT_PASS);
+    z->hurry |= z->behind > 0;
+}
+
+static void serial_answer(struct zone_probe *z, const struct ask_result *r) {
+    z->asked++;
+    if (r->code == E_AGAIN) {
+        serial_end(z);
+        return;
+    }
+    z->judged = true;
+    ask_evidence(&z->evidence, &z->plan, r);
+    if (r->code == 0 && kept_out(z, r)) {
+        text_copy(z->evidence.came, sizeof(z->evidence.came), "REFUSED: the zone's access list keeps this probe out");
+        judge(z, z->serial_check, VERDICT_WARN);
+        z->phase = PHASE_LISTED;
+        return;
+    }
+    z->bad = serial_is_bad(z, r);
+    ask_tally(z->p, TALLY_SERIAL, &z->plan, r, !z->bad);
+    if (z->bad)
+        z->behind = 0;
+    if (z->bad || !serial_wants_more(z))
+        serial_end(z);
+}
+
+static void point_answer(struct zone_probe *z, const struct ask_result *r) {
+    int point = z->phase == PHASE_LISTED ? POINT_LISTED : POINT_UNLISTED;
+    enum verdict_state s = VERDICT_FAIL;
+    z->phase++;
+    if (r->code == E_AGAIN)
+        return;
+    ask_evidence(&z->evidence, &z->plan, r);
+    if (r->code != 0)
+        ask_problem(z->evidence.came, sizeof(z->evidence.came), r);
+    else
+        s = point_judge(point, &r->answer, NULL, z->evidence.came, sizeof(z->evidence.came));
+    if (r->code == 0 && kept_out(z, r)) {
+        text_copy(z->evidence.came, sizeof(z->evidence.came), "REFUSED: the zone's access list keeps this probe out");
+        s = VERDICT_WARN;
+    }
+    ask_tally(z->p, TALLY_POINT, &z->plan, r, s == VERDICT_PASS);
+    judge(z, z->point_check[point], s);
+}
+
+static void zone_answer(void *ctx, const struct ask_result *r) {
+    struct zone_probe *z = ctx;
+    if (z->phase == PHASE_SERIAL)
+        serial_answer(z, r);
+    else
+        point_answer(z, r);
+    zone_ask(z);
+}
+
+static bool next_question(struct zone_probe *z) {
+    z->plan.qtype = TYPE_SOA;
+    z->plan.qname = z->apex;
+    if (z->phase == PHASE_SERIAL)
+        return true;
+    z->plan.qtype = TYPE_A;
+    for (; z->phase < PHASE_END; z->phase++) {
+        int point = z->phase == PHASE_LISTED ? POINT_LISTED : POINT_UNLISTED;
+        if (point_name(&z->plan.qname, z->conf->test, point, &z->apex) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void zone_ask(struct zone_probe *z) {
+    if (!next_question(z) || ask_start(z->p, &z->plan, zone_answer, z) != 0)
+        task_done(&z->task, z->hurry ? (int64_t)probe_hurry_ms(z->task.interval_ms) : -1);
+}
+
+/* No data: the board's check says so. A zone that this version never fills is warn throughout. */
+static void zone_without_data(struct zone_probe *z) {
+    if (zone_data_judge(z->conf, NULL, clock_wall_s(), &z->evidence) == VERDICT_WARN) {
+        judge(z, z->serial_check, VERDICT_WARN);
+        for (int i = 0; i < POINTS; i++)
+            if (z->conf->test > TEST_NONE)
+                judge(z, z->point_check[i], VERDICT_WARN);
+    }
+    task_done(&z->task, -1);
+}
+
+static void zone_start(struct task *task) {
+    struct zone_probe *z = CONTAINER_OF(task, struct zone_probe, task);
+    struct board_zone board;
+    z->phase = PHASE_SERIAL;
+    z->asked = z->behind = 0;
+    z->seen = 0;
+    z->hurry = z->judged = z->bad = false;
+    z->quota = (unsigned)(ASKS_PER_ROUND / z->p->zone_count);
+    unsigned most = ASKS_PER_WORKER * prober_workers(z->p);
+    z->quota = z->quota < ASKS_MIN ? ASKS_MIN : z->quota > most ? most : z->quota;
+    if (!zone_data_read(z->p->board, z->index, z->conf->name, &board) || !zone_data_there(&board))
+        zone_without_data(z);
+    else
+        zone_ask(z);
+}
+
+/* The board, all zones at once; a commit makes the zone's next round come soon. */
+static void sampler_start(struct task *task) {
+    struct zone_sampler *s = CONTAINER_OF(task, struct zone_sampler, task);
+    struct prober *p = s->p;
+    int64_t now = clock_mono_ms(), wall_s = clock_wall_s();
+    bool hurry = false;
+    for (size_t i = 0; i < p->zone_count; i++) {
+        struct zone_probe *z = &p->zones[i];
+        struct board_zone board;
+        struct evidence e;
+        bool there = zone_data_read(p->board, z->index, z->conf->name, &board);
+        enum verdict_state state = zone_data_judge(z->conf, there ? &board : NULL, wall_s, &e);
+        hurry |= prober_result(p, z->data_check, state, &e);
+        if (there && board.commits != z->commits && z->task.due_ms > now + COMMIT_SETTLE_MS)
+            z->task.due_ms = now + (z->commits == 0 ? 0 : COMMIT_SETTLE_MS);
+        z->commits = there ? board.commits : z->commits;
+    }
+    task_done(task, hurry ? PROBE_SAMPLE_MS / 2 : -1);
+}
+
+static int add_check(struct zone_probe *z, const char *measurement, uint32_t interval_ms, bool readiness, size_t *at) {
+    int check = verdict_add(&z->p->book, SCOPE_ZONES, "zone", measurement, z->conf->name, interval_ms, readiness);
+    if (check < 0)
+        return check;
+    *at = (size_t)check;
+    return 0;
+}
+
+static int plan_zone(struct prober *p, struct zone_probe *z, size_t i) {
+    uint32_t interval = p->conf->health.interval.zones_ms, local = p->conf->health.interval.local_ms;
+    z->p = p;
+    z->index = i;
+    z->conf = &p->conf->rbl.zones[i];
+    z->plan = (struct ask_plan){.server = p->targets[0].addr,
+                                .nsid = true,
+                                .far = true,
+                                .qclass = CLASS_IN,
+                                .tries = ZONE_TRIES,
+                                .hedge_ms = probe_timeout_ms(local) / 4,
+                                .timeout_ms = probe_timeout_ms(local)};
+    int rc = name_from_text(&z->apex, z->conf->name, NULL);
+    if (rc == 0)
+        rc = add_check(z, "data", local, true, &z->data_check);
+    if (rc == 0)
+        rc = add_check(z, "serial", interval, false, &z->serial_check);
+    if (rc == 0 && z->conf->test <= TEST_NONE)
+        rc = verdict_add_off(&p->book, SCOPE_ZONES, "zone", "point", z->conf->name,
+                             "no test point configured: whether the zone lists what it should is not known",
+                             clock_wall_ms());
+    else if (rc == 0) {
+        rc = add_check(z, "point_listed", interval, false, &z->point_check[POINT_LISTED]);
+        if (rc == 0)
+            rc = add_check(z, "point_unlisted", interval, false, &z->point_check[POINT_UNLISTED]);
+    }
+    return rc < 0 ? rc : prober_add(p, &z->task, zone_start, interval / 2, true);
+}
+
+int zone_open(struct prober *p) {
+    const struct conf *c = p->conf;
+    struct zone_sampler *s = p->sampler = calloc(1, sizeof(*s));
+    size_t count = c->rbl.zone_count < LIMIT_ZONES ? c->rbl.zone_count : LIMIT_ZONES;
+    p->zones = calloc(count > 0 ? count : 1, sizeof(*p->zones));
+    if (s == NULL || p->zones == NULL)
+        return E_NOMEM;
+    if (p->target_count == 0 || count == 0)
+        return 0;
+    int rc = 0, v6 = addr_family(&p->targets[0].addr) == AF_INET6;
+    p->zone_count = count;
+    for (size_t i = 0; rc == 0 && i < count; i++)
+        rc = plan_zone(p, &p->zones[i], i);
+    p->tally.probe[TALLY_SERIAL][0][v6].planned = p->tally.probe[TALLY_POINT][0][v6].planned = true;
+    uint32_t local = c->health.interval.local_ms;
+    s->p = p;
+    bool often = count <= SAMPLE_ZONES && local > PROBE_SAMPLE_MS;
+    return rc < 0 ? rc : prober_add(p, &s->task, sampler_start, often ? PROBE_SAMPLE_MS : local, true);
+}
+
+void zone_close(struct prober *p) {
+    free(p->zones);
+    free(p->sampler);
+}
