@@ -22,9 +22,12 @@ static const char *const works[] = {
     "resolver.cache.max-ttl",
     "resolver.cache.max-negative-ttl",
     "resolver.cache.persist",
+    "resolver.recursion.edns-size",
     "resolver.recursion.timeout",
     "resolver.forward[].zone",
     "resolver.forward[].to",
+    "resolver.guard[].zone", /* asked by candor-health; the answers pass through unchanged */
+    "resolver.guard[].test",
     "rbl.listen",
     "rbl.zones[].name",
     "rbl.zones[].data[].type", /* by type: see dataset() */
