@@ -1,0 +1,202 @@
+#include "rbl/answer.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include <stdlib.h>
+
+#include "rbl/answer_impl.h"
+#include "resolver/base/rand.h"
+
+static void begin(void *self) {
+    struct answer *s = self;
+    s->begun_count = 0;
+    s->now_wall_s = 0;
+}
+
+static void end(void *self) {
+    struct answer *s = self;
+    for (size_t i = 0; i < s->begun_count; i++)
+        answer_zone_end(&s->zone[s->begun[i]]);
+    s->begun_count = 0;
+}
+
+static uint64_t hash(const struct answer *s, const uint8_t *wire, size_t size) {
+    return XXH3_64bits_withSeed(wire, size, s->key);
+}
+
+static int slot_find(const struct answer *s, const uint8_t *wire, size_t size) {
+    uint64_t at = hash(s, wire, size);
+    for (uint32_t i = 0; i < s->slots; i++, at++) {
+        uint16_t slot = s->slot[at & (s->slots - 1)];
+        if (slot == 0)
+            return -1;
+        const struct name *apex = &s->zone[slot - 1].apex;
+        if (apex->size == size && memcmp(apex->wire, wire, size) == 0)
+            return slot - 1;
+    }
+    return -1;
+}
+
+static int zone(void *self, const struct name *qname) {
+    struct answer *s = self;
+    struct name low;
+    size_t at = 0;
+    low.size = qname->size;
+    memcpy(low.wire, qname->wire, qname->size);
+    name_lower(&low);
+    for (unsigned labels = qname->labels;; labels--) {
+        if (s->depths[labels / 64] >> labels % 64 & 1) {
+            int found = slot_find(s, low.wire + at, low.size - at);
+            if (found >= 0)
+                return found;
+        }
+        if (labels == 0)
+            return -1;
+        at += (size_t)low.wire[at] + 1;
+    }
+}
+
+static void fail(struct source_answer *a, unsigned rcode, int ede, const char *text) {
+    *a = (struct source_answer){.rcode = (uint8_t)rcode, .ede = ede, .ede_text = text};
+}
+
+static void answer_apex(struct answer *s, struct answer_zone *z, const struct dns_query *q, struct dns_writer *w) {
+    bool any = q->qtype == TYPE_ANY;
+    if (any && s->refuse_any) {
+        answer_put_hinfo(z, q, w);
+        return;
+    }
+    uint16_t before = w->counts[SECTION_ANSWER + 1];
+    if (any || q->qtype == TYPE_SOA)
+        answer_put_soa(z, SECTION_ANSWER, q, w);
+    if (any || q->qtype == TYPE_NS)
+        answer_put_ns(z, q, w);
+    if (w->counts[SECTION_ANSWER + 1] == before && w->error == 0)
+        answer_put_soa(z, SECTION_AUTHORITY, q, w);
+}
+
+/* A name below the apex: what is listed, or SOA. Returns the RCODE or E_CORRUPT. */
+static int answer_below(struct answer *s, struct answer_zone *z, const struct dns_query *q, struct dns_writer *w) {
+    bool below = false;
+    int listed = answer_look(s, z, &q->qname, &below);
+    if (listed < 0)
+        return listed;
+    int rrs = 0;
+    if (listed > 0 && q->qtype == TYPE_ANY && s->refuse_any) {
+        answer_put_hinfo(z, q, w);
+        rrs = 1;
+    } else if (listed > 0) {
+        rrs = answer_rrs(s, z, q, w);
+    }
+    if (rrs < 0)
+        return rrs;
+    if (rrs == 0 && w->error == 0)
+        answer_put_soa(z, SECTION_AUTHORITY, q, w);
+    return listed > 0 || below ? RCODE_NOERROR : RCODE_NXDOMAIN;
+}
+
+static bool may_ask(const struct answer_zone *z, const struct addr *client) {
+    return z->everybody || prefix_list_has(z->conf->allow.at, z->conf->allow.count, client);
+}
+
+static void answer_question(void *self, int index, const struct dns_query *q, const struct addr *client,
+                            struct dns_writer *w, struct source_answer *a) {
+    struct answer *s = self;
+    if (index < 0 || (size_t)index >= s->zones) {
+        fail(a, RCODE_REFUSED, EDE_NOT_AUTHORITATIVE, NULL);
+        return;
+    }
+    struct answer_zone *z = &s->zone[index];
+    if (!may_ask(z, client)) {
+        fail(a, RCODE_REFUSED, EDE_PROHIBITED, "not in the zone's allow list");
+        return;
+    }
+    if (q->qclass != CLASS_IN || q->qtype == TYPE_AXFR || q->qtype == TYPE_IXFR) {
+        fail(a, RCODE_REFUSED, EDE_NOT_SUPPORTED, NULL);
+        return;
+    }
+    answer_zone_begin(s, z);
+    if (!z->ready) {
+        fail(a, RCODE_SERVFAIL, z->ede, z->ede_text);
+        return;
+    }
+    *a = (struct source_answer){.rcode = RCODE_NOERROR, .ede = z->ede, .ede_text = z->ede_text};
+    if (q->qname.labels == z->apex.labels) {
+        answer_apex(s, z, q, w);
+        return;
+    }
+    struct dns_mark mark = dns_writer_mark(w);
+    int rcode = answer_below(s, z, q, w);
+    if (rcode >= 0) {
+        a->rcode = (uint8_t)rcode;
+        return;
+    }
+    dns_writer_rewind(w, &mark);
+    answer_zone_broken(z, NULL);
+    fail(a, RCODE_SERVFAIL, z->ede, z->ede_text);
+}
+
+static const struct source_ops ops = {.begin = begin, .end = end, .zone = zone, .answer = answer_question};
+
+static void slot_put(struct answer *s, size_t index) {
+    const struct name *apex = &s->zone[index].apex;
+    uint64_t at = hash(s, apex->wire, apex->size);
+    while (s->slot[at & (s->slots - 1)] != 0)
+        at++;
+    s->slot[at & (s->slots - 1)] = (uint16_t)(index + 1);
+    s->depths[apex->labels / 64] |= 1ULL << apex->labels % 64;
+}
+
+static int make(struct answer *s, size_t zones) {
+    s->slots = 4;
+    while (s->slots < 2 * zones + 2)
+        s->slots *= 2;
+    s->zone = calloc(zones + 1, sizeof *s->zone);
+    s->begun = calloc(zones + 1, sizeof *s->begun);
+    s->slot = calloc(s->slots, sizeof *s->slot);
+    return s->zone != NULL && s->begun != NULL && s->slot != NULL ? 0 : E_NOMEM;
+}
+
+int answer_open(struct source *source, const struct conf *conf, const struct board *board, struct err *err) {
+    *source = (struct source){0};
+    size_t zones = conf->rbl.zone_count;
+    struct answer *s = calloc(1, sizeof *s);
+    if (s == NULL || zones > LIMIT_ZONES || make(s, zones) < 0) {
+        source->self = s;
+        answer_close(source);
+        return err_set(err, zones > LIMIT_ZONES ? E_FULL : E_NOMEM, "no room for %zu zones", zones);
+    }
+    *source = (struct source){.ops = &ops, .self = s};
+    s->state = conf->node.state;
+    s->refuse_any = conf->resolver.refuse_any;
+    s->key = rand_u64();
+    for (size_t i = 0; i < zones; i++) {
+        const board_word *commits = board != NULL ? &board->zone[i].commits : NULL;
+        int rc = answer_zone_open(&s->zone[i], &conf->rbl.zones[i], commits, err);
+        if (rc < 0) {
+            answer_close(source);
+            return rc;
+        }
+        s->zones++;
+        slot_put(s, i);
+        answer_zone_begin(s, &s->zone[i]); /* opened now rather than under the first question */
+    }
+    end(s);
+    return 0;
+}
+
+void answer_close(struct source *source) {
+    struct answer *s = source->self;
+    *source = (struct source){0};
+    if (s == NULL)
+        return;
+    if (s->zone != NULL)
+        end(s);
+    for (size_t i = 0; i < s->zones; i++)
+        answer_zone_close(&s->zone[i]);
+    free(s->zone);
+    free(s->begun);
+    free(s->slot);
+    free(s);
+}

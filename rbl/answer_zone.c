@@ -1,0 +1,123 @@
+#include "rbl/answer_impl.h"
+#include "resolver/base/clock.h"
+#include "resolver/base/log.h"
+
+static bool everybody(const struct conf_list_prefix *allow) {
+    bool v4 = false, v6 = false;
+    for (size_t i = 0; i < allow->count; i++) {
+        v4 |= allow->at[i].bits == 0 && allow->at[i].family == AF_INET;
+        v6 |= allow->at[i].bits == 0 && allow->at[i].family == AF_INET6;
+    }
+    return v4 && v6;
+}
+
+int answer_zone_open(struct answer_zone *z, const struct conf_zone *conf, const board_word *commits, struct err *err) {
+    z->conf = conf;
+    z->commits = commits;
+    z->everybody = everybody(&conf->allow);
+    z->ede = EDE_NONE;
+    int rc = name_from_text(&z->apex, conf->name, err);
+    if (rc < 0)
+        return err_prefix(err, "zone %s", conf->name);
+    name_lower(&z->apex);
+    return 0;
+}
+
+void answer_zone_close(struct answer_zone *z) {
+    answer_zone_end(z);
+    if (z->view != NULL)
+        view_close(z->view);
+    z->view = NULL;
+}
+
+/* Why there is no answer; the log is told once a minute. */
+static void not_ready(struct answer_zone *z, int code, const struct err *err) {
+    int64_t now = clock_mono_ms();
+    z->ready = false;
+    z->retry_at_ms = now + ANSWER_RETRY_MS;
+    if (code == E_NOTFOUND) {
+        z->ede = EDE_NOT_READY;
+        z->ede_text = "zone not loaded yet";
+    } else if (code == E_CORRUPT) {
+        z->ede = EDE_INVALID_DATA;
+        z->ede_text = "zone data is damaged";
+    } else {
+        z->ede = EDE_OTHER;
+        z->ede_text = "zone cannot be read";
+    }
+    if (z->logged_at_ms != 0 && now - z->logged_at_ms < ANSWER_LOG_MS)
+        return;
+    z->logged_at_ms = now;
+    LOG(code == E_NOTFOUND ? LEVEL_INFO : LEVEL_ERROR, "zone not served", KS("zone", z->conf->name),
+        KS("why", z->ede_text), KS("text", err != NULL ? err->text : err_name(code)));
+}
+
+void answer_zone_broken(struct answer_zone *z, const struct err *err) { not_ready(z, E_CORRUPT, err); }
+
+static void drop_view(struct answer_zone *z) {
+    if (z->view != NULL)
+        view_close(z->view);
+    z->view = NULL;
+}
+
+/* $TIMESTAMP has run out: no answer, or one that says so. */
+static void check_expiry(struct answer *s, struct answer_zone *z) {
+    if (z->data->expires_wall_s == 0)
+        return;
+    if (s->now_wall_s == 0)
+        s->now_wall_s = clock_wall_s();
+    if (s->now_wall_s < z->data->expires_wall_s)
+        return;
+    z->ready = z->conf->on_expire == EXPIRE_SERVE_STALE;
+    z->ede = z->ready ? EDE_STALE_ANSWER : EDE_OTHER;
+    z->ede_text = "zone expired";
+}
+
+static int open_view(struct answer *s, struct answer_zone *z, struct err *err) {
+    if (z->view != NULL)
+        return 0;
+    if (clock_mono_ms() < z->retry_at_ms)
+        return E_AGAIN;
+    return view_open(&z->view, s->state, z->conf->name, err);
+}
+
+void answer_zone_begin(struct answer *s, struct answer_zone *z) {
+    struct err err = {0};
+    if (z->begun)
+        return;
+    z->begun = true;
+    s->begun[s->begun_count++] = (uint16_t)(z - s->zone);
+    int rc = open_view(s, z, &err);
+    if (rc == E_AGAIN)
+        return; /* as it was: not ready */
+    if (rc == 0) {
+        rc = view_begin(z->view, z->commits != NULL ? board_get(z->commits) : 0, &err);
+        if (rc < 0)
+            drop_view(z);
+    }
+    if (rc < 0) {
+        not_ready(z, rc, &err);
+        return;
+    }
+    z->ready = true;
+    z->ede = EDE_NONE;
+    z->ede_text = NULL;
+    z->data = view_apex(z->view);
+    z->has4 = view_has4(z->view);
+    z->has6 = view_has6(z->view);
+    z->has_names = view_has_names(z->view);
+    answer_soa_make(z);
+    check_expiry(s, z);
+}
+
+void answer_zone_end(struct answer_zone *z) {
+    if (!z->begun)
+        return;
+    z->begun = false;
+    z->data = NULL;
+    if (z->view == NULL)
+        return;
+    view_end(z->view);
+    if (!z->ready && z->ede == EDE_INVALID_DATA)
+        drop_view(z);
+}
