@@ -74,7 +74,7 @@ static void publish_done(void *ctx, struct job *j) {
 
 /* The template as a data file would have it: a NUL stands for a dollar sign there. */
 static json_t *json_template(const struct value *v) {
-    char text[2 * LIMIT_TXT];
+    char text[2 * LIMIT_TXT] = {0};
     size_t n = 0;
     for (size_t i = 0; i < v->txt_size && n + 2 <= sizeof text; i++) {
         if (v->txt[i] == '\0')
