@@ -93,8 +93,9 @@ size_t reply_message(const struct ask *a, size_t size) {
     uint8_t *m = a->reply;
     unsigned rcode = m[3] & 15;
     uint16_t flags = reply_flags(a);
-    struct dns_writer w = {.buf = m, .cap = a->limit, .size = size};
+    struct dns_writer w = {.buf = m, .room = a->limit, .cap = a->limit, .size = size};
     put_u16(m, a->q->header.id);
+    put_u16(m + 2, 0);
     memcpy(m + DNS_HEADER, qname->wire, qname->size); /* the case it was asked in */
     for (unsigned i = 0; i < 4; i++)
         w.counts[i] = get_u16(m + 4 + 2 * i);

@@ -46,7 +46,7 @@ static size_t answer_zone(struct ask *a, int zone) {
     uint16_t flags = (uint16_t)(reply_flags(a) | FLAG_AA);
     size_t room = a->q->edns.present ? dns_opt_size(&(struct dns_opt){.ede = EDE_NONE, .keepalive = -1}) : 0;
     a->source = SOURCE_ZONE;
-    dns_writer_open(&w, a->reply, a->limit, a->q->header.id, flags, a->q->header.opcode);
+    dns_writer_open(&w, a->reply, a->limit, a->q->header.id, reply_flags(a), a->q->header.opcode);
     dns_writer_question(&w, &a->q->qname, a->q->qtype, a->q->qclass);
     struct dns_mark question = dns_writer_mark(&w);
     dns_writer_reserve(&w, room);

@@ -1,0 +1,2 @@
+/* The scripted network of the iterate tests, compiled for these tests too. */
+#include "tests/unit/resolver/iterate/script.c"
