@@ -27,6 +27,7 @@ struct ask {
     size_t cap;   /* of the buffer */
     size_t limit; /* of the reply: what the client can take */
     bool allowed; /* may ask for recursion */
+    bool waits;   /* the reply comes later */
     enum board_source source;
 };
 
@@ -50,7 +51,7 @@ size_t local_chaos(const struct ask *a);
 size_t local_any(const struct ask *a);
 
 /* pending.c: asks for what nobody here knows; the reply's size when it is there at once, else 0. */
-size_t pending_ask(const struct ask *a);
+size_t pending_ask(struct ask *a);
 
 /* count.c */
 void count_reply(const struct ask *a, const uint8_t *reply, size_t size);

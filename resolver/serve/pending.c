@@ -50,14 +50,14 @@ static void resolved(struct resolve_waiter *w, const struct resolve_result *r) {
     if (p->at_once != NULL) {
         p->at_once->done = true;
         p->at_once->size = size;
-    } else if (size > 0) {
+    } else if (!r->closing) {
         count_late(s, &p->client, s->late, size);
         s->config.reply(s->config.reply_ctx, &p->client, s->late, size);
     }
     free(p);
 }
 
-size_t pending_ask(const struct ask *a) {
+size_t pending_ask(struct ask *a) {
     struct serve *s = a->s;
     struct pending *p = s->pending < SERVE_PENDING_MAX ? malloc(sizeof *p) : NULL;
     struct at_once now = {.reply = a->reply, .cap = a->cap};
@@ -76,6 +76,7 @@ size_t pending_ask(const struct ask *a) {
         if (now.done)
             return now.size;
         p->at_once = NULL;
+        a->waits = true;
         return 0;
     }
     count_pending(s, -1);

@@ -120,6 +120,13 @@ static size_t answer(struct ask *a) {
     return pending_ask(a);
 }
 
+/* There will be none: a connection may forget the question, a datagram is forgotten already. */
+static size_t no_reply(struct serve *s, const struct client *c) {
+    if (c->proto != PROTO_UDP)
+        s->config.reply(s->config.reply_ctx, c, NULL, 0);
+    return 0;
+}
+
 size_t serve_handle(void *ctx, const struct client *c, const uint8_t *msg, size_t size, uint8_t *reply, size_t cap) {
     struct serve *s = ctx;
     struct dns_query q;
@@ -129,7 +136,7 @@ size_t serve_handle(void *ctx, const struct client *c, const uint8_t *msg, size_
     int rc = dns_query_read(&q, msg, size);
     if (rc < 0) {
         count_drop(s, size >= DNS_HEADER && (get_u16(msg + 2) & FLAG_QR) ? DROP_RESPONSE : DROP_MALFORMED);
-        return 0;
+        return no_reply(s, c);
     }
     bool alone = !s->in_batch;
     if (alone)
@@ -145,6 +152,8 @@ size_t serve_handle(void *ctx, const struct client *c, const uint8_t *msg, size_
     size_t n = rc > 0 ? reply_error(&a, (unsigned)rc, EDE_NONE, NULL) : answer(&a);
     if (n > 0)
         count_reply(&a, reply, n);
+    else if (!a.waits)
+        no_reply(s, c);
     if (alone)
         serve_batch(s, false);
     return n;

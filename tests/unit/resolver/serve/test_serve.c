@@ -84,7 +84,8 @@ static int64_t hands(enum clock_kind kind) {
 static void late(void *ctx, const struct client *c, const uint8_t *msg, size_t size) {
     struct world *w = ctx;
     w->late_client = *c;
-    memcpy(w->late, msg, size);
+    if (size > 0)
+        memcpy(w->late, msg, size);
     w->late_size = size;
     w->lates++;
 }
@@ -478,6 +479,13 @@ static void test_what_deserves_no_answer(void **state) {
     handle(w);
     assert_int_equal(w->size, 0);
     assert_int_equal(board_get(&w->stats.drops[DROP_RESPONSE]), 1);
+    assert_int_equal(w->lates, 0);
+    w->client.proto = PROTO_TCP; /* a connection is told that nothing will come */
+    handle(w);
+    assert_int_equal(w->size, 0);
+    assert_int_equal(w->lates, 1);
+    assert_int_equal(w->late_size, 0);
+    w->client.proto = PROTO_UDP;
     w->query[2] &= 0x7f;
     for (w->query_size = DNS_HEADER; w->query_size < whole; w->query_size++) {
         handle(w);
