@@ -15,8 +15,8 @@
 struct exchange;
 
 struct exchange_result {
-    int code; /* 0: an answer; E_TIMEOUT; E_SYSTEM (refused, unreachable: error text) ; E_INVALID (TCP framing or only
-                 mismatches) */
+    int code; /* 0: an answer; E_TIMEOUT: nothing came; E_INVALID: only mismatches came, or TCP was cut off in a frame;
+                 E_SYSTEM: refused, unreachable, reset: sys_errno says which */
     struct bytes answer; /* valid during the call only */
     struct addr local;   /* source address and port used */
     uint32_t mismatches;
@@ -37,9 +37,10 @@ struct exchange_plan {
     void *ctx;
 };
 
-/* NULL when no socket or memory is to be had (*err says so; done is not called then). */
+/* NULL when no socket or memory is to be had, or the query has no readable question section (*err says so; done is not
+ * called then). `done` is never called from inside exchange_start; the exchange is gone when it is called. */
 struct exchange *exchange_start(struct loop *l, const struct exchange_plan *plan, struct err *err);
-/* Ends it without calling done; not from inside its own done. */
+/* Ends it without calling done; not from inside its own done. loop_close() does this to all that are left. */
 void exchange_cancel(struct exchange *x);
 
 #endif

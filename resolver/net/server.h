@@ -30,8 +30,8 @@ struct client {
  * more, TCP 65,535; the handler keeps to what the client can take. */
 typedef size_t (*server_handler)(void *ctx, const struct client *c, const uint8_t *msg, size_t size, uint8_t *reply,
                                  size_t cap);
-/* begin: before the first message of a wake; end (begin false): after its last reply was written, before the loop
- * sleeps. */
+/* NULL: nobody wants to know. begin: before the first message of a wake; end (begin false): after its last reply was
+ * written, before the loop sleeps. */
 typedef void (*server_batch)(void *ctx, bool begin);
 
 struct server_sockets {
@@ -42,10 +42,24 @@ struct server_sockets {
     size_t count;
 };
 
+/* E_UNSUPPORTED for a socket with `tls`. What waits on the sockets from before is served as well. */
+
 int server_open(struct server **s, struct loop *l, const struct server_sockets *sockets, server_handler handler,
                 server_batch batch, void *ctx, struct board_worker *stats /* may be NULL */, struct err *err) MUST_USE;
-/* A late answer. */
+/* A late answer, copied; at most one for each message. Size 0: there will be none (a TCP client may then ask on).
+ * Calls no handler. May be called from inside a handler. */
 void server_reply(struct server *s, const struct client *c, const uint8_t *msg, size_t size);
+/* Closes all connections; not from inside a handler. */
 void server_close(struct server *s);
+
+/* Bounds of TCP, LIMIT_TCP_* unless set right after server_open (tests); never above those.
+ * queue_bytes: answers that a client has not read yet; beyond it is closed. */
+enum { SERVER_TCP_QUEUE = 256 << 10 };
+struct server_limits {
+    unsigned connections, per_client, pipeline;
+    uint32_t idle_ms;
+    size_t queue_bytes;
+};
+void server_set_limits(struct server *s, const struct server_limits *limits);
 
 #endif

@@ -19,5 +19,9 @@ int socket_tcp(const struct addr *a, bool shared, struct err *err) MUST_USE;
 int socket_name(int fd, struct addr *a) MUST_USE;
 /* Bytes waiting in a UDP receive queue (SIOCINQ sees one datagram; this asks SO_MEMINFO). */
 unsigned socket_receive_queue(int fd);
+/* Datagrams that this socket has dropped since it was opened, modulo 2^32. */
+uint32_t socket_drops(int fd);
+/* The error that is pending (an errno, 0: none); it is taken off the socket. */
+int socket_error(int fd);
 
 #endif
