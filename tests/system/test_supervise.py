@@ -1,0 +1,232 @@
+"""The supervisor: what dies comes back, what hangs is ended, within bounds; and it stops, starts anew and works as PID 1."""
+import os
+import signal
+import subprocess
+import time
+
+import psutil
+import pytest
+
+from lib.fakes import NAMES, Fakes
+from lib.node import until
+
+
+@pytest.fixture
+def fakes(tmp_path, request):
+    with Fakes(tmp_path / "node", heal=getattr(request, "param", None)) as f:
+        yield f
+
+
+def gone(pid):
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def test_ready_is_said_once_and_all_stop_in_order(fakes):
+    time.sleep(0.5)
+    assert fakes.log().count("candor: ready") == 1
+    assert fakes.stop() == 0
+    assert [n for n, w, _ in fakes.events() if w == "stop"] == ["health", "resolver", "sync"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_killed_comes_back_at_once(fakes, name):
+    before = fakes.pid(name)
+    os.kill(before, signal.SIGKILL)
+    killed = time.monotonic()
+    until("another one", lambda: len(fakes.starts(name)) == 2, 5)
+    assert fakes.starts(name)[1] - killed < 1
+    until("it shows itself", lambda: fakes.slot(name).get("pid") not in (0, before), 5)
+    assert fakes.slot(name).get("restarts_died") == 1
+    assert fakes.slot(name).get("starts") == 2
+    assert fakes.slot(name).get("restarts_hung") == 0
+
+
+def test_what_dies_young_waits_longer_and_longer(fakes):
+    fakes.tell("resolver", "exit", "7")
+    os.kill(fakes.pid("resolver"), signal.SIGKILL)
+    until("it was tried", lambda: len(fakes.starts("resolver")) >= 6, 10)
+    at = fakes.starts("resolver")[1:]
+    gaps = [b - a for a, b in zip(at, at[1:])]
+    assert gaps[-1] > 2 * gaps[0] and gaps[-1] > 0.3, gaps
+    assert fakes.slot("resolver").get("pid") == 0, "the board shows that nothing runs"
+    fakes.untell("resolver", "exit")
+    fakes.pid("resolver")
+    assert "died" in fakes.log() and "code=7" in fakes.log()
+
+
+def test_dead_health_is_not_ready(fakes):
+    fakes.tell("health", "exit", "1")
+    os.kill(fakes.pid("health"), signal.SIGKILL)
+    until("not ready", lambda: fakes.slot("health").get("ready") == 0 and fakes.slot("supervisor").get("ready") == 0, 5)
+    fakes.untell("health", "exit")
+    until("ready again", lambda: fakes.slot("supervisor").get("ready") == 1, 10)
+    assert fakes.log().count("candor: ready") == 1
+
+
+@pytest.mark.parametrize("name", ["resolver", "health"])
+def test_a_heartbeat_that_stands_still_is_ended(fakes, name):
+    fakes.pid(name)
+    fakes.tell(name, "still")
+    still = time.monotonic()
+    until("ended", lambda: fakes.slot(name).get("restarts_hung") == 1, 20)
+    assert 9 < time.monotonic() - still < 15
+    fakes.untell(name, "still")
+    fakes.pid(name)
+
+
+def test_a_stopped_process_is_ended(fakes):
+    pid = fakes.pid("sync")
+    os.kill(pid, signal.SIGSTOP)
+    until("ended", lambda: fakes.slot("sync").get("restarts_hung") == 1, 20)
+    assert gone(pid)
+
+
+def heal(fakes, name):
+    """What candor-health writes when it judges a process hung; the time it took to end it."""
+    pid, slot = fakes.pid(name), fakes.slot(name)
+    slot.set("heal_at_ms", time.monotonic_ns() // 1000000)
+    slot.set("heal_boot", slot.get("boot"))
+    start = time.monotonic()
+    until("ended", lambda: gone(pid), 5)
+    return time.monotonic() - start
+
+
+@pytest.mark.parametrize("fakes", [{"max-restarts": 2, "within": "4s"}], indirect=True)
+def test_what_health_finds_hung_is_ended_within_the_ration(fakes):
+    assert heal(fakes, "resolver") < 1
+    assert heal(fakes, "resolver") < 1
+    assert len(fakes.starts("resolver")) == 3 or until("third start", lambda: len(fakes.starts("resolver")) == 3, 5)
+    heal(fakes, "resolver")
+    down = time.monotonic()
+    until("said loudly", lambda: "left down" in fakes.log(), 5)
+    until("tried once more", lambda: len(fakes.starts("resolver")) == 4, 10)
+    assert 3.5 < fakes.starts("resolver")[3] - down < 6
+    assert fakes.slot("resolver").get("restarts_hung") == 3
+    heal(fakes, "resolver")  # hangs again: down for another window at once
+    time.sleep(2)
+    assert len(fakes.starts("resolver")) == 4
+    # The others never noticed.
+    assert len(fakes.starts("sync")) == 1 and len(fakes.starts("health")) == 1
+
+
+@pytest.mark.parametrize("fakes", [{"restart-hung": False}], indirect=True)
+def test_healing_switched_off_leaves_it_alone_and_says_so(fakes):
+    pid, slot = fakes.pid("resolver"), fakes.slot("resolver")
+    slot.set("heal_boot", slot.get("boot"))
+    until("said", lambda: "left alone" in fakes.log(), 5)
+    time.sleep(0.5)
+    assert not gone(pid) and len(fakes.starts("resolver")) == 1
+    assert fakes.log().count("left alone") == 1
+
+
+def test_a_supervisor_that_was_stopped_itself_accuses_nobody(fakes):
+    pids = [fakes.pid(n) for n in NAMES]
+    stopped = [fakes.process.pid] + pids
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    time.sleep(12)
+    os.kill(fakes.process.pid, signal.SIGCONT)
+    time.sleep(1)
+    for pid in pids:
+        os.kill(pid, signal.SIGCONT)
+    time.sleep(1)
+    assert [fakes.pid(n) for n in NAMES] == pids
+    assert "the supervisor itself was late" in fakes.log()
+
+
+def test_a_second_run_is_refused(fakes):
+    start = time.monotonic()
+    p = subprocess.run(fakes.argv("run"), capture_output=True, text=True, timeout=20)
+    assert p.returncode == 2 and "another `candor run`" in p.stderr
+    assert time.monotonic() - start < 2
+    assert fakes.process.poll() is None and len(fakes.starts("sync")) == 1
+
+
+def test_killed_supervisor_takes_all_with_it_and_a_new_one_starts(fakes):
+    fakes.tell("resolver", "family")
+    os.kill(fakes.pid("resolver"), signal.SIGKILL)
+    until("with a child", lambda: psutil.Process(fakes.pid("resolver")).children(), 10)
+    pids = [fakes.pid(n) for n in NAMES]
+    os.kill(pids[0], signal.SIGSTOP)  # a stopped one dies as well
+    fakes.process.kill()
+    fakes.process.wait()
+    until("all died", lambda: all(gone(p) for p in pids), 5)
+    # Its child does not die with it (a real worker does): while it lives, the folder is not free.
+    p = subprocess.run(fakes.argv("run"), capture_output=True, text=True, timeout=30)
+    assert p.returncode == 2 and "still alive" in p.stderr
+    for sleep in [p for p in psutil.process_iter() if holds(p, fakes.run)]:
+        sleep.kill()
+    fakes.untell("resolver", "family")
+    open(fakes.log_path, "w").close()
+    fakes.start()
+    assert fakes.slot("resolver").get("restarts_died") == 0, "a new boot of the node counts from nothing"
+
+
+def holds(process, run):
+    try:
+        return process.name() == "sleep" and os.path.join(run, "daemons.lock") in [
+            os.readlink("/proc/%d/fd/%s" % (process.pid, n)) for n in os.listdir("/proc/%d/fd" % process.pid)]
+    except (OSError, psutil.Error):
+        return False
+
+
+def test_no_worker_outlives_its_daemon(fakes):
+    fakes.tell("resolver", "family")
+    os.kill(fakes.pid("resolver"), signal.SIGKILL)
+    child = until("with a child", lambda: psutil.Process(fakes.pid("resolver")).children(), 10)[0]
+    os.kill(fakes.pid("resolver"), signal.SIGKILL)
+    until("the child died, too", lambda: gone(child.pid), 5)
+
+
+def test_sighup_reaches_sync_alone(fakes):
+    fakes.process.send_signal(signal.SIGHUP)
+    until("sync reads again", lambda: any(w == "reread" for _, w, _ in fakes.events()), 5)
+    time.sleep(0.2)
+    assert [n for n, w, _ in fakes.events() if w == "reread"] == ["sync"]
+
+
+def test_who_does_not_stop_is_ended(fakes):
+    pid = fakes.pid("resolver")
+    fakes.tell("resolver", "deaf")
+    start = time.monotonic()
+    assert fakes.stop() == 0
+    assert 4.5 < time.monotonic() - start < 10
+    assert gone(pid) and "did not stop in time" in fakes.log()
+
+
+def test_asked_twice_ends_at_once(fakes):
+    for n in NAMES:
+        fakes.tell(n, "deaf")
+    fakes.process.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    start = time.monotonic()
+    assert fakes.stop() == 0
+    assert time.monotonic() - start < 3
+
+
+def test_a_daemon_that_is_missing_is_said(fakes):
+    fakes.stop()
+    os.unlink(os.path.join(fakes.bin, "candor-health"))
+    p = subprocess.run(fakes.argv("run"), capture_output=True, text=True, timeout=20)
+    assert p.returncode == 2 and "candor-health is neither in" in p.stderr
+    assert [n for n, w, _ in fakes.events()].count("sync") == 2, "nothing was started"
+
+
+def test_as_pid_1_it_buries_strangers_and_stops(tmp_path):
+    fakes = Fakes(tmp_path / "node", prefix=["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"])
+    fakes.tell("sync", "family")
+    with fakes:
+        init = until("init", lambda: psutil.Process(fakes.process.pid).children(), 5)[0]
+        assert init.name() == "candor"
+        time.sleep(0.5)
+        until("no zombies", lambda: not [c for c in init.children() if c.status() == psutil.STATUS_ZOMBIE], 5)
+        daemons = {c.name() for c in init.children()}
+        assert daemons == {"candor-sync", "candor-resolver"[:15], "candor-health"}, daemons
+        victim = [c for c in init.children() if c.name() == "candor-sync"][0]
+        victim.kill()
+        until("sync again", lambda: len(fakes.starts("sync")) == 2, 5)
+        init.terminate()
+        assert fakes.process.wait(15) == 0
