@@ -1,0 +1,127 @@
+/* candor-health: asks the node from outside, judges, and shows what it knows. Composes the prober (its loop), the
+ * verdicts and the health port (threads of its own).
+ *
+ * It shares the board and nothing else with the node, touches no zone, and resolves no name. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "health/probe/prober.h"
+#include "health/web/web.h"
+#include "resolver/base/clock.h"
+#include "resolver/base/log.h"
+#include "resolver/base/process.h"
+
+enum {
+    PUBLISH_MS = 1000,         /* a snapshot at least this often, ... */
+    PUBLISH_SHARE = 100,       /* ... or as often as keeps rendering to a hundredth of the time */
+    PUBLISH_CHANGED_MS = 50,   /* after a transition, ... */
+    PUBLISH_CHANGED_SHARE = 10 /* ... or to a tenth of the time */
+};
+
+struct health {
+    struct conf *conf;
+    struct board *board;
+    struct loop *loop;
+    struct prober *prober;
+    struct web *web;
+    struct snapshot_source source;
+    uint64_t sequence, revision, logged;
+    int64_t published_ms, cost_ms;
+};
+
+static void on_stop(void *ctx, int signum) {
+    struct health *h = ctx;
+    LOG(LEVEL_INFO, "stopping", KI("signal", signum));
+    loop_stop(h->loop);
+}
+
+static void log_transitions(const struct health *h) {
+    const struct history_entry *e;
+    for (size_t back = (size_t)(h->source.book->scopes.total - h->logged); back-- > 0;)
+        if ((e = history_at(&h->source.book->scopes, back)) != NULL)
+            LOG(e->to == VERDICT_PASS ? LEVEL_INFO : LEVEL_WARN, "verdict", KS("scope", verdict_scope_name(e->scope)),
+                KS("from", verdict_state_name(e->from)), KS("to", verdict_state_name(e->to)), KS("cause", e->cause));
+}
+
+static void publish(struct health *h, int64_t now) {
+    struct snapshot *s = snapshot_make(&h->source, h->sequence + 1, now, clock_wall_ms());
+    if (s == NULL) {
+        LOG(LEVEL_ERROR, "no memory to render the verdicts");
+        return;
+    }
+    h->sequence++;
+    h->published_ms = now;
+    h->revision = h->source.book->revision;
+    board_set(&h->board->process[ROLE_HEALTH].ready, s->ready);
+    web_publish(h->web, s);
+    h->cost_ms = clock_mono_ms() - now;
+}
+
+static void on_judged(void *ctx) {
+    struct health *h = ctx;
+    int64_t now = clock_mono_ms(), every = h->cost_ms * PUBLISH_SHARE;
+    if (h->prober == NULL || h->web == NULL)
+        return;
+    if (web_run_wanted(h->web))
+        prober_run_now(h->prober);
+    int64_t pause = h->cost_ms * PUBLISH_CHANGED_SHARE;
+    pause = pause > PUBLISH_CHANGED_MS ? pause : PUBLISH_CHANGED_MS;
+    bool changed = h->source.book->revision != h->revision && now - h->published_ms >= pause;
+    if (changed || now - h->published_ms >= (every > PUBLISH_MS ? every : PUBLISH_MS))
+        publish(h, now);
+    log_transitions(h);
+    h->logged = h->source.book->scopes.total;
+}
+
+static int health_open(struct health *h, struct err *err) {
+    int rc = board_attach(&h->board, h->conf->node.run, err);
+    if (rc < 0)
+        return rc;
+    board_claim(&h->board->process[ROLE_HEALTH]);
+    board_set(&h->board->process[ROLE_HEALTH].ready, 0);
+    rc = loop_open(&h->loop, err);
+    if (rc < 0)
+        return rc;
+    if (loop_beat(h->loop, &h->board->process[ROLE_HEALTH], NULL) < 0)
+        return err_set(err, E_NOMEM, "no memory for the heartbeat");
+    if ((rc = loop_signal(h->loop, SIGTERM, on_stop, h, err)) < 0 ||
+        (rc = loop_signal(h->loop, SIGINT, on_stop, h, err)) < 0 ||
+        (rc = web_open(&h->web, h->conf, h->board, err)) < 0 ||
+        (rc = prober_open(&h->prober, h->loop, h->conf, h->board, on_judged, h, err)) < 0)
+        return rc;
+    h->source = (struct snapshot_source){
+        .conf = h->conf, .board = h->board, .book = prober_book(h->prober), .tally = prober_tallies(h->prober)};
+    h->published_ms = INT64_MIN / 2;
+    return 0;
+}
+
+static void health_close(struct health *h) {
+    if (h->board != NULL)
+        board_set(&h->board->process[ROLE_HEALTH].ready, 0);
+    web_close(h->web);
+    prober_close(h->prober);
+    if (h->loop != NULL)
+        loop_close(h->loop);
+    if (h->board != NULL)
+        board_detach(h->board);
+    conf_free(h->conf);
+}
+
+int main(int argc, char **argv) {
+    static struct health h;
+    struct err err = {0};
+    int rc = process_start("candor-health", argc, argv, &h.conf);
+    if (rc != 0)
+        return rc;
+    rc = health_open(&h, &err);
+    if (rc < 0) {
+        LOG(LEVEL_ERROR, "cannot start", KS("why", err.text));
+        health_close(&h);
+        return EXIT_FAILURE;
+    }
+    LOG(LEVEL_INFO, "started", KS("node", h.conf->node.name), KU("checks", h.source.book->count));
+    rc = loop_run(h.loop);
+    health_close(&h);
+    return rc < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,34 @@
+/* Documents of the health port, put together per request: a head with status and age as they are now, and bodies that
+ * the snapshot rendered ahead. A stale snapshot, or none yet (NULL), gives a document in which all is unknown and the
+ * bodies are left out. */
+#ifndef CANDOR_WEB_DOCUMENT_H
+#define CANDOR_WEB_DOCUMENT_H
+
+#include "health/web/snapshot.h"
+#include "resolver/base/bytes.h"
+
+enum {
+    DOCUMENT_BODIES = 2 * SCOPE_COUNT,
+    LIVE_MAX_MS = 5000 /* a loop that has not turned for longer is not alive */
+};
+
+struct document {
+    struct text head, tail;
+    struct bytes body[DOCUMENT_BODIES]; /* into the snapshot */
+    size_t bodies;
+    enum verdict_state state; /* decides the status code: pass and warn 200, fail and unknown 503 */
+};
+
+/* `scope` SCOPE_COUNT: all. application/health+json (draft-inadarei-api-health-check). */
+void document_health(struct document *d, const struct snapshot *s, const char *node, int scope, int64_t mono_ms,
+                     int64_t wall_ms);
+void document_ready(struct document *d, const struct snapshot *s, const char *node, int64_t mono_ms, int64_t wall_ms);
+/* From the board's heartbeats, without any snapshot: whether every loop turned within LIVE_MAX_MS. */
+void document_live(struct document *d, const struct board *b, const char *node, int64_t mono_ms, int64_t wall_ms);
+void document_history(struct document *d, const struct snapshot *s);
+/* Prometheus text 0.0.4, or OpenMetrics 1.0. */
+void document_metrics(struct document *d, const struct snapshot *s, bool open, int64_t mono_ms);
+void document_page(struct document *d, const struct snapshot *s, const char *node, int64_t mono_ms, int64_t wall_ms);
+void document_free(struct document *d);
+
+#endif

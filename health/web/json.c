@@ -1,0 +1,107 @@
+/* Checks and transitions as JSON, rendered ahead. */
+#include <string.h>
+
+#include "health/web/render.h"
+
+static void field_time(struct text *t, const char *key, int64_t wall_ms) {
+    if (wall_ms <= 0)
+        return;
+    text_fmt(t, ",\"%s\":\"", key);
+    text_time(t, wall_ms);
+    text_put(t, "\"");
+}
+
+static void field_text(struct text *t, const char *key, const char *value) {
+    text_fmt(t, ",\"%s\":", key);
+    text_json(t, value);
+}
+
+static void render_evidence(struct text *t, const struct evidence *e) {
+    text_put(t, ",\"evidence\":{\"asked\":");
+    text_json(t, e->asked);
+    if (e->server[0] != '\0') {
+        field_text(t, "server", e->server);
+        text_fmt(t, ",\"proto\":\"%s\",\"sourcePort\":%u", e->tcp ? "tcp" : "udp", e->source_port);
+    }
+    text_fmt(t, ",\"tookMs\":%.3f", (double)e->took_us / 1000);
+    field_text(t, "came", e->came);
+    field_time(t, "time", e->wall_ms);
+    text_put(t, "}");
+}
+
+static void render_check(struct text *t, const struct verdict_check *c) {
+    const struct evidence *e = &c->evidence;
+    text_put(t, "{\"componentId\":");
+    text_json(t, c->id[0] != '\0' ? c->id : c->component);
+    text_fmt(t, ",\"status\":\"%s\"", verdict_state_name(c->shown));
+    if (e->unit != NULL)
+        text_fmt(t, ",\"observedValue\":%.9g,\"observedUnit\":\"%s\"", e->value, e->unit);
+    field_time(t, "time", e->wall_ms);
+    if (c->shown == VERDICT_UNKNOWN)
+        text_put(t, ",\"output\":\"no fresh evidence for three intervals\"");
+    else
+        field_text(t, "output", e->came);
+    field_time(t, "since", c->changed_wall_ms);
+    field_time(t, "failingSince", c->failing_since_wall_ms);
+    render_evidence(t, e);
+    text_put(t, "}");
+}
+
+static bool same_key(const struct verdict_check *a, const struct verdict_check *b) {
+    return a->scope == b->scope && strcmp(a->component, b->component) == 0 &&
+           strcmp(a->measurement, b->measurement) == 0;
+}
+
+enum { KEYS_MAX = 64 }; /* kinds of check in one scope; there are far fewer */
+
+static size_t find_keys(const struct verdict_book *b, enum verdict_scope scope, const struct verdict_check *keys[]) {
+    size_t n = 0;
+    for (size_t i = 0; i < b->count; i++) {
+        const struct verdict_check *c = &b->checks[i];
+        bool known = c->scope != scope;
+        for (size_t k = 0; k < n && !known; k++)
+            known = same_key(keys[k], c);
+        if (!known && n < KEYS_MAX)
+            keys[n++] = c;
+    }
+    return n;
+}
+
+void render_checks(struct text *t, const struct verdict_book *b, enum verdict_scope scope) {
+    const struct verdict_check *keys[KEYS_MAX];
+    size_t n = find_keys(b, scope, keys);
+    for (size_t k = 0; k < n; k++) {
+        text_fmt(t, "%s\"%s:%s\":[", k > 0 ? "," : "", keys[k]->component, keys[k]->measurement);
+        bool first = true;
+        for (size_t i = 0; i < b->count; i++) {
+            if (!same_key(keys[k], &b->checks[i]))
+                continue;
+            text_put(t, first ? "" : ",");
+            render_check(t, &b->checks[i]);
+            first = false;
+        }
+        text_put(t, "]");
+    }
+}
+
+static void render_transitions(struct text *t, const struct history *h) {
+    for (size_t i = 0; i < history_count(h); i++) {
+        const struct history_entry *e = history_at(h, i);
+        text_fmt(t, "%s{\"number\":%llu", i > 0 ? "," : "", (unsigned long long)e->number);
+        field_time(t, "time", e->wall_ms);
+        text_fmt(t, ",\"scope\":\"%s\"", verdict_scope_name(e->scope));
+        if (e->what[0] != '\0')
+            field_text(t, "check", e->what);
+        text_fmt(t, ",\"from\":\"%s\",\"to\":\"%s\"", verdict_state_name(e->from), verdict_state_name(e->to));
+        field_text(t, "cause", e->cause);
+        text_put(t, "}");
+    }
+}
+
+void render_history(struct text *t, const struct verdict_book *b) {
+    text_fmt(t, "{\"total\":%llu,\"scopes\":[", (unsigned long long)b->scopes.total);
+    render_transitions(t, &b->scopes);
+    text_fmt(t, "],\"checksTotal\":%llu,\"checks\":[", (unsigned long long)b->details.total);
+    render_transitions(t, &b->details);
+    text_put(t, "]}\n");
+}

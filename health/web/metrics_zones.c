@@ -1,0 +1,117 @@
+/* What candor-sync writes of each zone, and what the probes of its test points say. One bad zone is one bad sample:
+ * each family reads each slot anew and leaves out a zone that the board does not speak of. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "health/web/metrics.h"
+
+static bool slot_of(const struct metrics *m, size_t i, const struct board_zone **slot) {
+    const struct board *b = m->from->board;
+    if (i >= LIMIT_ZONES || i >= board_get(&b->zone_count))
+        return false;
+    *slot = &b->zone[i];
+    return strncasecmp((*slot)->name, m->from->conf->rbl.zones[i].name, sizeof((*slot)->name)) == 0;
+}
+
+struct zone_family {
+    enum metric_type type;
+    const char *name, *help;
+    size_t offset; /* of the word in struct board_zone */
+    double scale;
+};
+
+#define WORD(field) offsetof(struct board_zone, field)
+
+static const struct zone_family families[] = {
+    {METRIC_GAUGE, "zone_serial", "Committed serial.", WORD(serial), 1},
+    {METRIC_GAUGE, "zone_entries", "Entries of the live generation.", WORD(entries), 1},
+    {METRIC_GAUGE, "zone_state", "0 loading, 1 ok, 2 newest refused, 3 source bad, 4 expired, 5 error.", WORD(state),
+     1},
+    {METRIC_GAUGE, "zone_last_check_timestamp_seconds", "When the source was last looked at.", WORD(last_check_wall_s),
+     1},
+    {METRIC_GAUGE, "zone_last_change_timestamp_seconds", "When the data last changed.", WORD(last_change_wall_s), 1},
+    {METRIC_GAUGE, "zone_last_success_timestamp_seconds", "When an update last went well.", WORD(last_success_wall_s),
+     1},
+    {METRIC_GAUGE, "zone_expires_timestamp_seconds", "When the data expires; 0: never.", WORD(expires_wall_s), 1},
+    {METRIC_COUNTER, "zone_commits", "Commits so far.", WORD(commits), 1},
+    {METRIC_COUNTER, "zone_refused", "Updates that a guard refused.", WORD(refused), 1},
+    {METRIC_GAUGE, "zone_bad_lines", "Lines skipped in the live generation.", WORD(bad_lines), 1},
+    {METRIC_GAUGE, "zone_last_commit_bytes", "Bytes written by the last commit.", WORD(commit_bytes), 1},
+    {METRIC_GAUGE, "zone_last_commit_seconds", "Time that the last commit took.", WORD(commit_us), 1e-6},
+    {METRIC_GAUGE, "zone_last_commit_added", "Entries that the last commit added.", WORD(added), 1},
+    {METRIC_GAUGE, "zone_last_commit_removed", "Entries that the last commit removed.", WORD(removed), 1},
+    {METRIC_GAUGE, "lmdb_map_bytes", "Size of the zone's map.", WORD(map_bytes), 1},
+    {METRIC_GAUGE, "lmdb_used_bytes", "Used part of the zone's map.", WORD(used_bytes), 1},
+    {METRIC_GAUGE, "lmdb_readers", "Reader slots in use.", WORD(readers), 1},
+    {METRIC_GAUGE, "lmdb_readers_max", "Reader slots that there are.", WORD(readers_max), 1},
+    {METRIC_GAUGE, "lmdb_oldest_reader_txns", "Commits since the one that the oldest reader sees.",
+     WORD(oldest_reader_txns), 1},
+    {METRIC_COUNTER, "lmdb_stale_readers_cleared", "Reader slots of dead processes that were freed.",
+     WORD(stale_readers_cleared), 1},
+    {METRIC_COUNTER, "lmdb_write_errors", "Commits that failed for the disk or the map.", WORD(write_errors), 1},
+};
+
+static void put_family(struct metrics *m, const struct zone_family *f) {
+    const struct conf_rbl *rbl = &m->from->conf->rbl;
+    const struct board_zone *slot;
+    metric_family(m, f->type, f->name, f->help);
+    for (size_t i = 0; i < rbl->zone_count; i++)
+        if (slot_of(m, i, &slot))
+            metric_one(m, "zone", rbl->zones[i].name,
+                       f->scale * (double)board_get((const board_word *)((const char *)slot + f->offset)));
+}
+
+static void put_age(struct metrics *m) {
+    const struct conf_rbl *rbl = &m->from->conf->rbl;
+    const struct board_zone *slot;
+    metric_family(m, METRIC_GAUGE, "zone_data_age_seconds", "Since the source was last looked at with success.");
+    for (size_t i = 0; i < rbl->zone_count; i++) {
+        int64_t checked = slot_of(m, i, &slot) ? (int64_t)board_get(&slot->last_check_wall_s) : 0;
+        if (checked > 0)
+            metric_one(m, "zone", rbl->zones[i].name, (double)(m->wall_ms / 1000 - checked));
+    }
+}
+
+static void put_digest(struct metrics *m) {
+    const struct conf_rbl *rbl = &m->from->conf->rbl;
+    const struct board_zone *slot;
+    metric_family(m, METRIC_GAUGE, "zone_digest_info", "Content digest of the committed serial; always 1.");
+    for (size_t i = 0; i < rbl->zone_count; i++) {
+        struct board_zone z;
+        char serial[24], digest[33];
+        if (!slot_of(m, i, &slot) || !board_zone_read(slot, &z) || z.serial == 0)
+            continue;
+        snprintf(serial, sizeof(serial), "%" PRIu64, z.serial);
+        for (size_t k = 0; k < sizeof(z.digest); k++)
+            snprintf(digest + 2 * k, 3, "%02x", z.digest[k]);
+        metric_begin(m);
+        metric_label(m, "zone", rbl->zones[i].name);
+        metric_label(m, "serial", serial);
+        metric_label(m, "digest", digest);
+        metric_value(m, 1);
+    }
+}
+
+static void put_points(struct metrics *m) {
+    const struct verdict_book *b = m->from->book;
+    metric_family(m, METRIC_GAUGE, "zone_test_point_success", "Whether an RFC 5782 test point answers as it must.");
+    for (size_t i = 0; i < b->count; i++) {
+        const struct verdict_check *c = &b->checks[i];
+        if (c->scope != SCOPE_ZONES || strncmp(c->measurement, "point_", 6) != 0)
+            continue;
+        metric_begin(m);
+        metric_label(m, "zone", c->id);
+        metric_label(m, "point", c->measurement + 6);
+        metric_value(m, c->shown == VERDICT_PASS);
+    }
+}
+
+void metrics_zones(struct metrics *m) {
+    for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++)
+        put_family(m, &families[i]);
+    put_age(m);
+    put_digest(m);
+    put_points(m);
+}

@@ -1,0 +1,15 @@
+/* Between the files of this room: the bodies that a snapshot renders ahead. */
+#ifndef CANDOR_WEB_RENDER_H
+#define CANDOR_WEB_RENDER_H
+
+#include "health/web/snapshot.h"
+
+/* "component:measurement":[{...},...],... of one scope's checks. */
+void render_checks(struct text *t, const struct verdict_book *b, enum verdict_scope scope);
+void render_history(struct text *t, const struct verdict_book *b);
+/* Everything but the verdicts by scope. */
+void render_metrics(struct text *t, const struct snapshot_source *s, bool open, uint64_t sequence, int64_t mono_ms,
+                    int64_t wall_ms);
+void render_page(struct text *t, const struct snapshot_source *s);
+
+#endif

@@ -1,0 +1,87 @@
+#include "health/web/snapshot.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "health/web/render.h"
+#include "resolver/base/bytes.h"
+
+static void say_cause(char *to, const struct verdict_book *b, size_t check) {
+    char label[CHECK_ID_MAX + 64];
+    to[0] = '\0';
+    if (check >= b->count)
+        return;
+    const struct verdict_check *c = &b->checks[check];
+    verdict_label(c, label, sizeof(label));
+    snprintf(to, SNAPSHOT_CAUSE_MAX, "%.240s: %s%.240s", label,
+             c->shown == VERDICT_UNKNOWN ? "no fresh evidence; last: " : "", c->evidence.came);
+}
+
+static void copy_scope(struct snapshot_scope *to, const struct verdict_book *b, int i) {
+    const struct verdict_scope_state *from = &b->scope[i];
+    *to = (struct snapshot_scope){.present = from->present,
+                                  .state = from->state,
+                                  .evaluated_wall_ms = from->evaluated_wall_ms,
+                                  .changed_wall_ms = from->changed_wall_ms,
+                                  .failing_since_wall_ms = from->failing_since_wall_ms};
+    memcpy(to->transitions, from->transitions, sizeof(to->transitions));
+    memcpy(to->counts, from->counts, sizeof(to->counts));
+    if (from->present && from->state != VERDICT_PASS)
+        say_cause(to->cause, b, from->cause);
+}
+
+static bool failed(const struct snapshot *s) {
+    bool bad = s->history.failed || s->metrics[0].failed || s->metrics[1].failed || s->page.failed;
+    for (int i = 0; i < SCOPE_COUNT; i++)
+        bad |= s->checks[i].failed;
+    return bad;
+}
+
+struct snapshot *snapshot_make(const struct snapshot_source *from, uint64_t sequence, int64_t mono_ms,
+                               int64_t wall_ms) {
+    struct snapshot *s = calloc(1, sizeof(*s));
+    size_t cause;
+    if (s == NULL)
+        return NULL;
+    s->refs = 1;
+    s->sequence = sequence;
+    s->mono_ms = mono_ms;
+    s->wall_ms = wall_ms;
+    s->valid_until_ms = mono_ms + (int64_t)VERDICT_AGE_INTERVALS * from->conf->health.interval.local_ms;
+    int64_t evidence = verdict_valid_until(from->book);
+    if (evidence < s->valid_until_ms)
+        s->valid_until_ms = evidence;
+    text_copy(s->node, sizeof(s->node), from->conf->node.name);
+    s->overall = from->book->overall;
+    s->ready = verdict_ready(from->book, &cause);
+    say_cause(s->ready_cause, from->book, cause);
+    for (int i = 0; i < SCOPE_COUNT; i++) {
+        copy_scope(&s->scope[i], from->book, i);
+        if (s->scope[i].present)
+            render_checks(&s->checks[i], from->book, (enum verdict_scope)i);
+    }
+    render_history(&s->history, from->book);
+    for (int open = 0; open <= 1; open++)
+        render_metrics(&s->metrics[open], from, open, sequence, mono_ms, wall_ms);
+    render_page(&s->page, from);
+    if (failed(s)) {
+        snapshot_unref(s);
+        return NULL;
+    }
+    return s;
+}
+
+void snapshot_ref(struct snapshot *s) { __atomic_add_fetch(&s->refs, 1, __ATOMIC_RELAXED); }
+
+void snapshot_unref(struct snapshot *s) {
+    if (s == NULL || __atomic_sub_fetch(&s->refs, 1, __ATOMIC_ACQ_REL) != 0)
+        return;
+    for (int i = 0; i < SCOPE_COUNT; i++)
+        text_free(&s->checks[i]);
+    text_free(&s->history);
+    text_free(&s->metrics[0]);
+    text_free(&s->metrics[1]);
+    text_free(&s->page);
+    free(s);
+}

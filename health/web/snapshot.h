@@ -1,0 +1,60 @@
+/* What is known now, rendered: immutable once made, counted by reference, swapped atomically.
+ *
+ * The loop that probes makes one after each change and at least each second (less often when it is expensive: at most a
+ * hundredth of its time), and drops it into each door's letter box with one atomic exchange. The thread of a door takes
+ * what lies there. Neither ever waits for the other, and no request causes a probe or a rendering of the whole.
+ *
+ * Bodies are rendered ahead; the head of each document (status, age) is made per request with the time as it is then.
+ * Past `valid_until_ms` (three local intervals, or sooner the first evidence that something green hangs on) nothing is
+ * known any more: a prober that hangs leaves no green page behind. */
+#ifndef CANDOR_WEB_SNAPSHOT_H
+#define CANDOR_WEB_SNAPSHOT_H
+
+#include "health/verdict/tally.h"
+#include "health/verdict/verdict.h"
+#include "health/web/text.h"
+#include "resolver/base/board.h"
+#include "resolver/base/conf.h"
+
+/* What a snapshot is made from; all of it belongs to the loop that probes. */
+struct snapshot_source {
+    const struct conf *conf;
+    const struct board *board;
+    const struct verdict_book *book;
+    const struct tally_set *tally;
+};
+
+enum { SNAPSHOT_CAUSE_MAX = 512 };
+
+struct snapshot_scope {
+    bool present;
+    enum verdict_state state;
+    char cause[SNAPSHOT_CAUSE_MAX]; /* of a state other than pass: the check and what came */
+    int64_t evaluated_wall_ms, changed_wall_ms, failing_since_wall_ms;
+    uint64_t transitions[VERDICT_STATES];
+    size_t counts[VERDICT_STATES];
+};
+
+struct snapshot {
+    unsigned refs; /* atomic */
+    uint64_t sequence;
+    int64_t mono_ms, wall_ms, valid_until_ms;
+    char node[256];
+    enum verdict_state overall;
+    struct snapshot_scope scope[SCOPE_COUNT];
+    bool ready;
+    char ready_cause[SNAPSHOT_CAUSE_MAX];
+    struct text checks[SCOPE_COUNT]; /* JSON: "key":[...],... of each scope, no braces */
+    struct text history;             /* JSON, whole */
+    struct text metrics[2];          /* without the verdicts, which are made per request; [1] OpenMetrics */
+    struct text page;                /* HTML below the banner */
+};
+
+/* A snapshot with one reference, or NULL when memory is out. `sequence` counts them. */
+struct snapshot *snapshot_make(const struct snapshot_source *s, uint64_t sequence, int64_t mono_ms, int64_t wall_ms);
+void snapshot_ref(struct snapshot *s);
+void snapshot_unref(struct snapshot *s); /* NULL is allowed */
+
+static inline bool snapshot_is_stale(const struct snapshot *s, int64_t mono_ms) { return mono_ms > s->valid_until_ms; }
+
+#endif
