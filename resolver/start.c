@@ -46,8 +46,9 @@ void start_descriptors(void) {
     struct rlimit r;
     if (getrlimit(RLIMIT_NOFILE, &r) != 0)
         return;
-    if (r.rlim_max < DESCRIPTORS_WANTED && geteuid() == 0)
-        r.rlim_max = DESCRIPTORS_WANTED;
+    struct rlimit more = {DESCRIPTORS_WANTED, DESCRIPTORS_WANTED};
+    if (r.rlim_max < DESCRIPTORS_WANTED && setrlimit(RLIMIT_NOFILE, &more) == 0)
+        return;
     r.rlim_cur = r.rlim_max;
     if (setrlimit(RLIMIT_NOFILE, &r) != 0)
         LOG(LEVEL_WARN, "descriptor limit stays as it is", KI("errno", errno));
