@@ -48,7 +48,7 @@ MAIN_candor-health := $(call objs,health)
 PROGRAMS := $(foreach p,candor candor-resolver candor-sync candor-health,$(if $(filter %/main.o,$(MAIN_$(p))),$(p)))
 
 .DELETE_ON_ERROR:
-.PHONY: all deps deps-test run test unit unit-build system-build lint lint-tidy lint-objects bench fuzz fuzz-build install uninstall clean help
+.PHONY: all deps deps-test run test unit unit-build system-build lint lint-tidy lint-objects bench bench-build fuzz fuzz-build install uninstall clean help
 
 all: $(addprefix $(O)/,$(PROGRAMS))
 
@@ -172,8 +172,15 @@ test:
 	@$(MAKE) --no-print-directory all
 	@tests/run -b $(BUILD) -p $(O)
 
-bench: all
-	@set -e; for b in $(sort $(wildcard tests/bench/*.sh tests/bench/bench_*.py)); do echo "== $$b"; BUILD=$(O) $$b; done
+# tests/bench: C programs over the archives, and scripts that stand Candor beside its peers. soak.py, an hour, is for its own day.
+BENCHES := tests/bench/serve.py tests/bench/start.py
+BENCH_BINS := $(patsubst %.c,$(O)/%,$(sort $(wildcard tests/bench/*.c)))
+$(O)/tests/bench/%: $(O)/tests/bench/%.o $(call archives,$(filter-out health/command,$(ROOMS)))
+	$(link) $(LIBS_ALL)
+.SECONDARY: $(addsuffix .o,$(BENCH_BINS))
+bench-build: $(BENCH_BINS)
+bench: all system-build bench-build
+	@set -e; for b in $(BENCH_BINS) $(wildcard $(BENCHES)); do echo "== $$b"; CANDOR_BUILD=$(abspath $(O)) $$b; done
 
 DAEMONS := $(filter-out candor,$(PROGRAMS))
 install: all
