@@ -18,6 +18,7 @@ enum {
     PROBE_LATE_MS = 1000,      /* this process's own lag beyond which it doubts itself */
     PROBE_START_MS = 60000,    /* until /readyz passed first, at most this long, local probes come each ... */
     PROBE_START_TICK_MS = 250, /* ... */
+    PROBE_GRACE_MS = 10000,    /* a node that starts is unknown rather than failed, at most this long */
     PROBE_SAMPLE_MS = 1000,    /* board and /proc are looked at this often */
     PROBE_HEARTBEAT_MS = 3000, /* older: bad; never more than three fifths of the local interval, nor less than ... */
     PROBE_HEARTBEAT_MIN_MS = 1000, /* ... */

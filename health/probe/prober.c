@@ -184,6 +184,8 @@ int prober_open(struct prober **out, struct loop *l, const struct conf *conf, st
     p->tick_due_ms = p->started_ms + PROBE_TICK_MS;
     p->late_at_ms = INT64_MIN;
     int rc = verdict_open(&p->book, checks_wanted(conf), conf->health.fall, conf->health.rise);
+    int64_t grace_ms = 2 * (int64_t)conf->health.interval.local_ms;
+    p->book.grace_until_ms = p->started_ms + (grace_ms < PROBE_GRACE_MS ? grace_ms : PROBE_GRACE_MS);
     if (rc == 0)
         rc = plan(p);
     if (rc == 0 && (p->timer = loop_timer_start(l, PROBE_TICK_MS, PROBE_TICK_MS, tick, p)) == NULL)

@@ -37,7 +37,9 @@ static struct vital vital_read(const board_word *boot, const board_word *pid, co
 }
 
 static enum verdict_state vital_judge(const struct vital *v, uint32_t old_ms, struct evidence *e) {
-    *e = (struct evidence){.wall_ms = clock_wall_ms(), .value = (double)v->age_ms / 1000, .unit = "s"};
+    *e = (struct evidence){.wall_ms = clock_wall_ms()};
+    e->value = (double)v->age_ms / 1000;
+    e->unit = v->boot != 0 ? "s" : NULL;
     snprintf(e->asked, sizeof(e->asked), "heartbeat on the board, /proc/%llu/stat", (unsigned long long)v->pid);
     bool up = v->state == 'R' || v->state == 'S' || v->state == 'D' || v->state == 'I';
     if (v->boot == 0)

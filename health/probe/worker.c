@@ -118,7 +118,8 @@ static enum verdict_state target_state(const struct round_target *t, char *came,
         return VERDICT_FAIL;
     }
     if (t->answered == 0) {
-        snprintf(came, size, "%u tries from fresh ports, no answer: %.120s", t->tried, t->has_bad ? t->bad.came : "");
+        snprintf(came, size, "%u tries from fresh ports: %.120s", t->tried,
+                 t->has_bad ? t->bad.came : "no socket to ask from");
         return VERDICT_FAIL;
     }
     if (missing != 0) {
@@ -160,6 +161,8 @@ static bool judge_worker(struct round *r, unsigned w) {
             e = t->has_bad ? t->bad : t->good;
             missed = true;
         }
+        if (!here && !seen && !missed && t->has_bad)
+            e = t->bad;
         seen |= here;
     }
     if (missed || !seen) {

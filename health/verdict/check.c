@@ -63,6 +63,8 @@ bool verdict_result(struct verdict_book *b, size_t check, const struct verdict_r
     check_age(c, r->mono_ms);
     c->evidence = r->evidence;
     c->last_mono_ms = r->mono_ms;
+    if (c->before == VERDICT_UNKNOWN && r->state == VERDICT_FAIL && r->mono_ms < b->grace_until_ms)
+        return true;
     if (c->settled == VERDICT_UNKNOWN)
         result_first(c, r->state, b->fall, b->rise);
     else

@@ -97,6 +97,8 @@ struct verdict_book {
     struct verdict_check *checks;
     size_t count, cap;
     unsigned fall, rise;
+    int64_t grace_until_ms; /* until then (mono) a check that was never anything stays unknown instead of failing: a
+                               node that starts is no alarm, and no green either. 0: no grace */
     struct verdict_scope_state scope[SCOPE_COUNT];
     enum verdict_state overall;
     struct history scopes, details; /* transitions of scopes, and of single checks */

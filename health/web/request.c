@@ -175,16 +175,22 @@ static enum MHD_Result get(struct door *d, struct MHD_Connection *c, const char 
 enum MHD_Result door_request(void *cls, struct MHD_Connection *c, const char *url, const char *method,
                              const char *version, const char *upload_data, size_t *upload_data_size, void **con_cls) {
     struct door *d = cls;
+    static const char seen; /* its address marks a request whose headers were taken */
+    bool reading = strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
     (void)version;
     (void)upload_data;
-    (void)con_cls;
-    /* Answered with the headers, whatever body is announced: it is never read, the connection ends then. */
-    *upload_data_size = 0;
+    /* A body is never read: GET with one is cut off, anything else is answered with the headers and closed. */
+    if (reading && *con_cls == NULL) {
+        *con_cls = (void *)(uintptr_t)&seen;
+        return MHD_YES;
+    }
+    if (*upload_data_size > 0)
+        return MHD_NO;
     if (!may_read(c, &d->web->conf->health))
         return send_words(c, MHD_HTTP_FORBIDDEN, "not in health.allow\n", NULL, NULL);
     if (strcmp(method, MHD_HTTP_METHOD_POST) == 0 && strcmp(url, "/health/run") == 0)
         return run(d, c);
-    if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
+    if (!reading)
         return send_words(c, MHD_HTTP_METHOD_NOT_ALLOWED, "GET and HEAD; POST for /health/run\n", MHD_HTTP_HEADER_ALLOW,
                           "GET, HEAD, POST");
     return get(d, c, url);

@@ -225,6 +225,29 @@ static void test_hurry_while_undecided(void **state) {
     verdict_close(&b);
 }
 
+static void test_a_node_that_starts_is_unknown(void **state) {
+    (void)state;
+    struct verdict_book b;
+    open_one(&b, 2, 2);
+    b.grace_until_ms = 10000;
+    for (int64_t now = 1000; now < 10000; now += 1000)
+        feed(&b, 0, VERDICT_FAIL, now);
+    assert_int_equal(b.checks[0].shown, VERDICT_UNKNOWN);
+    assert_string_equal(b.checks[0].evidence.came, "said fail");
+    feed(&b, 0, VERDICT_FAIL, 10000);
+    assert_int_equal(b.checks[0].shown, VERDICT_UNKNOWN);
+    feed(&b, 0, VERDICT_FAIL, 11000);
+    assert_int_equal(b.checks[0].shown, VERDICT_FAIL);
+    verdict_close(&b);
+    /* Who was well once has no grace. */
+    open_one(&b, 1, 1);
+    b.grace_until_ms = 10000;
+    feed(&b, 0, VERDICT_PASS, 1000);
+    feed(&b, 0, VERDICT_FAIL, 2000);
+    assert_int_equal(b.checks[0].shown, VERDICT_FAIL);
+    verdict_close(&b);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_stories),
@@ -237,6 +260,7 @@ int main(void) {
         cmocka_unit_test(test_ring_keeps_the_newest),
         cmocka_unit_test(test_bad_arguments_change_nothing),
         cmocka_unit_test(test_hurry_while_undecided),
+        cmocka_unit_test(test_a_node_that_starts_is_unknown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
