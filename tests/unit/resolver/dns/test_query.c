@@ -101,6 +101,9 @@ static void questions_not_one(void **state) {
     assert_int_equal(q.question_end, 0);
     assert_int_equal(q.qname.size, 1);
     assert_int_equal(q.qname.labels, 0);
+    wire_question(&w, "a", 1); /* that no count knows */
+    assert_int_equal(query(), RCODE_FORMERR);
+    assert_int_equal(q.question_end, 0);
     wire_header(&w, 0, 2, 0, 0, 0);
     wire_question(&w, "a", 1);
     wire_question(&w, "b", 1);
@@ -163,6 +166,12 @@ static void trailing_octets(void **state) {
     wire_opt(&w, "");
     wire_u8(&w, 0);
     assert_int_equal(query(), RCODE_FORMERR);
+    wire_header(&w, 0, 1, 0, 0, 1); /* an NSID option behind the RDATA is none */
+    wire_question(&w, "example.org", 1);
+    wire_opt(&w, "");
+    wire_hex(&w, "0003 0000");
+    assert_int_equal(query(), RCODE_FORMERR);
+    assert_false(q.edns.nsid_present);
 }
 
 static void opt_rules(void **state) {

@@ -154,6 +154,31 @@ static void many_names_far_away(void **state) {
     assert_int_equal(read, count);
 }
 
+/* A pointer has fourteen bits: names that begin further back are not pointed at. */
+static void names_beyond_reach(void **state) {
+    (void)state;
+    static const uint8_t filler[0x4100];
+    struct name root = name("."), n = name("a.example.org"), host;
+    struct dns_reader r;
+    struct dns_rr rr;
+    for (size_t size = 0x4000 - 60; size < 0x4000 + 10; size++) {
+        open(sizeof buf);
+        dns_writer_rr(&w, SECTION_ANSWER, &root, 99, CLASS_IN, 1, (struct bytes){filler, size});
+        dns_writer_ns(&w, SECTION_ANSWER, &n, 1, &n);
+        dns_writer_ns(&w, SECTION_ANSWER, &n, 1, &n);
+        int whole = dns_writer_end(&w, 0, 0);
+        assert_true(whole > 0);
+        assert_int_equal(dns_reader_open(&r, buf, (size_t)whole, NULL, NULL, NULL), 0);
+        assert_int_equal(dns_reader_next(&r, &rr), 0);
+        while (dns_reader_next(&r, &rr) == 0) {
+            assert_true(name_equal(&rr.owner, &n));
+            assert_int_equal(dns_name_rdata_read(&host, &rr, buf, (size_t)whole), 0);
+            assert_true(name_equal(&host, &n));
+        }
+        assert_int_equal(r.seen, 3);
+    }
+}
+
 static void everything(size_t cap) {
     struct name q = name("a.example.org"), host = name("ns.example.net");
     struct dns_soa soa = {.primary = host, .contact = q};
@@ -330,19 +355,13 @@ static void queries(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(answer_with_everything),
-        cmocka_unit_test(opt_sizes),
-        cmocka_unit_test(compression_folds_case),
-        cmocka_unit_test(compression_is_not_fooled),
-        cmocka_unit_test(many_names_far_away),
-        cmocka_unit_test(every_capacity),
-        cmocka_unit_test(never_longer_than_a_message),
-        cmocka_unit_test(txt_in_strings),
-        cmocka_unit_test(rewind_takes_back),
-        cmocka_unit_test(errors_stick),
-        cmocka_unit_test(sections_do_not_go_back),
-        cmocka_unit_test(reserve_and_release),
-        cmocka_unit_test(queries),
+        cmocka_unit_test(answer_with_everything), cmocka_unit_test(opt_sizes),
+        cmocka_unit_test(compression_folds_case), cmocka_unit_test(compression_is_not_fooled),
+        cmocka_unit_test(many_names_far_away),    cmocka_unit_test(names_beyond_reach),
+        cmocka_unit_test(every_capacity),         cmocka_unit_test(never_longer_than_a_message),
+        cmocka_unit_test(txt_in_strings),         cmocka_unit_test(rewind_takes_back),
+        cmocka_unit_test(errors_stick),           cmocka_unit_test(sections_do_not_go_back),
+        cmocka_unit_test(reserve_and_release),    cmocka_unit_test(queries),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
