@@ -1,0 +1,261 @@
+"""The operator's command against a node: what it says, and its exit codes."""
+import json
+import os
+import signal
+import subprocess
+
+import pytest
+
+from lib.ask import BUILD
+from lib.lists import ROOT
+from lib.node import Node, until
+
+CANDOR = os.path.join(BUILD, "candor")
+QUIET = {"canary": {"cached": "", "uncached-under": "", "nxdomain-under": ""}}
+
+
+def candor(*args, **env):
+    return subprocess.run([CANDOR, *args], capture_output=True, text=True, timeout=60, env={**os.environ, **env})
+
+
+def config(folder):
+    (folder / "ip4").write_text("127.0.0.2\n192.0.2.25 :127.0.0.10:$ sent spam\n192.0.2.0/24 :127.0.0.3:$ is a test net\n!192.0.2.53\n")
+    (folder / "ip6").write_text("::ffff:7f00:2\n2001:db8::/32 :127.0.0.6:$ is documentation\n")
+    (folder / "names").write_text(".test :127.0.0.2:$ is for tests\nbad.example :127.0.0.9:$ is bad\n")
+    zone = lambda name, kind, file, **more: {"name": name, "data": [{"type": kind, "files": [str(folder / file)]}], **more}
+    return {"health": QUIET, "rbl": {"zones": [
+        zone("ip4.bl.", "ip4trie", "ip4", test="rfc5782-ip4"), zone("ip6.bl.", "ip6trie", "ip6", test="rfc5782-ip6"),
+        zone("names.bl.", "dnset", "names", test="rfc5782-domain"),
+        {"name": "pushed.bl.", "limits": {"shrink": "50%", "grow": "100%"}}]}}
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("command")
+    with Node(folder / "node", config(folder)) as n:
+        n.lists = folder
+        yield n
+
+
+# --- without a node
+
+def test_usage():
+    assert candor().returncode == 3
+    p = candor("frobnicate")
+    assert p.returncode == 3 and "unknown command 'frobnicate'" in p.stderr and "publish" in p.stderr
+    p = candor("help")
+    assert p.returncode == 0 and "check-config" in p.stdout
+    for name in ("run", "check-config", "status", "publish", "lookup", "why", "history"):
+        p = candor(name, "--help")
+        assert p.returncode == 0 and p.stdout.startswith("usage: candor " + name), p
+        assert candor("help", name).stdout == p.stdout
+        assert candor(name, "--no-such-option").returncode == 3
+    assert candor("version").stdout.startswith("candor ")
+
+
+@pytest.mark.parametrize("text, words", [
+    ("node: { nmae: x }\n", ["candor.yaml:1", "nmae"]),
+    ("resolver:\n  listen:\n    - address: localhost@53\n", ["candor.yaml:3", "address"]),
+    ("resolver:\n  workers: many\n", ["candor.yaml:2", "workers"]),
+    ("rbl:\n  zones:\n    - name: bl.example.\n      data: [{ type: ip5set, files: [x] }]\n", ["candor.yaml:4", "ip5set"]),
+    ("node: [\n", ["candor.yaml"]),
+])
+def test_check_config_names_file_line_and_key(tmp_path, text, words):
+    path = tmp_path / "candor.yaml"
+    path.write_text(text)
+    for command in ("check-config", "run"):
+        p = candor(command, "-c", str(path))
+        assert p.returncode == 2 and p.stdout == ""
+        assert all(w in p.stderr for w in words), p.stderr
+
+
+def test_check_config_of_a_file_that_is_not_there():
+    p = candor("check-config", "-c", "/nowhere/candor.yaml")
+    assert p.returncode == 2 and "/nowhere/candor.yaml" in p.stderr
+
+
+def test_check_config_takes_what_the_project_ships():
+    for name in ("demo.yaml", "candor.yaml", "install.yaml"):
+        p = candor("check-config", "-c", os.path.join(ROOT, "conf", name))
+        assert p.returncode == 0 and p.stdout.startswith("ok: "), p
+
+
+def test_check_config_says_what_comes_later(tmp_path):
+    path = tmp_path / "candor.yaml"
+    path.write_text("resolver: { dnssec: { validate: true } }\n")
+    p = candor("check-config", "-c", str(path))
+    assert p.returncode == 0 and "later" in p.stdout and "dnssec.validate" in p.stdout
+
+
+def test_an_empty_file_is_a_configuration(tmp_path):
+    path = tmp_path / "empty.yaml"
+    path.write_text("")
+    assert candor("check-config", "-c", str(path)).returncode == 0
+
+
+def test_config_from_the_environment(tmp_path):
+    path = tmp_path / "other.yaml"
+    path.write_text("node: { name: elsewhere }\n")
+    assert "elsewhere" in candor("check-config", CANDOR_CONFIG=str(path)).stdout
+
+
+def test_where_nothing_runs(tmp_path):
+    n = Node(tmp_path / "node", config(tmp_path))
+    p = n.candor("status", check=False)
+    assert p.returncode == 3 and p.stdout.startswith("CANDOR UNKNOWN - nothing runs here")
+    p = n.candor("status", "--json", check=False)
+    assert p.returncode == 3 and json.loads(p.stdout)["status"] == "unknown"
+    for args in (["publish", "ip4.bl."], ["why", "192.0.2.1", "ip4.bl."], ["history", "ip4.bl."]):
+        p = n.candor(*args, check=False)
+        assert p.returncode == 2 and "does not run here" in p.stderr, p
+    p = n.candor("lookup", "192.0.2.1", check=False)
+    assert p.returncode == 2 and "no answer" in p.stdout, p
+
+
+# --- with one
+
+def test_status_of_a_node_that_is_well(node):
+    p = until("no fail and no unknown", lambda: (lambda q: q.returncode < 2 and q)(node.candor("status", check=False)), 30)
+    # Canaries are switched off: that is never green.
+    assert p.returncode == 1 and p.stdout.startswith("CANDOR WARNING - "), p.stdout
+    first = p.stdout.splitlines()[0]
+    assert " | checks=" in first and "fail=0" in first
+    for word in ("ip4.bl.", "names.bl.", "candor-resolver", "candor-sync", "running"):
+        assert word in p.stdout, word
+    doc = json.loads(node.candor("status", "--json", check=False).stdout)
+    assert doc["status"] == "warn" and doc["checks"]
+
+
+def test_status_needs_no_look_up_and_no_proxy(node):
+    env = {"http_proxy": "http://192.0.2.1:1", "ALL_PROXY": "http://192.0.2.1:1", "PATH": os.environ["PATH"]}
+    p = subprocess.run(node.command("status"), capture_output=True, text=True, timeout=30, env=env)
+    assert p.stdout.startswith("CANDOR WARNING"), p.stdout
+
+
+def test_lookup_of_an_address(node):
+    p = node.candor("lookup", "192.0.2.25")
+    line = [l for l in p.stdout.splitlines() if "ip4.bl." in l][0].split()
+    assert line[1] == "listed" and "127.0.0.10" in line and "192.0.2.25 sent spam" in p.stdout
+    assert "names.bl." not in p.stdout and "ip6.bl." not in p.stdout
+    p = node.candor("lookup", "192.0.2.53", check=False)
+    assert p.returncode in (1, 2) and "not listed" in p.stdout
+    p = node.candor("lookup", "2001:db8::1")
+    assert "127.0.0.6" in p.stdout and "2001:db8::1 is documentation" in p.stdout
+
+
+def test_lookup_of_a_name(node):
+    p = node.candor("lookup", "www.test", check=False)
+    assert p.returncode == 0 and "names.bl." in p.stdout and "test is for tests" in p.stdout
+    p = node.candor("lookup", "2.0.0.127.ip4.bl.")
+    assert "127.0.0.2" in p.stdout and "from a zone of this node" in p.stdout
+    p = node.candor("lookup", "1.0.0.127.ip4.bl.", check=False)
+    assert p.returncode == 1 and "NXDOMAIN" in p.stdout
+    p = node.candor("lookup", "a..b", check=False)
+    assert p.returncode == 2
+
+
+def test_why(node):
+    p = node.candor("why", "192.0.2.25", "ip4.bl.")
+    assert "is listed in ip4.bl." in p.stdout and "127.0.0.10" in p.stdout
+    assert str(node.lists / "ip4") + ":2:" in p.stdout, p.stdout
+    assert "since serial" in p.stdout
+    p = node.candor("why", "192.0.2.53", "ip4.bl.", check=False)
+    assert p.returncode == 1 and "not listed" in p.stdout and "excluded" in p.stdout
+    p = node.candor("why", "203.0.113.1", "ip4.bl.", check=False)
+    assert p.returncode == 1
+    p = node.candor("why", "192.0.2.1", "nowhere.bl.", check=False)
+    assert p.returncode == 2 and "nowhere.bl." in p.stderr
+    p = node.candor("why", "a.test", "names.bl.")
+    assert "names:1:" in p.stdout
+
+
+def test_publish_of_a_zone_with_files_reads_them_now(node):
+    with open(node.lists / "ip4", "a") as f:
+        f.write("198.51.100.7 :127.0.0.4:$ is new\n")
+    p = node.candor("publish", "ip4.bl.")
+    assert "ip4.bl.: " in p.stdout and ("serial" in p.stdout or "nothing changed" in p.stdout)
+    until("served", lambda: node.candor("lookup", "198.51.100.7", check=False).returncode == 0, 5)
+    p = node.candor("publish", "ip4.bl.", "ip4trie:" + str(node.lists / "ip4"), check=False)
+    assert p.returncode == 2 and "data:" in p.stderr
+
+
+def test_publish_of_files(node, tmp_path):
+    (tmp_path / "one").write_text("192.0.2.%d\n" * 10 % tuple(range(10)))
+    file = "ip4set:" + os.path.relpath(tmp_path / "one")
+    p = node.candor("publish", "pushed.bl.", file, "--dry-run")
+    assert "would add 10" in p.stdout
+    assert node.candor("lookup", "192.0.2.3", check=False).stdout.count("127.0.0.2") == 0
+    p = node.candor("publish", "pushed.bl.", file)
+    assert "10 added, 0 removed, 10 entries now" in p.stdout, p.stdout
+    until("served", lambda: "pushed.bl.  listed" in node.candor("lookup", "192.0.2.3", check=False).stdout, 5)
+    p = node.candor("publish", "pushed.bl.", file)
+    assert "nothing changed" in p.stdout
+
+    (tmp_path / "one").write_text("192.0.2.1\n")
+    p = node.candor("publish", "pushed.bl.", file, check=False)
+    assert p.returncode == 2 and "refused" in p.stderr, p
+    p = node.candor("publish", "pushed.bl.", file, "--force", "the list was cleaned")
+    assert "0 added, 9 removed, 1 entries now" in p.stdout
+    p = node.candor("history", "pushed.bl.")
+    lines = p.stdout.splitlines()
+    assert len(lines) == 3 and "the list was cleaned" in lines[1] and "publish" in lines[2], p.stdout
+
+
+def test_publish_of_what_is_no_file(node, tmp_path):
+    p = node.candor("publish", "pushed.bl.", "ip4set:" + str(tmp_path / "missing"), check=False)
+    assert p.returncode == 2 and "missing" in p.stderr
+    p = node.candor("publish", "pushed.bl.", "just-a-file", check=False)
+    assert p.returncode == 2 and "TYPE:FILE" in p.stderr
+    (tmp_path / "x").write_text("192.0.2.1\n")
+    p = node.candor("publish", "pushed.bl.", "ip5set:" + str(tmp_path / "x"), check=False)
+    assert p.returncode == 2 and "ip5set" in p.stderr
+
+
+def test_bad_lines_are_named(node, tmp_path):
+    (tmp_path / "x").write_text("192.0.2.1\nthis is no address\n")
+    p = node.candor("publish", "pushed.bl.", "ip4set:" + str(tmp_path / "x"))
+    assert "1 line could not be read" in p.stdout and "x:2:" in p.stdout, p.stdout
+
+
+def test_history_of_a_zone_that_is_not_here(node):
+    p = node.candor("history", "nowhere.bl.", check=False)
+    assert p.returncode == 2 and "nowhere.bl." in p.stderr
+
+
+def test_a_stopped_health_process_is_told_from_a_node_that_is_not_there(tmp_path):
+    c = config(tmp_path)
+    c["health"]["heal"] = {"restart-hung": False}
+    with Node(tmp_path / "node", c) as n:
+        health = n.daemon("health")
+        health.suspend()
+        p = until("its heartbeat is old", lambda: (lambda q: "hangs" in q.stdout and q)(n.candor("status", check=False)), 20)
+        assert p.returncode == 2 and p.stdout.startswith("CANDOR CRITICAL - candor-health hangs"), p.stdout
+        health.resume()
+        until("better", lambda: n.candor("status", check=False).returncode < 2, 20)
+        n.daemon("sync").suspend()
+        p = n.candor("why", "192.0.2.1", "ip4.bl.", check=False)
+        assert p.returncode == 2 and "hangs" in p.stderr, p
+        n.daemon("sync").resume()
+
+
+def test_run_starts_stops_and_starts_again(tmp_path):
+    n = Node(tmp_path / "node", config(tmp_path))
+    for _ in range(2):
+        n.start()
+        assert n.log().count("candor: ready") == 1
+        assert "192.0.2.25 sent spam" in n.candor("lookup", "192.0.2.25").stdout
+        family = n.supervisor().children(recursive=True)
+        n.process.send_signal(signal.SIGTERM)
+        assert n.process.wait(10) == 0
+        assert not any(p.is_running() for p in family)
+        n.process = None
+
+
+def test_run_killed_and_started_again(tmp_path):
+    n = Node(tmp_path / "node", config(tmp_path)).start()
+    family = n.supervisor().children(recursive=True)
+    n.process.kill()
+    n.process.wait()
+    until("all died with it", lambda: not any(p.is_running() and p.status() != "zombie" for p in family), 5)
+    with n:
+        assert "192.0.2.25 sent spam" in n.candor("lookup", "192.0.2.25").stdout
