@@ -84,12 +84,13 @@ void judge(struct judgement *j, const json_t *doc) {
     if (w.worst != JUDGE_OK)
         (void)snprintf(j->sentence, sizeof j->sentence, "%s%s", w.cause,
                        j->checks - j->counts[JUDGE_OK] > 1 ? ", and more" : "");
-    else if (j->checks == 0) /* nothing was looked at: that is not well */
-        (void)snprintf(j->sentence, sizeof j->sentence, "the health document has no checks");
     else if (output[0] != '\0')
         out_clean(j->sentence, sizeof j->sentence, output, strlen(output));
-    else
+    else if (j->checks > 0)
         (void)snprintf(j->sentence, sizeof j->sentence, "all %zu checks pass", j->checks);
+    else
+        (void)snprintf(j->sentence, sizeof j->sentence, "the health document has no checks");
+    /* Nothing was looked at: that is not well. */
     if (j->checks == 0)
         j->state = worse(j->state, JUDGE_UNKNOWN);
 }
@@ -120,4 +121,18 @@ void judge_print_checks(const json_t *doc, FILE *to) {
         walk(doc, print_one, &w);
     }
     out_table_print(w.t, to, "  ");
+}
+
+void judge_print_scopes(const json_t *doc, FILE *to) {
+    json_t *scopes = json_object_get(doc, "scopes"), *scope;
+    const char *name, *between = "  ";
+    json_object_foreach(scopes, name, scope) {
+        char clean_name[64], clean_status[64];
+        const char *status = ask_text(scope, "status");
+        fprintf(to, "%s%s %s", between, out_clean(clean_name, sizeof clean_name, name, strlen(name)),
+                out_clean(clean_status, sizeof clean_status, status, strlen(status)));
+        between = ", ";
+    }
+    if (json_object_size(scopes) > 0)
+        fprintf(to, "\n");
 }

@@ -26,6 +26,9 @@ struct judgement {
  * over a failing check is judged by the check. What is no such document is UNKNOWN. */
 void judge(struct judgement *j, const json_t *doc);
 
+/* The scopes and their states, on one line; nothing when the document has none. */
+void judge_print_scopes(const json_t *doc, FILE *to);
+
 /* Each check that does not pass, worst first, a line each. */
 void judge_print_checks(const json_t *doc, FILE *to);
 

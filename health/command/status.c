@@ -106,6 +106,7 @@ static enum judge_state report(const struct args *a, const struct conf *conf, co
         print_json(doc, j.state, j.sentence);
     } else {
         first_line(j.state, j.sentence, line);
+        judge_print_scopes(doc, stdout);
         judge_print_checks(doc, stdout);
         if (b != NULL)
             tables(b, conf);

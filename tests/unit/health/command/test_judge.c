@@ -72,6 +72,29 @@ static void test_no_checks_is_not_well(void **state) {
     assert_int_equal(judged("{\"status\":\"pass\",\"checks\":{\"a:x\":[]}}").state, JUDGE_UNKNOWN);
 }
 
+static void test_a_document_gone_stale_says_so_itself(void **state) {
+    struct judgement j = judged("{\"status\":\"unknown\",\"output\":\"nothing was judged for 20 s\",\"checks\":{}}");
+    (void)state;
+    assert_int_equal(j.state, JUDGE_UNKNOWN);
+    assert_string_equal(j.sentence, "nothing was judged for 20 s");
+}
+
+static void test_scopes_on_one_line(void **state) {
+    char to[256];
+    json_t *doc =
+        json_loads("{\"scopes\":{\"worker\":{\"status\":\"pass\"},\"zo\\u001bnes\":{\"status\":7}}}", 0, NULL);
+    FILE *f = tmpfile();
+    (void)state;
+    assert_true(doc != NULL && f != NULL);
+    judge_print_scopes(doc, f);
+    judge_print_scopes(NULL, f);
+    rewind(f);
+    to[fread(to, 1, sizeof to - 1, f)] = '\0';
+    fclose(f);
+    json_decref(doc);
+    assert_string_equal(to, "  worker pass, zo\\027nes \n");
+}
+
 static void test_what_is_no_document_is_unknown(void **state) {
     (void)state;
     assert_int_equal(judged(NULL).state, JUDGE_UNKNOWN);
@@ -122,6 +145,8 @@ int main(void) {
         cmocka_unit_test(test_a_document_that_says_pass_over_a_failing_check_is_not_believed),
         cmocka_unit_test(test_nor_one_that_says_fail_over_good_checks),
         cmocka_unit_test(test_no_checks_is_not_well),
+        cmocka_unit_test(test_a_document_gone_stale_says_so_itself),
+        cmocka_unit_test(test_scopes_on_one_line),
         cmocka_unit_test(test_what_is_no_document_is_unknown),
         cmocka_unit_test(test_unknown_is_worse_than_warn_and_better_than_fail),
         cmocka_unit_test(test_lines_worst_first_and_clean),
