@@ -192,8 +192,16 @@ static int take_event(struct reading *r, const yaml_event_t *e) {
     }
 }
 
-static int broken_yaml(struct reading *r, const yaml_parser_t *p) {
-    size_t line = p->problem_mark.line;
+/* libyaml puts the end of the text on a line of its own; people look at the last one that there is. */
+static size_t lines_in(const char *text, size_t size) {
+    size_t lines = 1;
+    for (size_t i = 0; i + 1 < size; i++)
+        lines += text[i] == '\n';
+    return lines;
+}
+
+static int broken_yaml(struct reading *r, const yaml_parser_t *p, size_t lines) {
+    size_t line = p->problem_mark.line < lines ? p->problem_mark.line : lines - 1;
     if (p->error == YAML_MEMORY_ERROR)
         return err_set(r->err, E_NOMEM, "%s: no memory", r->label);
     if (p->error == YAML_READER_ERROR)
@@ -216,7 +224,7 @@ int conf_tree_read(struct conf_tree **root, struct arena *a, const char *text, s
     yaml_parser_set_input_string(&parser, (const unsigned char *)text, size);
     while (rc == E_OK && !r.done) {
         if (yaml_parser_parse(&parser, &event) == 0) {
-            rc = broken_yaml(&r, &parser);
+            rc = broken_yaml(&r, &parser, lines_in(text, size));
         } else {
             rc = take_event(&r, &event);
             yaml_event_delete(&event);
