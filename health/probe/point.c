@@ -31,8 +31,8 @@ static bool is_refusal(const struct answer *a, const struct conf_list_prefix *re
 
 enum verdict_state point_judge(int point, const struct answer *a, const struct conf_list_prefix *refuse, char *came,
                                size_t size) {
-    char rcode[16];
-    dns_rcode_text(a->rcode, rcode);
+    char buf[16];
+    const char *rcode = dns_rcode_text(a->rcode, buf);
     if (a->a_count == 0) {
         bool right = point == POINT_UNLISTED && a->rcode == RCODE_NXDOMAIN;
         snprintf(came, size, "%s, no address%s", rcode, right ? ": not listed, as it must be" : "");

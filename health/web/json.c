@@ -37,7 +37,7 @@ static void render_check(struct text *t, const struct verdict_check *c) {
     if (e->unit != NULL)
         text_fmt(t, ",\"observedValue\":%.9g,\"observedUnit\":\"%s\"", e->value, e->unit);
     field_time(t, "time", e->wall_ms);
-    if (c->shown == VERDICT_UNKNOWN)
+    if (c->shown == VERDICT_UNKNOWN && c->before != VERDICT_UNKNOWN)
         text_put(t, ",\"output\":\"no fresh evidence for three intervals\"");
     else
         field_text(t, "output", e->came);

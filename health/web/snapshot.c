@@ -15,7 +15,10 @@ static void say_cause(char *to, const struct verdict_book *b, size_t check) {
     const struct verdict_check *c = &b->checks[check];
     verdict_label(c, label, sizeof(label));
     snprintf(to, SNAPSHOT_CAUSE_MAX, "%.240s: %s%.240s", label,
-             c->shown == VERDICT_UNKNOWN ? "no fresh evidence; last: " : "", c->evidence.came);
+             c->shown != VERDICT_UNKNOWN    ? ""
+             : c->before == VERDICT_UNKNOWN ? "not known yet: "
+                                            : "no fresh evidence; last: ",
+             c->evidence.came);
 }
 
 static void copy_scope(struct snapshot_scope *to, const struct verdict_book *b, int i) {

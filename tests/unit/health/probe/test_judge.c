@@ -1,0 +1,226 @@
+/* The judgements of probes that need no network: zones on the board, serials, test points, process states. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "health/probe/proc.h"
+#include "health/probe/zone.h"
+
+enum { NOW_S = 1700000000 };
+
+static void test_proc_state(void **state) {
+    (void)state;
+    static const struct {
+        const char *stat;
+        char is;
+    } rows[] = {
+        {"12 (candor) S 1 12 12 0", 'S'},
+        {"12 (a) R) T 1 2", 'T'}, /* a name that tries to be a state */
+        {"12 (a b) t 1", 't'},
+        {"12 (a)", '\0'},
+        {"12 (a) ", '\0'},
+        {"12 (a)  S", '\0'},
+        {"", '\0'},
+        {"no parenthesis", '\0'},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        if (proc_state_read(rows[i].stat, strlen(rows[i].stat)) != rows[i].is)
+            fail_msg("\"%s\"", rows[i].stat);
+    assert_int_equal(proc_state((uint64_t)getpid()), 'R');
+    assert_int_equal(proc_state(UINT64_MAX), '\0');
+    assert_string_equal(proc_state_text('T'), "stopped");
+    assert_string_equal(proc_state_text('\0'), "gone");
+}
+
+static void test_serials(void **state) {
+    (void)state;
+    struct serial_watch w = {0};
+    assert_int_equal(serial_look(&w, 7, 7, 0, 5000), SERIAL_RIGHT);
+    /* A commit that is served a moment later is no fault. */
+    assert_int_equal(serial_look(&w, 7, 8, 1000, 5000), SERIAL_BEHIND);
+    assert_int_equal(serial_look(&w, 8, 8, 2000, 5000), SERIAL_RIGHT);
+    /* A worker that stays away is. */
+    assert_int_equal(serial_look(&w, 8, 9, 10000, 5000), SERIAL_BEHIND);
+    assert_int_equal(serial_look(&w, 8, 9, 15000, 5000), SERIAL_BEHIND);
+    assert_int_equal(serial_look(&w, 8, 9, 15001, 5000), SERIAL_WRONG);
+    /* Also when commits go on all the time: it is its own serial that stands still. */
+    assert_int_equal(serial_look(&w, 8, 12, 17000, 5000), SERIAL_WRONG);
+    /* One that follows, always a commit behind, is not. */
+    struct serial_watch f = {0};
+    for (uint32_t i = 0; i < 20; i++)
+        assert_int_equal(serial_look(&f, i, i + 1, (int64_t)i * 4000, 5000), SERIAL_BEHIND);
+}
+
+static struct board_zone good_zone(void) {
+    struct board_zone z = {.name = "bl.test.", .generation = "g1", .state = ZONE_OK, .serial = 7, .entries = 100};
+    z.last_check_wall_s = NOW_S - 2;
+    return z;
+}
+
+static enum verdict_state judge(struct conf_zone *conf, const struct board_zone *z, const char *says) {
+    struct evidence e;
+    enum verdict_state s = zone_data_judge(conf, z, NOW_S, &e);
+    if (strstr(e.came, says) == NULL)
+        fail_msg("says \"%s\", not \"%s\"", e.came, says);
+    return s;
+}
+
+static void test_zone_data(void **state) {
+    (void)state;
+    struct conf_zone conf = {.name = "bl.test.", .data_count = 1};
+    struct board_zone z = good_zone();
+    assert_int_equal(judge(&conf, &z, "serial 7, 100 entries"), VERDICT_PASS);
+    z.state = ZONE_LOADING; /* a newer version is read in, the old one is served */
+    assert_int_equal(judge(&conf, &z, "serial 7"), VERDICT_PASS);
+    z.state = ZONE_REFUSED;
+    snprintf(z.error, sizeof(z.error), "shrinks by 90%%");
+    assert_int_equal(judge(&conf, &z, "refused, serial 7 stays: shrinks by 90%"), VERDICT_WARN);
+    z.state = ZONE_BAD_SOURCE;
+    assert_int_equal(judge(&conf, &z, "refused"), VERDICT_WARN);
+    z.state = ZONE_ERROR;
+    assert_int_equal(judge(&conf, &z, "shrinks"), VERDICT_FAIL);
+    z = good_zone();
+    z.last_check_wall_s = NOW_S - 361;
+    assert_int_equal(judge(&conf, &z, "not checked for 361 s"), VERDICT_WARN);
+    z.last_check_wall_s = NOW_S - 360;
+    assert_int_equal(judge(&conf, &z, "serial 7"), VERDICT_PASS);
+    conf.soa.refresh_s = 3600;
+    z.last_check_wall_s = NOW_S - 3000;
+    assert_int_equal(judge(&conf, &z, "serial 7"), VERDICT_PASS);
+    z.expires_wall_s = NOW_S + 1;
+    assert_int_equal(judge(&conf, &z, "serial 7"), VERDICT_PASS);
+    z.expires_wall_s = NOW_S;
+    assert_int_equal(judge(&conf, &z, "expired"), VERDICT_FAIL);
+    conf.on_expire = EXPIRE_SERVE_STALE;
+    assert_int_equal(judge(&conf, &z, "as configured"), VERDICT_WARN);
+}
+
+static void test_zone_without_data(void **state) {
+    (void)state;
+    struct conf_zone conf = {.name = "bl.test.", .data_count = 1};
+    struct board_zone z = {.name = "bl.test.", .state = ZONE_LOADING};
+    assert_int_equal(judge(&conf, NULL, "not loaded"), VERDICT_FAIL);
+    assert_int_equal(judge(&conf, &z, "not loaded"), VERDICT_FAIL);
+    snprintf(z.error, sizeof(z.error), "line 3: not an address");
+    assert_int_equal(judge(&conf, &z, "no data: line 3"), VERDICT_FAIL);
+    conf.data_count = 0;
+    assert_int_equal(judge(&conf, NULL, "does not do"), VERDICT_WARN);
+    assert_int_equal(judge(&conf, &z, "line 3"), VERDICT_FAIL);
+}
+
+static void test_zone_slot_is_not_believed_blindly(void **state) {
+    (void)state;
+    struct board *b = calloc(1, sizeof(*b));
+    struct board_zone z;
+    board_set(&b->zone_count, 1);
+    memset(b->zone[0].name, 'x', sizeof(b->zone[0].name)); /* no end */
+    memset(b->zone[0].error, 'y', sizeof(b->zone[0].error));
+    assert_false(zone_data_read(b, 0, "bl.test.", &z));
+    snprintf(b->zone[0].name, sizeof(b->zone[0].name), "BL.test.");
+    assert_true(zone_data_read(b, 0, "bl.test.", &z));
+    assert_int_equal(strlen(z.error), sizeof(z.error) - 1);
+    assert_false(zone_data_read(b, 1, "bl.test.", &z));
+    assert_false(zone_data_read(b, LIMIT_ZONES, "bl.test.", &z));
+    board_set(&b->zone_count, UINT64_MAX);
+    assert_false(zone_data_read(b, SIZE_MAX, "bl.test.", &z));
+    board_zone_open(&b->zone[0]); /* its writer died half-way */
+    assert_false(zone_data_read(b, 0, "bl.test.", &z));
+    free(b);
+}
+
+static void test_point_names(void **state) {
+    (void)state;
+    static const struct {
+        enum conf_test test;
+        int point;
+        const char *name;
+    } rows[] = {
+        {TEST_RFC5782_IP4, POINT_LISTED, "2.0.0.127.bl.test."},
+        {TEST_RFC5782_IP4, POINT_UNLISTED, "1.0.0.127.bl.test."},
+        {TEST_RFC5782_IP6, POINT_LISTED, "2.0.0.0.0.0.f.7.f.f.f.f.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.bl.test."},
+        {TEST_RFC5782_IP6, POINT_UNLISTED, "1.0.0.0.0.0.f.7.f.f.f.f.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.bl.test."},
+        {TEST_RFC5782_DOMAIN, POINT_LISTED, "test.bl.test."},
+        {TEST_RFC5782_DOMAIN, POINT_UNLISTED, "invalid.bl.test."},
+    };
+    struct name zone, n, want;
+    assert_int_equal(name_from_text(&zone, "bl.test.", NULL), 0);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        assert_int_equal(point_name(&n, rows[i].test, rows[i].point, &zone), 0);
+        assert_int_equal(name_from_text(&want, rows[i].name, NULL), 0);
+        if (!name_equal(&n, &want))
+            fail_msg("not %s", rows[i].name);
+    }
+    assert_int_equal(point_name(&n, TEST_NONE, POINT_LISTED, &zone), E_NOTFOUND);
+    assert_int_equal(point_name(&n, TEST_UNSET, POINT_LISTED, &zone), E_NOTFOUND);
+    char longest[300];
+    size_t at = 0;
+    for (int i = 0; i < 4; i++, at += 61)
+        at += (size_t)snprintf(longest + at, sizeof(longest) - at, "%060d.", 1) - 61;
+    assert_int_equal(name_from_text(&zone, longest, NULL), 0);
+    assert_int_equal(point_name(&n, TEST_RFC5782_IP6, POINT_LISTED, &zone), E_RANGE);
+}
+
+static void test_points(void **state) {
+    (void)state;
+    struct prefix prefix;
+    assert_int_equal(prefix_parse(&prefix, "127.0.9.0/24", NULL), 0);
+    struct conf_list_prefix refuse = {.at = &prefix, .count = 1};
+    static const struct {
+        int point;
+        unsigned rcode, a_count;
+        uint8_t a[4];
+        enum verdict_state is;
+        const char *says;
+    } rows[] = {
+        {POINT_LISTED, RCODE_NOERROR, 1, {127, 0, 0, 2}, VERDICT_PASS, "listed, as"},
+        {POINT_LISTED, RCODE_NOERROR, 0, {0}, VERDICT_FAIL, "NOERROR"},
+        {POINT_LISTED, RCODE_NXDOMAIN, 0, {0}, VERDICT_FAIL, "NXDOMAIN"},
+        {POINT_LISTED, RCODE_SERVFAIL, 0, {0}, VERDICT_FAIL, "SERVFAIL"},
+        {POINT_LISTED, RCODE_NOERROR, 1, {192, 0, 2, 1}, VERDICT_FAIL, "127.0.0.0/8"},
+        {POINT_LISTED, RCODE_NOERROR, 1, {127, 255, 255, 254}, VERDICT_FAIL, "refuses"},
+        {POINT_LISTED, RCODE_NOERROR, 1, {127, 0, 9, 3}, VERDICT_FAIL, "refuses"},
+        {POINT_UNLISTED, RCODE_NXDOMAIN, 0, {0}, VERDICT_PASS, "not listed, as"},
+        {POINT_UNLISTED, RCODE_NOERROR, 0, {0}, VERDICT_FAIL, "NOERROR"},
+        {POINT_UNLISTED, RCODE_REFUSED, 0, {0}, VERDICT_FAIL, "REFUSED"},
+        {POINT_UNLISTED, RCODE_NOERROR, 1, {127, 0, 0, 2}, VERDICT_FAIL, "lists the world"},
+        {POINT_UNLISTED, RCODE_NOERROR, 1, {127, 255, 255, 252}, VERDICT_FAIL, "refuses"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct answer a = {.rcode = rows[i].rcode, .a_count = rows[i].a_count, .answers = rows[i].a_count};
+        char came[EVIDENCE_CAME_MAX];
+        memcpy(a.a, rows[i].a, 4);
+        assert_int_equal(point_judge(rows[i].point, &a, &refuse, came, sizeof(came)), rows[i].is);
+        if (strstr(came, rows[i].says) == NULL)
+            fail_msg("row %zu says \"%s\"", i, came);
+    }
+}
+
+static void test_deadlines_shrink_with_the_tick(void **state) {
+    (void)state;
+    assert_int_equal(probe_timeout_ms(5000), 2000);
+    assert_int_equal(probe_timeout_ms(15000), 2000);
+    assert_int_equal(probe_timeout_ms(1000), 400);
+    assert_int_equal(probe_timeout_ms(1), PROBE_TIMEOUT_MIN_MS);
+    assert_int_equal(probe_hedge_ms(5000), 200);
+    for (uint32_t ms = 300; ms < 60000; ms += 100)
+        assert_true(2 * probe_timeout_ms(ms) < ms);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_proc_state),
+        cmocka_unit_test(test_serials),
+        cmocka_unit_test(test_zone_data),
+        cmocka_unit_test(test_zone_without_data),
+        cmocka_unit_test(test_zone_slot_is_not_believed_blindly),
+        cmocka_unit_test(test_point_names),
+        cmocka_unit_test(test_points),
+        cmocka_unit_test(test_deadlines_shrink_with_the_tick),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
