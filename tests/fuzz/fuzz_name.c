@@ -20,7 +20,7 @@ static bool same(const struct name *a, const struct name *b) {
 static void well_formed(const struct name *n) {
     size_t at = 0;
     unsigned labels = 0;
-    must(n->size >= 1 && n->size <= LIMIT_NAME_WIRE && n->labels <= LIMIT_LABELS);
+    must(n->size >= 1 && n->labels <= LIMIT_LABELS);
     for (; n->wire[at] != 0; labels++) {
         must(n->wire[at] <= 63);
         at += (size_t)n->wire[at] + 1;
