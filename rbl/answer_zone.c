@@ -78,7 +78,10 @@ static int open_view(struct answer *s, struct answer_zone *z, struct err *err) {
         return 0;
     if (clock_mono_ms() < z->retry_at_ms)
         return E_AGAIN;
-    return view_open(&z->view, s->state, z->conf->name, err);
+    int rc = view_open(&z->view, s->state, z->conf->name, err);
+    if (rc < 0)
+        z->view = NULL;
+    return rc;
 }
 
 void answer_zone_begin(struct answer *s, struct answer_zone *z) {
