@@ -76,8 +76,10 @@ void shown_workers(const struct board *b, int64_t now_ms, FILE *to) {
     out_table_print(t, to, "  ");
 }
 
+/* Of a time known to the second. */
 static const char *ago(char to[32], uint64_t wall_s, int64_t now_wall_s) {
-    return out_age(to, wall_s == 0 ? -1 : now_wall_s > (int64_t)wall_s ? (double)(now_wall_s - (int64_t)wall_s) : 0);
+    int64_t age_s = wall_s == 0 ? -1 : now_wall_s - (int64_t)wall_s;
+    return age_s == 0 || (age_s < 0 && wall_s != 0) ? "0 s" : out_age(to, (double)age_s);
 }
 
 void shown_zones(const struct board *b, const struct conf *conf, int64_t now_wall_s, FILE *to) {
