@@ -7,10 +7,14 @@
 #include "resolver/base/clock.h"
 #include "resolver/store/impl.h"
 
+/* BAD_RSLOT: another handle of this process on the same environment was closed and took this one's reader slot with
+ * it. The slot may be someone else's by now: ending the transaction would clear it, so only its memory is freed. */
 static int begin_once(struct store *s, struct store_txn *t, unsigned flags) {
-    if (t->txn != NULL)
-        return mdb_txn_renew(t->txn);
-    int rc = mdb_txn_begin(s->env, NULL, flags, &t->txn);
+    int rc = t->txn != NULL ? mdb_txn_renew(t->txn) : 0;
+    if (t->txn != NULL && rc != MDB_BAD_RSLOT)
+        return rc;
+    free(t->txn);
+    rc = mdb_txn_begin(s->env, NULL, flags, &t->txn);
     if (rc != 0)
         t->txn = NULL;
     return rc;

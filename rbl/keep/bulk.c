@@ -1,0 +1,209 @@
+/* A new generation: a directory of its own that nobody reads yet, filled in key order, synced, checked, and only then
+ * named by `current`. Whatever goes wrong before leaves the old generation as it was. */
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "rbl/keep/work.h"
+
+/* One table being filled: each transaction goes on where the last committed one ended, and can be repeated. */
+struct fill {
+    struct feed *f;
+    unsigned table;
+    struct feed_at from;
+    const struct ids *ids;
+    uint32_t id, id_from;
+    bool done;
+};
+
+static int fill_feed(struct store_txn *t, void *ctx, struct err *err) {
+    struct fill *l = ctx;
+    l->f->at = l->from;
+    l->done = false;
+    for (unsigned i = 0; i < KEEP_BATCH; i++) {
+        int rc = feed_next(l->f);
+        if (rc < 0)
+            return err_set(err, rc, "encoding: %s", err_name(rc));
+        if (rc == 0) {
+            l->done = true;
+            return 0;
+        }
+        rc = store_append(t, l->table, (struct bytes){l->f->key, l->f->key_size}, buf_bytes(&l->f->record));
+        if (rc == E_EXISTS)
+            return err_set(err, E_INVALID, "the data is not sorted");
+        if (rc < 0)
+            return store_failed(t, rc, err, "append");
+    }
+    return 0;
+}
+
+static int fill_values(struct store_txn *t, void *ctx, struct err *err) {
+    struct fill *l = ctx;
+    struct buf record = {0};
+    int rc = 0;
+    l->id = l->id_from;
+    for (unsigned i = 0; i < KEEP_BATCH && l->id < l->ids->end && rc == 0; l->id++) {
+        uint8_t key[4];
+        if (l->ids->uses_new[l->id] == 0)
+            continue;
+        put_u32(key, l->id);
+        record.size = 0;
+        meta_write_value(&record, l->ids->uses_new[l->id], &l->ids->d->value[l->ids->data_of[l->id]]);
+        rc = record.failed ? E_NOMEM
+                           : store_append(t, TABLE_VALUES, (struct bytes){key, sizeof key}, buf_bytes(&record));
+        i++;
+    }
+    l->done = l->id >= l->ids->end;
+    buf_free(&record);
+    return rc < 0 ? store_failed(t, rc, err, "values") : 0;
+}
+
+static int fill_table(struct store *s, struct fill *l, store_body body, struct err *err) {
+    int rc = 0;
+    while (rc == 0 && !l->done) {
+        rc = store_write(s, body, l, err);
+        if (l->f != NULL)
+            l->from = l->f->at;
+        l->id_from = l->id;
+    }
+    return rc;
+}
+
+static int fill_entries(struct store *s, struct work *w, const struct ids *ids, struct err *err) {
+    struct fill values = {.ids = ids, .id = 1, .id_from = 1};
+    int rc = fill_table(s, &values, fill_values, err);
+    for (unsigned kind = 0; kind < FEED_KINDS && rc == 0; kind++) {
+        struct feed f;
+        feed_open(&f, w->d, ids->of_data, (enum feed_kind)kind, w->next);
+        struct fill l = {.f = &f, .table = TABLE_4 + kind, .from = f.at};
+        rc = fill_table(s, &l, fill_feed, err);
+        feed_close(&f);
+    }
+    return rc;
+}
+
+/* What the new generation takes over of the journal: the latest headers; changesets too when they are few. */
+static int take_journal(struct work *w, struct buf *writes, struct err *err) {
+    struct store_cursor *c;
+    struct bytes key, record;
+    uint8_t from[JOURNAL_KEY];
+    const struct meta *m = w->k->meta;
+    w->next->journal_bytes = 0;
+    if (w->t == NULL)
+        return 0;
+    bool whole = m->journal_bytes <= KEEP_JOURNAL_TAKEN && m->journal_bytes <= w->k->zone->journal;
+    journal_key(from, m->commits > KEEP_HEADERS ? m->commits - KEEP_HEADERS + 1 : 0, 0);
+    int rc = store_cursor_open(w->t, TABLE_JOURNAL, &c);
+    if (rc == 0)
+        rc = store_cursor_seek(c, (struct bytes){from, sizeof from}, &key, &record);
+    struct buf header = {0};
+    for (; rc == 0; rc = store_cursor_next(c, &key, &record)) {
+        struct journal_header h;
+        if (key.size != JOURNAL_KEY) {
+            rc = E_CORRUPT;
+            break;
+        }
+        if (!whole && get_u32(key.at + 8) != 0)
+            continue;
+        if (!whole) {
+            rc = journal_read_header(record, &h);
+            if (rc < 0)
+                break;
+            h.chunks = 0;
+            h.bytes = 0;
+            header.size = 0;
+            journal_write_header(&header, &h);
+            record = buf_bytes(&header);
+        }
+        writes_put(writes, TABLE_JOURNAL, key, record);
+        w->next->journal_bytes += key.size + record.size;
+    }
+    buf_free(&header);
+    store_cursor_close(c);
+    return rc == E_NOTFOUND ? 0 : store_failed(w->t, rc, err, "journal");
+}
+
+static int apply(struct store_txn *t, void *ctx, struct err *err) { return writes_apply(ctx, t, err); }
+
+static int fill_rest(struct store *s, struct work *w, struct err *err) {
+    struct buf writes = {0}, record = {0};
+    uint8_t key[JOURNAL_KEY];
+    int rc = take_journal(w, &writes, err);
+    if (rc == 0) {
+        w->header.flags |= JOURNAL_BULK | (w->t == NULL ? JOURNAL_FROM_EMPTY : 0);
+        journal_write_header(&record, &w->header);
+        journal_key(key, w->next->commits, 0);
+        writes_put(&writes, TABLE_JOURNAL, (struct bytes){key, sizeof key}, buf_bytes(&record));
+        w->next->journal_bytes += sizeof key + record.size;
+        commit_meta(&writes, w->next);
+        rc = writes.failed || record.failed ? err_set(err, E_NOMEM, "no memory for the journal")
+                                            : store_write(s, apply, &writes, err);
+    }
+    buf_free(&writes);
+    buf_free(&record);
+    return rc;
+}
+
+static int check(struct store *s, const struct meta *m, struct err *err) {
+    struct store_txn *t;
+    int rc = store_read_begin(s, &t, err);
+    if (rc < 0)
+        return rc;
+    rc = verify_all(t, m, err);
+    store_read_end(t);
+    return rc;
+}
+
+/* A first guess; the map grows by itself when it is wrong. */
+static uint64_t map_guess(const struct work *w) {
+    uint64_t bytes = (uint64_t)4 << 20;
+    for (uint32_t id = 1; id < w->d->value_count; id++)
+        bytes += 64u + w->d->value[id].txt_size;
+    return bytes + 6 * (uint64_t)w->d->n4 + 24 * (uint64_t)w->d->n6 + 48 * (uint64_t)w->d->nn;
+}
+
+static int make(struct work *w, const char *generation, struct err *err) {
+    struct store *s = NULL;
+    struct ids ids;
+    int rc = ids_open(&ids, w->d, NULL, err);
+    if (rc < 0)
+        return rc;
+    rc = keep_open_generation(&s, w->k->dir, generation, true, true, map_guess(w), err);
+    if (rc == 0)
+        rc = fill_entries(s, w, &ids, err);
+    if (rc == 0)
+        rc = fill_rest(s, w, err);
+    if (rc == 0)
+        rc = check(s, w->next, err);
+    if (rc == 0)
+        rc = store_sync(s, err);
+    store_close(s);
+    ids_close(&ids);
+    return rc;
+}
+
+static uint64_t file_bytes(const struct keep *k, const char *generation) {
+    char path[KEEP_PATH_MAX + 64];
+    struct stat st;
+    snprintf(path, sizeof path, "%s/%s/data.mdb", k->dir, generation);
+    return stat(path, &st) == 0 ? (uint64_t)st.st_size : 0;
+}
+
+int bulk_replace(struct work *w, uint64_t *bytes, struct err *err) {
+    char generation[32];
+    snprintf(generation, sizeof generation, "g%llu", (unsigned long long)keep_generation_next(w->k->dir));
+    int rc = make(w, generation, err);
+    store_read_end(w->t);
+    if (rc == 0)
+        rc = keep_current_write(w->k->dir, generation, err);
+    if (rc < 0) {
+        char named[32];
+        /* the rename may have happened although its sync failed: then it is the live one */
+        if (keep_current_read(w->k->dir, named, NULL) < 0 || strcmp(named, generation) != 0)
+            keep_remove_generation(w->k->dir, generation);
+        else
+            w->k->reopen = true;
+        return rc;
+    }
+    *bytes = file_bytes(w->k, generation);
+    return keep_take_over(w->k, generation, err);
+}

@@ -1,0 +1,262 @@
+/* The look-ups of a view: one LMDB descent for each level of prefixes, or number of labels, that has entries at all;
+ * large IPv4 datasets remember where their buckets are until the next commit. */
+#include "rbl/keep/view_impl.h"
+
+static int get_bucket(struct view *v, enum bucket_kind kind, unsigned dataset, const struct level *lv,
+                      const uint8_t *addr, struct bytes *bucket) {
+    uint8_t key[BUCKET_KEY_MAX];
+    size_t size = bucket_key(key, dataset, lv, addr);
+    return store_get(v->txn, TABLE_4 + (unsigned)kind, (struct bytes){key, size}, bucket);
+}
+
+static int shortest(struct view *v, enum bucket_kind kind, unsigned dataset, const uint8_t *addr,
+                    struct bytes *bucket) {
+    struct bytes *b = &v->shortest[kind][dataset];
+    if (!v->shortest_known[kind][dataset]) {
+        int rc = get_bucket(v, kind, dataset, &bucket_levels[kind].at[0], addr, b);
+        if (rc < 0 && rc != E_NOTFOUND)
+            return rc;
+        if (rc == E_NOTFOUND)
+            b->size = 0;
+        v->shortest_known[kind][dataset] = true;
+    }
+    *bucket = *b;
+    return b->size > 0 ? 0 : E_NOTFOUND;
+}
+
+static int on_bucket(void *ctx, enum bucket_kind kind, unsigned dataset, unsigned level, const uint8_t *addr,
+                     struct bytes *bucket) {
+    struct view *v = ctx;
+    const struct level *lv = &bucket_levels[kind].at[level];
+    if (level == 0)
+        return shortest(v, kind, dataset, addr, bucket);
+    if (kind != KIND4 || v->index[dataset] == NULL)
+        return get_bucket(v, kind, dataset, lv, addr, bucket);
+    struct view_slot *slot = &v->index[dataset][get_u16(addr)];
+    if (slot->epoch != v->epoch) {
+        int rc = get_bucket(v, kind, dataset, lv, addr, bucket);
+        if ((rc < 0 && rc != E_NOTFOUND) || (rc == 0 && bucket->size > UINT32_MAX))
+            return rc < 0 ? rc : E_CORRUPT;
+        *slot = (struct view_slot){v->epoch, rc == 0 ? (uint32_t)bucket->size : 0, rc == 0 ? bucket->at : NULL};
+    }
+    *bucket = (struct bytes){slot->at, slot->size};
+    return slot->size > 0 ? 0 : E_NOTFOUND;
+}
+
+/* An exclusion, which stands first, silences its dataset. */
+static void add_hits(const struct view *v, unsigned dataset, const struct match *m, unsigned count,
+                     struct view_hit *hit, unsigned *hits) {
+    if (count == 0 || m[0].value == VALUE_EXCLUDED)
+        return;
+    for (unsigned i = 0; i < count && *hits < LIMIT_ANSWER_RRS; i++)
+        hit[(*hits)++] = (struct view_hit){.value = m[i].value, .ttl = v->ttl[dataset], .dataset = (uint8_t)dataset};
+}
+
+static int find_prefix(struct view *v, enum bucket_kind kind, const uint8_t *addr, unsigned dataset,
+                       struct view_hit *hit, unsigned *hits) {
+    const struct look_source s = {.ctx = v, .bucket = on_bucket};
+    struct match m[LIMIT_ANSWER_RRS];
+    unsigned count;
+    if (v->look[dataset].levels[kind] == 0)
+        return 0;
+    int rc = look_prefix(&s, &v->look[dataset], dataset, kind, addr, m, ARRAY_SIZE(m), &count);
+    if (rc == 0)
+        add_hits(v, dataset, m, count, hit, hits);
+    return rc;
+}
+
+int view_find4(struct view *v, uint32_t addr, struct view_hit *hit, unsigned *hits) {
+    uint8_t four[4];
+    put_u32(four, addr);
+    *hits = 0;
+    for (unsigned i = 0; i < v->dataset_count; i++) {
+        int rc = find_prefix(v, KIND4, four, i, hit, hits);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+int view_find6(struct view *v, const uint8_t addr[16], struct view_hit *hit, unsigned *hits) {
+    uint8_t four[4];
+    bool embedded = look_embedded4(addr, four);
+    *hits = 0;
+    for (unsigned i = 0; i < v->dataset_count; i++) {
+        int rc = find_prefix(v, KIND6, addr, i, hit, hits);
+        if (rc == 0 && embedded)
+            rc = find_prefix(v, KIND4, four, i, hit, hits);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+static bool same_bits(const uint8_t *a, const uint8_t *b, unsigned bits) {
+    if (memcmp(a, b, bits / 8) != 0)
+        return false;
+    return bits % 8 == 0 || ((a[bits / 8] ^ b[bits / 8]) & (0xff00 >> bits % 8) & 0xff) == 0;
+}
+
+/* A level whose keys are at least as long as the prefix: the first key at or behind it tells. */
+static int below_keys(struct view *v, enum bucket_kind kind, unsigned dataset, const struct level *lv,
+                      const uint8_t *addr, unsigned bits, bool *below) {
+    uint8_t key[BUCKET_KEY_MAX];
+    struct store_cursor *c;
+    struct bytes k, bucket;
+    size_t size = bucket_key(key, dataset, lv, addr);
+    int rc = store_cursor_open(v->txn, TABLE_4 + (unsigned)kind, &c);
+    if (rc < 0)
+        return rc;
+    rc = store_cursor_seek(c, (struct bytes){key, size}, &k, &bucket);
+    *below = rc == 0 && k.size == size && memcmp(k.at, key, 2) == 0 && same_bits(k.at + 2, addr, bits);
+    store_cursor_close(c);
+    return rc == E_NOTFOUND ? 0 : rc;
+}
+
+static int below_level(struct view *v, enum bucket_kind kind, unsigned dataset, unsigned level, const uint8_t *addr,
+                       unsigned bits, bool *below) {
+    const struct level *lv = &bucket_levels[kind].at[level];
+    struct bytes bucket;
+    if (lv->level > 0 && lv->level >= bits)
+        return below_keys(v, kind, dataset, lv, addr, bits, below);
+    int rc = on_bucket(v, kind, dataset, level, addr, &bucket);
+    if (rc == E_NOTFOUND)
+        return 0;
+    unsigned most = lv->level + lv->width * 8u;
+    bits = bits < most ? bits : most;
+    if (rc == 0)
+        rc = bucket_touches(bucket, lv, bucket_suffix(lv, addr, bits), bits);
+    *below = rc > 0;
+    return rc < 0 ? rc : 0;
+}
+
+/* `addr` has its bits beyond `bits` cleared. */
+static int below_prefix(struct view *v, enum bucket_kind kind, const uint8_t *addr, unsigned bits, bool *below) {
+    *below = false;
+    for (unsigned i = 0; i < v->dataset_count; i++)
+        for (unsigned l = bucket_levels[kind].count; l-- > 0;) {
+            if (!(v->look[i].levels[kind] >> l & 1))
+                continue;
+            int rc = below_level(v, kind, i, l, addr, bits, below);
+            if (rc < 0 || *below)
+                return rc;
+        }
+    return 0;
+}
+
+int view_below4(struct view *v, uint32_t addr, unsigned bits, bool *below) {
+    uint8_t four[4];
+    if (bits > 32)
+        return E_RANGE;
+    put_u32(four, bits == 0 ? 0 : addr & ~0u << (32 - bits));
+    return below_prefix(v, KIND4, four, bits, below);
+}
+
+int view_below6(struct view *v, const uint8_t addr[16], unsigned bits, bool *below) {
+    uint8_t cut[16] = {0};
+    if (bits > 128)
+        return E_RANGE;
+    memcpy(cut, addr, (bits + 7) / 8);
+    if (bits % 8 != 0)
+        cut[bits / 8] &= (uint8_t)(0xff00 >> bits % 8);
+    return below_prefix(v, KIND6, cut, bits, below);
+}
+
+static size_t name_key(uint8_t key[FEED_KEY_MAX], unsigned dataset, const struct look_name *n, unsigned labels) {
+    key[0] = (uint8_t)dataset;
+    memcpy(key + 1, n->wire, n->end[labels]);
+    return 1u + n->end[labels];
+}
+
+/* The whole name was sought before; only shorter ones are fetched. */
+static int on_name(void *ctx, unsigned dataset, const struct look_name *n, unsigned labels, struct bytes *record) {
+    struct view *v = ctx;
+    uint8_t key[FEED_KEY_MAX];
+    if (labels == n->labels) {
+        *record = v->seek_record;
+        return v->seek_equal ? 0 : E_NOTFOUND;
+    }
+    size_t size = name_key(key, dataset, n, labels);
+    return store_get(v->txn, TABLE_NAMES, (struct bytes){key, size}, record);
+}
+
+static bool beneath(struct bytes key, const uint8_t *name, size_t size) {
+    return key.size > size && memcmp(key.at, name, size) == 0;
+}
+
+/* One seek tells whether the name itself has a record and whether there is any name beneath it. */
+static int seek_name(struct view *v, unsigned dataset, const struct look_name *n, bool *below) {
+    const struct look_dataset *ld = &v->look[dataset];
+    uint8_t key[FEED_KEY_MAX];
+    struct bytes k;
+    unsigned l = n->labels;
+    v->seek_equal = false;
+    *below = false;
+    if (ld->deepest <= l && !((ld->exact[l >> 6] | ld->wildcard[l >> 6]) >> (l & 63) & 1))
+        return 0;
+    size_t size = name_key(key, dataset, n, l);
+    int rc = store_cursor_seek(v->cursor, (struct bytes){key, size}, &k, &v->seek_record);
+    if (rc < 0)
+        return rc == E_NOTFOUND ? 0 : rc;
+    v->seek_equal = k.size == size && memcmp(k.at, key, size) == 0;
+    if (!v->seek_equal) {
+        *below = beneath(k, key, size);
+        return 0;
+    }
+    struct scan s = scan_of(v->seek_record);
+    struct name_item i;
+    while ((rc = name_item_next(&s, &i)) > 0)
+        *below |= i.wildcard;
+    return rc;
+}
+
+/* Names beneath one that has a record of its own. */
+static int seek_beneath(struct view *v, unsigned dataset, const struct look_name *n, bool *below) {
+    uint8_t key[FEED_KEY_MAX];
+    struct bytes k, record;
+    if (!v->seek_equal || *below || v->look[dataset].deepest <= n->labels)
+        return 0;
+    size_t size = name_key(key, dataset, n, n->labels);
+    int rc = store_cursor_next(v->cursor, &k, &record);
+    *below = rc == 0 && beneath(k, key, size);
+    return rc == E_NOTFOUND ? 0 : rc;
+}
+
+static int find_name(struct view *v, unsigned dataset, const struct look_name *n, struct view_hit *hit, unsigned *hits,
+                     bool *below) {
+    const struct look_source s = {.ctx = v, .name = on_name};
+    struct match m[LIMIT_ANSWER_RRS];
+    unsigned count, labels, before = *hits;
+    bool here;
+    int rc = seek_name(v, dataset, n, &here);
+    if (rc == 0)
+        rc = look_name(&s, &v->look[dataset], dataset, n, m, ARRAY_SIZE(m), &count, &labels);
+    if (rc < 0)
+        return rc;
+    add_hits(v, dataset, m, count, hit, hits);
+    if (*hits == before) {
+        rc = seek_beneath(v, dataset, n, &here);
+        *below |= here;
+        return rc;
+    }
+    char *text = v->listed[dataset];
+    text_name(text, sizeof v->listed[dataset], n->wire, n->end[labels], false);
+    for (unsigned i = before; i < *hits; i++)
+        hit[i].listed = (struct bytes){(const uint8_t *)text, strlen(text)};
+    return 0;
+}
+
+int view_find_name(struct view *v, const struct name *relative, struct view_hit *hit, unsigned *hits, bool *below) {
+    struct look_name n;
+    *hits = 0;
+    *below = false;
+    if (!v->has_names)
+        return 0;
+    look_name_of(&n, relative);
+    int rc = store_cursor_open(v->txn, TABLE_NAMES, &v->cursor);
+    for (unsigned i = 0; i < v->dataset_count && rc == 0; i++)
+        if (v->look[i].has_names)
+            rc = find_name(v, i, &n, hit, hits, below);
+    store_cursor_close(v->cursor);
+    return rc;
+}

@@ -1,0 +1,108 @@
+/* What must be true of a zone before it is committed (RFC 5782 section 5, and the limits of the configuration). The
+ * test points are looked up in the new data by the rules that will answer (look.h). */
+#include <stdio.h>
+
+#include "rbl/keep/work.h"
+
+static int listed_prefix(struct work *w, const struct look_source *s, enum bucket_kind kind, const uint8_t *addr) {
+    for (unsigned i = 0; i < w->d->dataset_count; i++) {
+        struct look_dataset ld;
+        struct match m[1];
+        unsigned count;
+        look_dataset_of(&ld, w->d->dataset[i].type, &w->next->counts[i]);
+        int rc = look_prefix(s, &ld, i, kind, addr, m, ARRAY_SIZE(m), &count);
+        if (rc < 0)
+            return rc;
+        if (count > 0 && m[0].value != VALUE_EXCLUDED)
+            return 1;
+    }
+    return 0;
+}
+
+static int listed_name(struct work *w, const struct look_source *s, const char *text) {
+    struct name n;
+    struct look_name ln;
+    int rc = name_from_text(&n, text, NULL);
+    if (rc < 0)
+        return rc;
+    name_lower(&n);
+    look_name_of(&ln, &n);
+    for (unsigned i = 0; i < w->d->dataset_count; i++) {
+        struct look_dataset ld;
+        struct match m[1];
+        unsigned count, labels;
+        look_dataset_of(&ld, w->d->dataset[i].type, &w->next->counts[i]);
+        rc = look_name(s, &ld, i, &ln, m, ARRAY_SIZE(m), &count, &labels);
+        if (rc < 0)
+            return rc;
+        if (count > 0 && m[0].value != VALUE_EXCLUDED)
+            return 1;
+    }
+    return 0;
+}
+
+/* 1: listed, 0: not, or an error. */
+static int listed(struct work *w, enum conf_test test, bool second) {
+    const struct look_source s = {.ctx = w->feed, .bucket = feed_bucket, .name = feed_name};
+    const uint8_t four[4] = {127, 0, 0, second ? 1 : 2};
+    const uint8_t six[16] = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = second ? 1 : 2};
+    if (test == TEST_RFC5782_DOMAIN)
+        return listed_name(w, &s, second ? "invalid" : "test");
+    if (test == TEST_RFC5782_IP4)
+        return listed_prefix(w, &s, KIND4, four);
+    int rc = listed_prefix(w, &s, KIND6, six);
+    return rc != 0 ? rc : listed_prefix(w, &s, KIND4, four);
+}
+
+static int refuse(const struct work *w, struct err *err, const char *why) {
+    if (w->k->store == NULL)
+        return err_set(err, E_REFUSED, "%s: refused, nothing was committed before", why);
+    return err_set(err, E_REFUSED, "%s: refused, kept serial %u", why, w->k->meta->serial);
+}
+
+static int check_points(struct work *w, struct err *err) {
+    static const char *const points[][2] = {[TEST_RFC5782_IP4] = {"127.0.0.2", "127.0.0.1"},
+                                            [TEST_RFC5782_IP6] = {"::FFFF:7F00:2", "::FFFF:7F00:1"},
+                                            [TEST_RFC5782_DOMAIN] = {"TEST", "INVALID"}};
+    char why[96];
+    enum conf_test test = w->k->zone->test;
+    if (test == TEST_UNSET || test == TEST_NONE)
+        return 0;
+    for (unsigned i = 0; i < 2; i++) {
+        int rc = listed(w, test, i == 1);
+        if (rc < 0)
+            return err_set(err, rc, "test point %s: %s", points[test][i], err_name(rc));
+        if (rc == (i == 0))
+            continue;
+        snprintf(why, sizeof why, "test point %s is %s (RFC 5782)", points[test][i],
+                 i == 0 ? "not listed" : "listed and must not be");
+        return refuse(w, err, why);
+    }
+    return 0;
+}
+
+static int check_limits(struct work *w, struct err *err) {
+    const struct conf_zone *z = w->k->zone;
+    uint64_t before = w->t != NULL ? meta_entries(w->k->meta) : 0, after = meta_entries(w->next);
+    char why[160];
+    if (z->limits.entries > 0 && after > z->limits.entries) {
+        snprintf(why, sizeof why, "would have %llu entries (limit %llu)", (unsigned long long)after,
+                 (unsigned long long)z->limits.entries);
+        return refuse(w, err, why);
+    }
+    if (before < KEEP_LIMITS_FROM)
+        return 0;
+    bool less = after < before;
+    double share = (double)(less ? before - after : after - before) / (double)before;
+    double limit = less ? z->limits.shrink : z->limits.grow;
+    if (share <= limit)
+        return 0;
+    snprintf(why, sizeof why, "would %s %.3g%% %s %llu entries (limit %.3g%%)", less ? "remove" : "add", share * 100,
+             less ? "of" : "to", (unsigned long long)before, limit * 100);
+    return refuse(w, err, why);
+}
+
+int guard_check(struct work *w, struct err *err) {
+    int rc = check_points(w, err);
+    return rc == 0 && !w->c->force ? check_limits(w, err) : rc;
+}

@@ -1,0 +1,25 @@
+/* Value ids. The store has its own, dense and reused; the data's are mapped to them by content at each commit. */
+#ifndef CANDOR_KEEP_IDS_H
+#define CANDOR_KEEP_IDS_H
+
+#include "rbl/keep/meta.h"
+#include "resolver/store/env.h"
+
+struct ids {
+    const struct data *d;
+    uint32_t *of_data;  /* [d->value_count]: the store's id; 0 for VALUE_EXCLUDED and for values without entries */
+    uint32_t *data_of;  /* [end]: the data's id, 0: the store's alone */
+    uint32_t *uses_old; /* [end]: as stored; 0: not stored */
+    uint32_t *uses_new; /* [end] */
+    uint32_t end;       /* one more than the greatest id */
+};
+
+/* Reads the table `values` (t NULL: a fresh generation, nothing stored) and gives every value of `d` that has entries
+ * an id: that of the equal stored value, else the smallest free one. */
+int ids_open(struct ids *ids, const struct data *d, struct store_txn *t, struct err *err) MUST_USE;
+void ids_close(struct ids *ids);
+
+/* The content behind a store's id, from the data or from the table. */
+int ids_value(const struct ids *ids, struct store_txn *t, uint32_t id, struct value *v) MUST_USE;
+
+#endif

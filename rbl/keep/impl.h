@@ -1,0 +1,76 @@
+/* Inside of rbl/keep: the tables, the open zone, and what its files do for each other. */
+#ifndef CANDOR_KEEP_IMPL_H
+#define CANDOR_KEEP_IMPL_H
+
+#include "rbl/keep/feed.h"
+#include "rbl/keep/ids.h"
+#include "resolver/store/env.h"
+
+enum { TABLE_META, TABLE_VALUES, TABLE_4, TABLE_6, TABLE_NAMES, TABLE_JOURNAL, TABLES };
+extern const char *const keep_tables[TABLES];
+
+enum {
+    KEEP_PATH_MAX = 4096,
+    KEEP_BULK_CHANGES = 10000,    /* fewer changes than this never make a new generation of a zone that has one */
+    KEEP_BULK_SHARE = 4,          /* more than one entry in so many: a new generation */
+    KEEP_LIMITS_FROM = 100,       /* shares are judged from this many entries on */
+    KEEP_BATCH = 4096,            /* records a bulk load appends in one transaction */
+    KEEP_OLD_MS = 5000,           /* a generation stays so long behind its successor, for readers on their way to it */
+    KEEP_HEADERS = LIMIT_HISTORY, /* journal headers that a new generation takes over */
+    KEEP_JOURNAL_TAKEN = 8 << 20, /* and changesets, when they are no more bytes than this */
+    KEEP_JOURNAL_CHUNK = 65536 - 64, /* bytes of a changeset in one record */
+    KEEP_CHANGESET_MAX = 1 << 30,    /* a larger one is not kept, whatever the configuration says */
+};
+
+struct keep {
+    const struct conf_zone *zone;
+    char dir[KEEP_PATH_MAX]; /* state/zones/<zone> */
+    int lock;
+    struct store *store; /* of the live generation; NULL: nothing was ever committed */
+    bool reopen;         /* the store failed: open it again before the next use */
+    char generation[32];
+    char old[32]; /* to be removed; "": none */
+    int64_t old_since_ms;
+    struct meta *meta;
+};
+
+/* --- paths.c: names and files --- */
+/* state/zones/<zone>; characters that a file name should not have become %XX. */
+int keep_dir(char to[KEEP_PATH_MAX], const char *state, const char *zone, struct err *err) MUST_USE;
+int keep_make_dirs(const char *dir, struct err *err) MUST_USE;
+/* Reads `current`: E_NOTFOUND, E_CORRUPT, or a name like "g12". */
+int keep_current_read(const char *dir, char generation[32], struct err *err) MUST_USE;
+/* Replaces it durably. */
+int keep_current_write(const char *dir, const char *generation, struct err *err) MUST_USE;
+int keep_generation_number(const char *name, uint64_t *number) MUST_USE;
+uint64_t keep_generation_next(const char *dir);
+void keep_remove_generation(const char *dir, const char *generation);
+/* Removes every generation but the two named (NULL: none). */
+void keep_remove_others(const char *dir, const char *stay, const char *stay_too);
+int keep_open_generation(struct store **s, const char *dir, const char *generation, bool writer, bool bulk,
+                         uint64_t map_bytes, struct err *err) MUST_USE;
+/* The three records of `meta`. */
+int keep_read_meta(struct store_txn *t, struct meta *m, struct err *err) MUST_USE;
+
+/* --- text.c --- */
+const char *text_entry4(char *to, size_t cap, const uint8_t addr[4], unsigned bits);
+const char *text_entry6(char *to, size_t cap, const uint8_t addr[16], unsigned bits);
+const char *text_name(char *to, size_t cap, const uint8_t *reversed, size_t size, bool wildcard);
+
+/* --- one entry, whatever its kind: what diff.c, journal.c and why.c hand around --- */
+struct change {
+    bool removed;
+    enum feed_kind kind;
+    uint8_t dataset;
+    uint8_t bits; /* names: 1 for a wildcard */
+    uint8_t addr[16];
+    struct bytes name; /* reversed labels */
+    bool excluded;
+    struct value value;
+};
+
+/* Opens again what failed, removes a generation that was left behind long enough. Before any use of k->store. */
+int keep_ready(struct keep *k, struct err *err) MUST_USE;
+struct digest change_digest(const struct change *c);
+
+#endif

@@ -1,0 +1,163 @@
+#include "rbl/keep/keep.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "rbl/keep/work.h"
+#include "resolver/base/clock.h"
+
+static int lock_zone(struct keep *k, struct err *err) {
+    char path[KEEP_PATH_MAX + 64];
+    snprintf(path, sizeof path, "%s/lock", k->dir);
+    k->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+    if (k->lock < 0)
+        return err_errno(err, "%s", path);
+    if (flock(k->lock, LOCK_EX | LOCK_NB) == 0)
+        return 0;
+    if (errno == EWOULDBLOCK)
+        return err_set(err, E_EXISTS, "%s: another process keeps this zone", k->dir);
+    return err_errno(err, "%s", path);
+}
+
+static int read_meta(struct store *s, struct meta *m, struct err *err) {
+    struct store_txn *t;
+    int rc = store_read_begin(s, &t, err);
+    if (rc < 0)
+        return rc;
+    rc = keep_read_meta(t, m, err);
+    store_read_end(t);
+    return rc;
+}
+
+/* Makes `generation`, which `current` names, the one that is kept. */
+int keep_take_over(struct keep *k, const char *generation, struct err *err) {
+    struct store *s = NULL;
+    struct meta *m = calloc(1, sizeof *m);
+    if (m == NULL)
+        return err_set(err, E_NOMEM, "no memory for meta");
+    bool same = k->store != NULL && strcmp(k->generation, generation) == 0;
+    if (same) { /* LMDB must not have one environment open twice */
+        store_close(k->store);
+        k->store = NULL;
+    }
+    int rc = keep_open_generation(&s, k->dir, generation, true, false, 0, err);
+    if (rc == 0)
+        rc = read_meta(s, m, err);
+    if (rc < 0) {
+        k->reopen = true;
+        store_close(s);
+        free(m);
+        return rc;
+    }
+    if (k->store != NULL) {
+        text_copy(k->old, sizeof k->old, k->generation);
+        k->old_since_ms = clock_mono_ms();
+    }
+    store_close(k->store);
+    free(k->meta);
+    k->store = s;
+    k->meta = m;
+    k->reopen = false;
+    text_copy(k->generation, sizeof k->generation, generation);
+    return 0;
+}
+
+/* Takes up what `current` names; nothing when there is none. Whatever else lies about is half-made or outlived. */
+static int open_current(struct keep *k, struct err *err) {
+    char generation[32];
+    int rc = keep_current_read(k->dir, generation, err);
+    if (rc == E_NOTFOUND) {
+        keep_remove_others(k->dir, NULL, NULL);
+        return 0;
+    }
+    if (rc == 0)
+        rc = keep_take_over(k, generation, err);
+    if (rc == 0)
+        keep_remove_others(k->dir, k->generation, k->old[0] != '\0' ? k->old : NULL);
+    return rc;
+}
+
+int keep_open(struct keep **out, const char *state, const struct conf_zone *zone, struct err *err) {
+    *out = NULL;
+    struct keep *k = calloc(1, sizeof *k);
+    if (k == NULL)
+        return err_set(err, E_NOMEM, "zone %s: no memory", zone->name);
+    k->zone = zone;
+    k->lock = -1;
+    int rc = keep_dir(k->dir, state, zone->name, err);
+    if (rc == 0)
+        rc = keep_make_dirs(k->dir, err);
+    if (rc == 0)
+        rc = lock_zone(k, err);
+    if (rc == 0)
+        rc = open_current(k, err);
+    if (rc < 0) {
+        keep_close(k);
+        (void)err_prefix(err, "zone %s", zone->name);
+        return rc;
+    }
+    *out = k;
+    return 0;
+}
+
+void keep_close(struct keep *k) {
+    if (k == NULL)
+        return;
+    store_close(k->store);
+    if (k->lock >= 0)
+        close(k->lock);
+    free(k->meta);
+    free(k);
+}
+
+int keep_ready(struct keep *k, struct err *err) {
+    if (k->old[0] != '\0' && clock_mono_ms() - k->old_since_ms >= KEEP_OLD_MS) {
+        keep_remove_others(k->dir, k->generation, NULL);
+        k->old[0] = '\0';
+    }
+    return k->reopen ? open_current(k, err) : 0;
+}
+
+void keep_state(const struct keep *k, struct keep_state *st) {
+    memset(st, 0, sizeof *st);
+    st->empty = k->meta == NULL;
+    if (st->empty)
+        return;
+    text_copy(st->generation, sizeof st->generation, k->generation);
+    st->serial = k->meta->serial;
+    st->commits = k->meta->commits;
+    st->entries = meta_entries(k->meta);
+    st->digest = k->meta->digest;
+    st->changed_wall_s = k->meta->changed_wall_s;
+    st->bad_lines = k->meta->bad_lines;
+    st->expires_wall_s = k->meta->expires_wall_s;
+}
+
+int keep_verify(struct keep *k, struct err *err) {
+    struct store_txn *t;
+    struct meta *m;
+    int rc = keep_ready(k, err);
+    if (rc < 0 || k->store == NULL)
+        return rc;
+    m = calloc(1, sizeof *m);
+    if (m == NULL)
+        return err_set(err, E_NOMEM, "no memory for meta");
+    rc = store_read_begin(k->store, &t, err);
+    if (rc == 0) {
+        rc = keep_read_meta(t, m, err);
+        if (rc == 0)
+            rc = verify_all(t, m, err);
+        store_read_end(t);
+    }
+    free(m);
+    return rc;
+}
+
+int keep_stat(struct keep *k, struct store_stat *st, struct err *err) {
+    memset(st, 0, sizeof *st);
+    int rc = keep_ready(k, err);
+    return rc < 0 || k->store == NULL ? rc : store_stat(k->store, st, err);
+}

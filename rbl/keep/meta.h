@@ -1,0 +1,61 @@
+/* What the table `meta` says of a zone: three records, written in the same transaction as the entries.
+ *
+ *   zone     format version, serial, commits, times, digest: fixed layout
+ *   apex     datasets with type and TTL, SOA, NS: compared as bytes to see whether it changed
+ *   counts   per dataset how many entries of each prefix length or number of labels there are, exact: a look-up skips
+ *            what cannot hit */
+#ifndef CANDOR_KEEP_META_H
+#define CANDOR_KEEP_META_H
+
+#include "rbl/keep/bucket.h"
+#include "rbl/keep/keep.h"
+#include "rbl/keep/view.h"
+
+enum { META_FORMAT = 1, META_NS_MAX = 8 };
+
+enum count_kind { COUNT_4, COUNT_6, COUNT_EXACT, COUNT_WILDCARD, COUNT_KINDS };
+enum { COUNT_LENGTHS = 129 }; /* bits 0..128, labels 0..127 */
+
+/* Entries of one dataset by kind and length. */
+struct counts {
+    uint64_t n[COUNT_KINDS][COUNT_LENGTHS];
+};
+
+struct meta {
+    uint32_t serial;
+    uint64_t commits;
+    uint64_t entries[3]; /* IPv4, IPv6, names */
+    int64_t changed_wall_s, timestamp_wall_s, expires_wall_s;
+    uint64_t bad_lines;
+    struct digest digest;
+    uint64_t journal_bytes; /* keys and values of the table `journal` */
+    unsigned dataset_count;
+    struct dataset dataset[LIMIT_DATASETS];
+    struct view_apex apex; /* serial, expires and entries repeated from above */
+    struct counts counts[LIMIT_DATASETS];
+};
+
+static inline uint64_t meta_entries(const struct meta *m) { return m->entries[0] + m->entries[1] + m->entries[2]; }
+
+/* Records of `m`; apex of `d` over the configuration's. */
+void meta_write_zone(struct buf *to, const struct meta *m);
+void meta_write_apex(struct buf *to, const struct meta *m);
+void meta_write_counts(struct buf *to, const struct meta *m);
+int meta_take_apex(struct meta *m, const struct data *d, const struct conf_zone *zone, struct err *err) MUST_USE;
+
+/* E_UNSUPPORTED: another format version, with a text that names both. E_CORRUPT: anything else. `zone` comes first. */
+int meta_read_zone(struct meta *m, struct bytes record, struct err *err) MUST_USE;
+int meta_read_apex(struct meta *m, struct bytes record, struct err *err) MUST_USE;
+int meta_read_counts(struct meta *m, struct bytes record, struct err *err) MUST_USE;
+
+/* How many of everything `d` holds, by reading it once; E_INVALID when an entry belongs to no dataset or value. */
+int meta_count(struct meta *m, const struct data *d, struct err *err) MUST_USE;
+
+/* Labels in reversed wire form; E_INVALID when it is none. */
+int meta_labels(const uint8_t *reversed, size_t size, unsigned *labels) MUST_USE;
+
+/* A value's record in the table `values` (docs/formats/zone.md): uses, A, TXT. */
+void meta_write_value(struct buf *to, uint64_t uses, const struct value *v);
+int meta_read_value(struct bytes record, uint64_t *uses, struct value *v) MUST_USE;
+
+#endif

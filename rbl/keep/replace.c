@@ -1,0 +1,200 @@
+#include "rbl/keep/work.h"
+#include "resolver/base/clock.h"
+
+/* RFC 1982: whether a comes after b. */
+static bool serial_newer(uint32_t a, uint32_t b) { return a != b && (int32_t)(a - b) > 0; }
+
+/* Never 0, never backwards. */
+static uint32_t choose_serial(const struct work *w) {
+    uint32_t hint = w->c->serial_hint, next;
+    if (w->t == NULL) {
+        next = hint != 0 ? hint : (uint32_t)clock_wall_s();
+        return next != 0 ? next : 1;
+    }
+    uint32_t now = w->k->meta->serial;
+    if (hint != 0 && serial_newer(hint, now))
+        return hint;
+    if (hint != 0 && hint != now)
+        LOG(LEVEL_WARN, "the source's serial is older than the zone's, counting on from the zone's",
+            KS("zone", w->k->zone->name), KU("source_serial", hint), KU("serial", now));
+    next = now + 1;
+    return next != 0 ? next : 1;
+}
+
+/* Digest, counts and first lines of a zone that had nothing before: no need to walk anything. */
+static void diff_from_nothing(struct work *w) {
+    const struct data *d = w->d;
+    struct diff *x = &w->diff;
+    for (size_t i = 0; i < d->n4; i++)
+        digest_plus(&x->digest, digest_entry4(d, &d->e4[i]));
+    for (size_t i = 0; i < d->n6; i++)
+        digest_plus(&x->digest, digest_entry6(d, &d->e6[i]));
+    for (size_t i = 0; i < d->nn; i++)
+        digest_plus(&x->digest, digest_entry_name(d, &d->en[i]));
+    x->added = data_entries(d);
+    for (size_t i = 0; i < d->n4 && i < ARRAY_SIZE(x->first); i++) {
+        const struct entry4 *e = &d->e4[i];
+        struct change c = {.kind = FEED_4, .bits = e->bits, .excluded = e->value == 0, .value = d->value[e->value]};
+        put_u32(c.addr, e->addr);
+        diff_note_first(x, &c);
+    }
+    for (size_t i = 0; i < d->n6 && i < ARRAY_SIZE(x->first); i++) {
+        const struct entry6 *e = &d->e6[i];
+        struct change c = {.kind = FEED_6, .bits = e->bits, .excluded = e->value == 0, .value = d->value[e->value]};
+        memcpy(c.addr, e->addr, sizeof c.addr);
+        diff_note_first(x, &c);
+    }
+    for (size_t i = 0; i < d->nn && i < ARRAY_SIZE(x->first); i++) {
+        const struct entry_name *e = &d->en[i];
+        struct change c = {.kind = FEED_NAMES,
+                           .bits = e->wildcard,
+                           .name = {e->name, e->size},
+                           .excluded = e->value == 0,
+                           .value = d->value[e->value]};
+        diff_note_first(x, &c);
+    }
+}
+
+static int find_difference(struct work *w, struct err *err) {
+    struct keep *k = w->k;
+    struct digest none = {0, 0};
+    int rc = ids_open(&w->ids, w->d, w->t, err);
+    if (rc < 0)
+        return rc;
+    for (unsigned kind = 0; kind < FEED_KINDS; kind++)
+        feed_open(&w->feed[kind], w->d, w->ids.of_data, (enum feed_kind)kind, w->next);
+    rc = diff_open(&w->diff, w->d, &w->ids, w->t, w->t != NULL ? k->meta->digest : none);
+    if (rc < 0)
+        return err_set(err, rc, "no memory for the difference");
+    if (w->t == NULL) {
+        diff_from_nothing(w);
+        return 0;
+    }
+    uint64_t share = meta_entries(k->meta) / KEEP_BULK_SHARE;
+    w->diff.bulk_from = share > KEEP_BULK_CHANGES ? share : KEEP_BULK_CHANGES;
+    w->diff.changeset_max = k->zone->journal < KEEP_CHANGESET_MAX ? k->zone->journal : KEEP_CHANGESET_MAX;
+    for (unsigned kind = 0; kind < FEED_KINDS && rc == 0; kind++)
+        rc = diff_run(&w->diff, &w->feed[kind], err);
+    uint64_t expected = meta_entries(k->meta) + w->diff.added - w->diff.removed;
+    if (rc == 0 && expected != meta_entries(w->next))
+        rc = err_set(err, E_CORRUPT, "meta said %llu entries, the tables hold others", (unsigned long long)expected);
+    return rc;
+}
+
+/* Whether SOA, NS, TTLs or the datasets themselves changed. */
+static bool apex_changed(const struct work *w) {
+    struct buf a = {0}, b = {0};
+    meta_write_apex(&a, w->k->meta);
+    meta_write_apex(&b, w->next);
+    bool same = !a.failed && !b.failed && a.size == b.size && memcmp(a.at, b.at, a.size) == 0;
+    buf_free(&a);
+    buf_free(&b);
+    return !same;
+}
+
+static void prepare_commit(struct work *w) {
+    struct meta *n = w->next;
+    struct journal_header *h = &w->header;
+    n->serial = choose_serial(w);
+    n->commits = w->t != NULL ? w->k->meta->commits + 1 : 1;
+    n->changed_wall_s = clock_wall_s();
+    n->digest = w->diff.digest;
+    h->flags = w->c->force ? JOURNAL_FORCED : 0;
+    h->from_serial = w->t != NULL ? w->k->meta->serial : 0;
+    h->to_serial = n->serial;
+    h->wall_s = n->changed_wall_s;
+    h->added = w->diff.added;
+    h->removed = w->diff.removed;
+    h->entries = meta_entries(n);
+    if (w->t != NULL)
+        h->before = w->k->meta->digest;
+    h->after = n->digest;
+    text_copy(h->source, sizeof h->source, w->c->source);
+    text_copy(h->reason, sizeof h->reason, w->c->reason);
+}
+
+static void fill_result(const struct work *w, struct keep_result *r) {
+    r->added = w->diff.added;
+    r->removed = w->diff.removed;
+    r->changed = true;
+    r->bulk = w->diff.bulk;
+    r->first_count = w->diff.first_count;
+    memcpy(r->first, w->diff.first, sizeof r->first);
+}
+
+/* The entries stay. Times that readers go by are written without a new serial; the rest is remembered only. */
+static int settle_unchanged(struct work *w, struct err *err) {
+    struct meta *m = w->k->meta;
+    bool write = m->expires_wall_s != w->next->expires_wall_s || m->timestamp_wall_s != w->next->timestamp_wall_s;
+    if (w->c->dry_run)
+        return 0;
+    m->bad_lines = w->next->bad_lines;
+    m->expires_wall_s = w->next->expires_wall_s;
+    m->timestamp_wall_s = w->next->timestamp_wall_s;
+    store_read_end(w->t);
+    return write ? commit_quiet(w->k, m, err) : 0;
+}
+
+static int write_it(struct work *w, struct keep_result *r, struct err *err) {
+    if (w->diff.bulk)
+        return bulk_replace(w, &r->bytes, err);
+    int rc = commit_live(w, &r->bytes, err);
+    if (rc < 0)
+        return rc;
+    struct meta *m = w->k->meta;
+    w->next->apex.serial = w->next->apex.soa.serial = w->next->serial;
+    w->k->meta = w->next;
+    w->next = m;
+    return 0;
+}
+
+static int replace(struct work *w, struct keep_result *r, struct err *err) {
+    int rc = meta_count(w->next, w->d, err);
+    if (rc == 0)
+        rc = meta_take_apex(w->next, w->d, w->k->zone, err);
+    if (rc == 0 && w->k->store != NULL)
+        rc = store_read_begin(w->k->store, &w->t, err);
+    if (rc == 0)
+        rc = find_difference(w, err);
+    if (rc < 0)
+        return rc;
+    w->next->bad_lines = w->d->bad_lines;
+    w->next->timestamp_wall_s = w->d->timestamp;
+    w->next->expires_wall_s = w->d->expires_wall_s;
+    if (w->t != NULL && w->diff.added + w->diff.removed == 0 && !apex_changed(w))
+        return settle_unchanged(w, err);
+    rc = guard_check(w, err);
+    if (rc < 0)
+        return rc;
+    fill_result(w, r);
+    if (w->c->dry_run)
+        return 0;
+    prepare_commit(w);
+    return write_it(w, r, err);
+}
+
+int keep_replace(struct keep *k, const struct data *d, const struct keep_commit *c, struct keep_result *r,
+                 struct err *err) {
+    struct work w = {.k = k, .d = d, .c = c};
+    int64_t begun = clock_ns(CLOCK_KIND_MONO);
+    memset(r, 0, sizeof *r);
+    if (d->dataset_count > LIMIT_DATASETS)
+        return err_set(err, E_RANGE, "%u datasets, at most %d", d->dataset_count, LIMIT_DATASETS);
+    int rc = keep_ready(k, err);
+    if (rc < 0)
+        return rc;
+    w.next = calloc(1, sizeof *w.next);
+    if (w.next == NULL)
+        return err_set(err, E_NOMEM, "no memory for meta");
+    rc = replace(&w, r, err);
+    store_read_end(w.t);
+    for (unsigned kind = 0; kind < FEED_KINDS; kind++)
+        feed_close(&w.feed[kind]);
+    diff_close(&w.diff);
+    ids_close(&w.ids);
+    free(w.next);
+    if (rc < 0)
+        r->changed = false;
+    r->micros = (uint64_t)(clock_ns(CLOCK_KIND_MONO) - begun) / 1000;
+    return rc;
+}

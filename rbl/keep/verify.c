@@ -1,0 +1,228 @@
+#include "rbl/keep/work.h"
+
+enum { VERIFY_VALUES = 1024 }; /* values at hand; a power of two */
+
+struct verify {
+    struct store_txn *t;
+    const struct meta *m;
+    struct meta *found;
+    struct digest digest;
+    uint32_t *uses, end; /* by value id */
+    struct items items;
+    /* values as a data to take digests with: number 0 is the excluded, 1 + id % VERIFY_VALUES the others */
+    struct value value[1 + VERIFY_VALUES];
+    uint32_t held[1 + VERIFY_VALUES];
+    struct data d;
+    uint8_t last[STORE_KEY_MAX];
+    size_t last_size;
+};
+
+static int find_value(struct verify *v, uint32_t id, uint32_t *number) {
+    uint8_t key[4];
+    struct bytes record;
+    uint64_t uses;
+    *number = id == VALUE_EXCLUDED ? 0 : 1 + id % VERIFY_VALUES;
+    if (id == VALUE_EXCLUDED)
+        return 0;
+    if (id >= v->end)
+        return E_CORRUPT;
+    v->uses[id]++;
+    if (v->held[*number] == id)
+        return 0;
+    put_u32(key, id);
+    int rc = store_get(v->t, TABLE_VALUES, (struct bytes){key, sizeof key}, &record);
+    if (rc == 0)
+        rc = meta_read_value(record, &uses, &v->value[*number]);
+    v->held[*number] = rc == 0 ? id : 0;
+    return rc == E_NOTFOUND ? E_CORRUPT : rc;
+}
+
+static int on_item(struct verify *v, enum feed_kind kind, const struct level *lv, struct bytes key,
+                   const struct item *i) {
+    struct counts *c = &v->found->counts[key.at[0]];
+    uint32_t number;
+    uint8_t addr[16] = {0};
+    int rc = find_value(v, i->value, &number);
+    if (rc < 0)
+        return rc;
+    memcpy(addr, key.at + 2, lv->level / 8u);
+    if (lv->width == 2)
+        put_u16(addr + lv->level / 8u, (uint16_t)i->suffix);
+    else
+        put_u64(addr + lv->level / 8u, i->suffix);
+    c->n[kind == FEED_4 ? COUNT_4 : COUNT_6][i->bits]++;
+    v->found->entries[kind]++;
+    if (kind == FEED_4) {
+        struct entry4 e = {.addr = get_u32(addr), .value = number, .dataset = key.at[0], .bits = i->bits};
+        digest_plus(&v->digest, digest_entry4(&v->d, &e));
+    } else {
+        struct entry6 e = {.value = number, .dataset = key.at[0], .bits = i->bits};
+        memcpy(e.addr, addr, sizeof e.addr);
+        digest_plus(&v->digest, digest_entry6(&v->d, &e));
+    }
+    return 0;
+}
+
+static int on_bucket(struct verify *v, enum feed_kind kind, struct bytes key, struct bytes bucket) {
+    const struct level *lv = NULL;
+    for (unsigned i = 0; i < bucket_levels[kind].count && key.size >= 2; i++)
+        if (bucket_levels[kind].at[i].level == key.at[1] && key.size == 2u + key.at[1] / 8u)
+            lv = &bucket_levels[kind].at[i];
+    if (lv == NULL || key.at[0] >= v->m->dataset_count)
+        return E_CORRUPT;
+    v->items.count = 0;
+    int rc = bucket_decode(bucket, lv, &v->items);
+    for (size_t i = 0; i < v->items.count && rc == 0; i++)
+        rc = on_item(v, kind, lv, key, &v->items.at[i]);
+    return rc;
+}
+
+static int on_name(struct verify *v, struct bytes key, struct bytes record) {
+    struct scan s = scan_of(record);
+    struct name_item i, before = {0};
+    unsigned labels, n = 0;
+    int more;
+    if (key.size == 0 || key.at[0] >= v->m->dataset_count || meta_labels(key.at + 1, key.size - 1, &labels) < 0)
+        return E_CORRUPT;
+    while ((more = name_item_next(&s, &i)) > 0) {
+        uint32_t number;
+        bool rises =
+            n == 0 || before.wildcard < i.wildcard || (before.wildcard == i.wildcard && before.value < i.value);
+        int rc = rises ? find_value(v, i.value, &number) : E_CORRUPT;
+        if (rc < 0)
+            return rc;
+        struct entry_name e = {.name = key.at + 1,
+                               .size = (uint8_t)(key.size - 1),
+                               .dataset = key.at[0],
+                               .wildcard = i.wildcard,
+                               .value = number};
+        digest_plus(&v->digest, digest_entry_name(&v->d, &e));
+        v->found->counts[key.at[0]].n[i.wildcard ? COUNT_WILDCARD : COUNT_EXACT][labels]++;
+        v->found->entries[FEED_NAMES]++;
+        before = i;
+        n++;
+    }
+    return more < 0 || n == 0 ? E_CORRUPT : 0;
+}
+
+static int on_value(struct verify *v, struct bytes key, struct bytes record) {
+    struct value value;
+    uint64_t uses;
+    uint32_t id = key.size == 4 ? get_u32(key.at) : 0;
+    return id == 0 || id >= v->end || meta_read_value(record, &uses, &value) < 0 || uses == 0 || uses != v->uses[id]
+               ? E_CORRUPT
+               : 0;
+}
+
+static int on_journal(struct verify *v, struct bytes key, struct bytes record) {
+    struct journal_header h;
+    if (key.size != JOURNAL_KEY || get_u64(key.at) > v->m->commits)
+        return E_CORRUPT;
+    v->found->journal_bytes += key.size + record.size;
+    return get_u32(key.at + 8) == 0 ? journal_read_header(record, &h) : 0;
+}
+
+static int on_record(struct verify *v, unsigned table, struct bytes key, struct bytes record) {
+    switch (table) {
+    case TABLE_4:
+    case TABLE_6:
+        return on_bucket(v, (enum feed_kind)(table - TABLE_4), key, record);
+    case TABLE_NAMES:
+        return on_name(v, key, record);
+    case TABLE_VALUES:
+        return on_value(v, key, record);
+    default:
+        return on_journal(v, key, record);
+    }
+}
+
+static bool rises(const struct verify *v, struct bytes key) {
+    if (key.size == 0 || key.size > sizeof v->last)
+        return false;
+    int c = memcmp(v->last, key.at, v->last_size < key.size ? v->last_size : key.size);
+    return v->last_size == 0 || c < 0 || (c == 0 && v->last_size < key.size);
+}
+
+/* Every record of one table. Keys must rise, or damaged pages could lead round in a circle. */
+static int walk(struct verify *v, unsigned table, struct err *err) {
+    struct store_cursor *c;
+    struct bytes key, record;
+    v->last_size = 0;
+    int rc = store_cursor_open(v->t, table, &c);
+    if (rc == 0)
+        rc = store_cursor_seek(c, (struct bytes){NULL, 0}, &key, &record);
+    while (rc == 0) {
+        rc = rises(v, key) ? on_record(v, table, key, record) : E_CORRUPT;
+        if (rc < 0)
+            break;
+        memcpy(v->last, key.at, key.size);
+        v->last_size = key.size;
+        rc = store_cursor_next(c, &key, &record);
+        if (rc == E_NOTFOUND)
+            break;
+    }
+    store_cursor_close(c);
+    return rc == E_NOTFOUND || rc == 0 ? 0 : err_set(err, rc, "verify: table %s: %s", keep_tables[table], err_name(rc));
+}
+
+static int compare(const struct verify *v, struct err *err) {
+    const struct meta *m = v->m, *f = v->found;
+    struct journal_header h;
+    if (memcmp(m->entries, f->entries, sizeof m->entries) != 0)
+        return err_set(err, E_CORRUPT, "verify: %llu entries, meta says %llu", (unsigned long long)meta_entries(f),
+                       (unsigned long long)meta_entries(m));
+    if (v->digest.lo != m->digest.lo || v->digest.hi != m->digest.hi)
+        return err_set(err, E_CORRUPT, "verify: digest %016llx%016llx, meta says %016llx%016llx",
+                       (unsigned long long)v->digest.hi, (unsigned long long)v->digest.lo,
+                       (unsigned long long)m->digest.hi, (unsigned long long)m->digest.lo);
+    if (memcmp(m->counts, f->counts, m->dataset_count * sizeof m->counts[0]) != 0)
+        return err_set(err, E_CORRUPT, "verify: the counts by length are not those in meta");
+    if (m->journal_bytes != f->journal_bytes)
+        return err_set(err, E_CORRUPT, "verify: the journal has %llu bytes, meta says %llu",
+                       (unsigned long long)f->journal_bytes, (unsigned long long)m->journal_bytes);
+    int rc = journal_header_of(v->t, m->commits, &h);
+    if (rc == E_NOTFOUND)
+        return 0; /* a journal too small for one commit */
+    if (rc < 0 || h.to_serial != m->serial || h.after.lo != m->digest.lo || h.after.hi != m->digest.hi)
+        return err_set(err, E_CORRUPT, "verify: the journal's last commit is not what meta says");
+    return 0;
+}
+
+int verify_all(struct store_txn *t, const struct meta *m, struct err *err) {
+    static const unsigned tables[] = {TABLE_4, TABLE_6, TABLE_NAMES, TABLE_VALUES, TABLE_JOURNAL};
+    struct verify *v = calloc(1, sizeof *v);
+    int rc = v == NULL ? E_NOMEM : 0;
+    if (rc == 0) {
+        v->t = t;
+        v->m = m;
+        v->d = (struct data){.value = v->value, .value_count = 1 + VERIFY_VALUES};
+        v->found = calloc(1, sizeof *v->found);
+        v->end = 2u * LIMIT_VALUES + 1;
+        uint64_t values = store_count(t, TABLE_VALUES);
+        struct store_cursor *c;
+        struct bytes key, record;
+        if (values == 0)
+            v->end = 1;
+        else if (store_cursor_open(t, TABLE_VALUES, &c) == 0) {
+            if (store_cursor_last(c, &key, &record) == 0 && key.size == 4 && get_u32(key.at) < v->end)
+                v->end = get_u32(key.at) + 1;
+            store_cursor_close(c);
+        }
+        v->uses = calloc(v->end, sizeof *v->uses);
+        if (v->found == NULL || v->uses == NULL)
+            rc = E_NOMEM;
+    }
+    if (rc < 0)
+        err_set(err, rc, "verify: no memory");
+    for (unsigned i = 0; i < ARRAY_SIZE(tables) && rc == 0; i++)
+        rc = walk(v, tables[i], err);
+    if (rc == 0)
+        rc = compare(v, err);
+    if (v != NULL) {
+        items_free(&v->items);
+        free(v->uses);
+        free(v->found);
+    }
+    free(v);
+    return rc;
+}

@@ -1,0 +1,189 @@
+#include "rbl/keep/view.h"
+
+#include "rbl/keep/view_impl.h"
+#include "resolver/base/clock.h"
+
+enum {
+    VIEW_LOOK_MS = 1000,     /* between two looks at `current`, and between two tries after a failure */
+    VIEW_RACES = 3,          /* generations that may vanish between reading `current` and opening them */
+    VIEW_INDEX_FROM = 32768, /* entries of a dataset from which on its buckets are remembered */
+};
+
+int view_open(struct view **out, const char *state, const char *zone, struct err *err) {
+    *out = NULL;
+    struct view *v = calloc(1, sizeof *v);
+    if (v == NULL)
+        return err_set(err, E_NOMEM, "zone %s: no memory for a view", zone);
+    int rc = keep_dir(v->dir, state, zone, err);
+    if (rc == 0)
+        rc = view_begin(v, 0, err);
+    if (rc < 0) {
+        view_close(v);
+        (void)err_prefix(err, "zone %s", zone);
+        return rc;
+    }
+    view_end(v);
+    *out = v;
+    return 0;
+}
+
+static void forget(struct view *v) {
+    store_close(v->store);
+    v->store = NULL;
+    v->txn = NULL;
+    v->txn_id = 0;
+    v->generation[0] = '\0';
+}
+
+void view_close(struct view *v) {
+    if (v == NULL)
+        return;
+    view_end(v);
+    forget(v);
+    for (unsigned i = 0; i < LIMIT_DATASETS; i++)
+        free(v->index[i]);
+    free(v->listed);
+    free(v);
+}
+
+/* Opens what `current` names, when that is not what is open. */
+static int follow(struct view *v, struct err *err) {
+    char generation[32];
+    for (unsigned i = 0; i < VIEW_RACES; i++) {
+        int rc = keep_current_read(v->dir, generation, err);
+        if (rc < 0 || strcmp(generation, v->generation) == 0)
+            return rc;
+        struct store *s;
+        rc = keep_open_generation(&s, v->dir, generation, false, false, 0, err);
+        if (rc == E_NOTFOUND)
+            continue;
+        if (rc < 0)
+            return rc;
+        forget(v);
+        v->store = s;
+        text_copy(v->generation, sizeof v->generation, generation);
+        return 0;
+    }
+    return err_set(err, E_CORRUPT, "%s: `current` names %s, which is not there", v->dir, generation);
+}
+
+/* Buckets found are remembered as long as the commit that is seen stays the same; a new one makes all of them stale. */
+static void forget_buckets(struct view *v) {
+    memset(v->shortest_known, 0, sizeof v->shortest_known);
+    if (++v->epoch != 0)
+        return;
+    v->epoch = 1;
+    for (unsigned i = 0; i < LIMIT_DATASETS; i++)
+        if (v->index[i] != NULL)
+            memset(v->index[i], 0, VIEW_INDEX_SLOTS * sizeof *v->index[i]);
+    memset(v->value, 0, sizeof v->value);
+}
+
+static uint64_t long_prefixes(const struct counts *c) {
+    uint64_t n = 0;
+    for (unsigned bits = 17; bits <= 32; bits++)
+        n += c->n[COUNT_4][bits];
+    return n;
+}
+
+static int take_meta(struct view *v, const struct meta *m) {
+    v->apex = m->apex;
+    v->dataset_count = m->dataset_count;
+    v->has4 = v->has6 = v->has_names = false;
+    for (unsigned i = 0; i < m->dataset_count; i++) {
+        look_dataset_of(&v->look[i], m->dataset[i].type, &m->counts[i]);
+        v->ttl[i] = m->dataset[i].ttl != 0 ? m->dataset[i].ttl : m->apex.ttl;
+        v->has4 |= v->look[i].levels[KIND4] != 0;
+        v->has6 |= v->look[i].levels[KIND6] != 0;
+        v->has_names |= v->look[i].has_names;
+        if (v->index[i] == NULL && long_prefixes(&m->counts[i]) >= VIEW_INDEX_FROM)
+            v->index[i] = calloc(VIEW_INDEX_SLOTS, sizeof *v->index[i]); /* NULL: slower, not wrong */
+    }
+    if (v->has_names && v->listed == NULL) {
+        v->listed = calloc(LIMIT_DATASETS, sizeof *v->listed);
+        if (v->listed == NULL)
+            return E_NOMEM;
+    }
+    return 0;
+}
+
+/* After a commit: meta anew. */
+static int refresh(struct view *v, struct err *err) {
+    struct meta *m = calloc(1, sizeof *m);
+    if (m == NULL)
+        return err_set(err, E_NOMEM, "no memory for meta");
+    int rc = keep_read_meta(v->txn, m, err);
+    if (rc == 0 && take_meta(v, m) < 0)
+        rc = err_set(err, E_NOMEM, "no memory for names");
+    free(m);
+    if (rc == 0) {
+        forget_buckets(v);
+        v->txn_id = store_txn_id(v->txn);
+    }
+    return rc;
+}
+
+static int begin(struct view *v, struct err *err) {
+    if (v->looked_ms == v->now_ms || v->store == NULL) { /* due, or never opened */
+        int rc = follow(v, err);
+        if (rc < 0)
+            return rc;
+    }
+    int rc = store_read_begin(v->store, &v->txn, err);
+    if (rc == 0 && (v->txn_id == 0 || v->txn_id != store_txn_id(v->txn)))
+        rc = refresh(v, err);
+    return rc;
+}
+
+int view_begin(struct view *v, uint64_t hint, struct err *err) {
+    v->now_ms = clock_mono_ms();
+    bool look = hint != v->hint || v->looked_ms == 0 || v->now_ms - v->looked_ms >= VIEW_LOOK_MS;
+    if (v->failed.code != 0 && !look) {
+        if (err != NULL)
+            *err = v->failed;
+        return v->failed.code;
+    }
+    if (look)
+        v->looked_ms = v->now_ms;
+    v->hint = hint;
+    v->failed.code = 0;
+    int rc = begin(v, &v->failed);
+    if (rc == 0)
+        return 0;
+    view_end(v);
+    forget(v);
+    v->failed.code = rc;
+    v->looked_ms = v->now_ms;
+    if (err != NULL)
+        *err = v->failed;
+    return rc;
+}
+
+void view_end(struct view *v) {
+    store_read_end(v->txn);
+    v->txn = NULL;
+}
+
+const struct view_apex *view_apex(const struct view *v) { return &v->apex; }
+bool view_has4(const struct view *v) { return v->has4; }
+bool view_has6(const struct view *v) { return v->has6; }
+bool view_has_names(const struct view *v) { return v->has_names; }
+
+int view_value(struct view *v, uint32_t id, struct value *value) {
+    struct view_value *slot = &v->value[id % VIEW_VALUES];
+    uint8_t key[4];
+    struct bytes record;
+    uint64_t uses;
+    if (slot->epoch == v->epoch && slot->id == id) {
+        *value = slot->value;
+        return 0;
+    }
+    put_u32(key, id);
+    int rc = store_get(v->txn, TABLE_VALUES, (struct bytes){key, sizeof key}, &record);
+    if (rc == 0)
+        rc = meta_read_value(record, &uses, value);
+    if (rc < 0)
+        return rc == E_NOTFOUND ? E_CORRUPT : rc;
+    *slot = (struct view_value){v->epoch, id, *value};
+    return 0;
+}
