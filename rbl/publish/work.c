@@ -55,7 +55,11 @@ static void work_place(struct job *j, unsigned i) {
     const struct conf_list_text *files = &zone->data[m->dataset].files;
     int rc;
     if (j->why_is_name) {
-        rc = load_find_name(m->type, files, &j->why_name, m->bits == 1, &j->place[i], NULL);
+        /* The entry that matched, not what was asked for: "*.example" answers for names below it. */
+        struct name entry;
+        rc = name_from_text(&entry, m->entry + (m->bits == 1 && m->entry[0] == '*' ? 2 : 0), NULL);
+        if (rc == 0)
+            rc = load_find_name(m->type, files, &entry, m->bits == 1, &j->place[i], NULL);
     } else if (addr_family(&j->why_addr) == AF_INET) {
         rc = load_find4(m->type, files, ntohl(j->why_addr.in.sin_addr.s_addr), m->bits, &j->place[i], NULL);
     } else {
