@@ -2,8 +2,12 @@
 import collections
 import contextlib
 import os
+import pathlib
+import pwd
+import shutil
 import signal
 import socket
+import tempfile
 import threading
 import time
 
@@ -449,3 +453,24 @@ def test_stops_in_time_with_questions_under_way(tmp_path):
 def test_answers_are_spread_over_the_workers(node):
     who = collections.Counter(identity(node) for _ in range(100))
     assert len(who) == WORKERS and min(who.values()) > 10
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_becomes_the_configured_user(upstream):
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="candor-"))
+    folder.chmod(0o755)
+    config = {"node": {"user": "nobody"}, "resolver": {"workers": 1, "forward": [{"zone": ".", "to": [upstream.address]}]}}
+    try:
+        for _ in range(2):
+            with Node(folder, config, program="resolver") as n:
+                until("it answers", lambda: n.alive() and every_worker(n, 1))
+                uid = pwd.getpwnam("nobody").pw_uid
+                for p in [n.supervisor(), *n.workers()]:
+                    assert set(p.uids()) == {uid} and 0 not in p.gids()
+                assert "cache=file" in n.log()
+                assert (folder / "state" / "cache").stat().st_uid == uid
+                worker = n.workers()[0]
+                worker.kill()  # the parent may still replace and stop what is its own
+                until("it was replaced", lambda: n.workers() and n.workers()[0].pid != worker.pid, 5)
+    finally:
+        shutil.rmtree(folder)
