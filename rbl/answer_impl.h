@@ -27,6 +27,7 @@ struct answer_zone {
     const struct conf_zone *conf;
     struct name apex;
     bool everybody; /* the access list holds all addresses */
+    bool lists4;    /* the zone has lists of IPv4 addresses, empty ones too */
     const board_word *commits;
     struct view *view;
     int64_t retry_at_ms, logged_at_ms;

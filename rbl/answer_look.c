@@ -18,14 +18,29 @@ static int look4(struct answer *s, struct answer_zone *z, uint32_t addr) {
     return 0;
 }
 
+/* view_find6 tells what IPv4 lists say too, where look4 was before it: a list is of one kind. */
+static void drop_seen(const struct answer *s, struct answer_hits *f) {
+    unsigned kept = 0;
+    for (unsigned i = 0; i < f->count; i++) {
+        bool seen = false;
+        for (unsigned j = 0; s->founds > 0 && j < s->found[0].count; j++)
+            seen |= s->found[0].hit[j].dataset == f->hit[i].dataset;
+        if (!seen)
+            f->hit[kept++] = f->hit[i];
+    }
+    f->count = kept;
+}
+
 static int look6(struct answer *s, struct answer_zone *z, const uint8_t addr[16]) {
     uint32_t inner;
-    unsigned inside = z->has4 ? answer_inner4(addr, &inner) : 0;
-    int rc = inside != 0 ? look4(s, z, inner) : 0;
-    if (rc < 0 || inside == 96 || !z->has6)
+    unsigned inside = answer_inner4(addr, &inner);
+    int rc = inside != 0 && z->has4 ? look4(s, z, inner) : 0;
+    if (rc < 0 || (inside == 96 && z->lists4) || !z->has6)
         return rc;
     struct answer_hits *f = next_found(s);
     rc = view_find6(z->view, addr, f->hit, &f->count);
+    if (rc == 0 && inside != 0)
+        drop_seen(s, f);
     if (rc < 0 || f->count == 0)
         return rc;
     f->asked = (struct bytes){(const uint8_t *)s->asked6, answer_text6(s->asked6, addr)};

@@ -144,12 +144,10 @@ static int collect(struct answer *s, struct answer_zone *z, bool want_a, bool wa
             int rc = view_value(z->view, hit->value, &v);
             if (rc < 0)
                 return rc;
-            uint32_t own = hit->dataset < LIMIT_DATASETS ? z->data->dataset_ttl[hit->dataset] : 0;
-            uint32_t ttl = own != 0 ? own : z->data->ttl;
             if (want_a)
-                add_a(s, a, &v, ttl);
+                add_a(s, a, &v, hit->ttl);
             if (want_txt)
-                add_txt(s, txt, &v, found->asked.at != NULL ? found->asked : hit->listed, ttl);
+                add_txt(s, txt, &v, found->asked.at != NULL ? found->asked : hit->listed, hit->ttl);
         }
     }
     return 0;

@@ -11,10 +11,19 @@ static bool everybody(const struct conf_list_prefix *allow) {
     return v4 && v6;
 }
 
+static bool has_lists4(const struct conf_zone *conf) {
+    bool has = false;
+    for (size_t i = 0; i < conf->data_count; i++)
+        has |= conf->data[i].type == DATASET_IP4SET || conf->data[i].type == DATASET_IP4TSET ||
+               conf->data[i].type == DATASET_IP4TRIE;
+    return has;
+}
+
 int answer_zone_open(struct answer_zone *z, const struct conf_zone *conf, const board_word *commits, struct err *err) {
     z->conf = conf;
     z->commits = commits;
     z->everybody = everybody(&conf->allow);
+    z->lists4 = has_lists4(conf);
     z->ede = EDE_NONE;
     int rc = name_from_text(&z->apex, conf->name, err);
     if (rc < 0)
