@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -57,8 +58,10 @@ void start_descriptors(void) {
 int start_drop(const struct conf *conf, struct err *err) {
     const char *supervised = getenv("CANDOR_SUPERVISED");
     int e = privileges_drop(conf->node.user, err);
-    if (e == 0 && supervised != NULL && conf->node.user[0] != '\0')
-        process_die_with(atoi(supervised) > 1 ? atoi(supervised) : getppid());
+    if (e == 0 && supervised != NULL && conf->node.user[0] != '\0') {
+        long pid = strtol(supervised, NULL, 10);
+        process_die_with(pid > 1 && pid <= INT_MAX ? (int)pid : getppid());
+    }
     return e;
 }
 

@@ -51,7 +51,7 @@ struct cache_hit {
 /* Maps the file, making it when it is missing or when anything about it is odd (logged: size, version, damaged
  * header, another machine's clock). The disk's refusal to hold it (full, read-only, no permission) is no reason not to
  * serve: then the cache is memory only, and that is logged. Fails only without memory. */
-int cache_open(struct cache **c, const struct cache_config *config, struct err *err) MUST_USE;
+int cache_open(struct cache **out, const struct cache_config *config, struct err *err) MUST_USE;
 /* Unmaps; the file stays. */
 void cache_close(struct cache *c);
 /* Parent, after a worker died of SIGBUS (somebody cut the file short, the disk has a hole): maps a new, empty one for

@@ -133,9 +133,10 @@ void resolve_close(struct resolve *r) {
         return;
     r->closing = true;
     for (unsigned i = 0; i < FLIGHT_BUCKETS; i++)
-        while (r->buckets[i] != NULL) {
-            forward_cancel(r->buckets[i]);
-            flight_fail(r->buckets[i], EDE_OTHER, NULL, false);
+        for (struct flight *f = r->buckets[i], *next; f != NULL; f = next) {
+            next = f->next;
+            forward_cancel(f);
+            flight_fail(f, EDE_OTHER, NULL, false);
         }
     forward_close(r);
     scrub_free(r->scrub);

@@ -48,7 +48,7 @@ struct resolve_config {
     struct board_worker *stats; /* NULL: counts nowhere */
 };
 
-int resolve_open(struct resolve **r, const struct resolve_config *config, struct err *err) MUST_USE;
+int resolve_open(struct resolve **out, const struct resolve_config *config, struct err *err) MUST_USE;
 /* Every waiter is called with `closing`; every sending is cancelled. */
 void resolve_close(struct resolve *r);
 

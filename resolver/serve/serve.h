@@ -37,7 +37,7 @@ struct serve_config {
     void *reply_ctx;
 };
 
-int serve_open(struct serve **s, const struct serve_config *config, struct err *err) MUST_USE;
+int serve_open(struct serve **out, const struct serve_config *config, struct err *err) MUST_USE;
 /* After resolve_close, which gives back what is pending. */
 void serve_close(struct serve *s);
 
