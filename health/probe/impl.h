@@ -12,7 +12,7 @@
 #include "resolver/net/loop.h"
 
 enum {
-    PROBE_TICK_MS = 100,
+    PROBE_TICK_MS = 50,
     PROBE_TIMEOUT_MS = 2000, /* of a try; never more than two fifths of the interval */
     PROBE_TIMEOUT_MIN_MS = 100,
     PROBE_LATE_MS = 1000,      /* this process's own lag beyond which it doubts itself */

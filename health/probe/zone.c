@@ -32,6 +32,7 @@ struct zone_probe {
     enum phase phase;
     unsigned asked, quota, behind;
     uint64_t seen;
+    uint32_t serial;
     bool hurry, judged, bad;
     struct evidence evidence;
 };
@@ -72,6 +73,7 @@ static bool serial_is_bad(struct zone_probe *z, const struct ask_result *r) {
         z->seen |= UINT64_C(1) << worker;
     if (!zone_data_read(z->p->board, z->index, z->conf->name, &board))
         return false;
+    z->serial = r->answer.serial;
     uint32_t committed = (uint32_t)board.serial, persist = z->task.interval_ms / 3;
     persist = persist < PROBE_PERSIST_MS ? persist : PROBE_PERSIST_MS;
     enum serial_verdict v = serial_look(&z->watch[worker], r->answer.serial, committed, clock_mono_ms(), persist);
@@ -89,6 +91,9 @@ static bool serial_wants_more(const struct zone_probe *z) {
 
 static void serial_end(struct zone_probe *z) {
     z->phase = PHASE_LISTED;
+    if (z->judged && z->behind == 0 && !z->bad)
+        snprintf(z->evidence.came, sizeof(z->evidence.came), "serial %" PRIu32 " from %d of %u workers, as committed",
+                 z->serial, __builtin_popcountll(z->seen), prober_workers(z->p));
     if (z->judged && z->behind == 0)
         judge(z, z->serial_check, z->bad ? VERDICT_FAIL : VERDICT_PASS);
     z->hurry |= z->behind > 0;
