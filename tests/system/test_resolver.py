@@ -471,6 +471,6 @@ def test_becomes_the_configured_user(upstream):
                 assert (folder / "state" / "cache").stat().st_uid == uid
                 worker = n.workers()[0]
                 worker.kill()  # the parent may still replace and stop what is its own
-                until("it was replaced", lambda: n.workers() and n.workers()[0].pid != worker.pid, 5)
+                until("it was replaced", lambda: any(p.pid != worker.pid for p in n.workers()), 5)
     finally:
         shutil.rmtree(folder)
