@@ -17,6 +17,7 @@ import psutil
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "system"))
 from lib import ask  # noqa: E402
 from lib.node import Node, free_port, until  # noqa: E402
+from lib.rbldnsd import rbldnsd as debian_rbldnsd  # noqa: E402
 
 SERVER_CPU, CLIENT_CPU = 0, 1 % os.cpu_count()
 TICK = os.sysconf("SC_CLK_TCK")
@@ -96,17 +97,9 @@ class Server:
 
 
 @contextlib.contextmanager
-def rbldnsd(folder, zone, kind, file):
-    port = free_port()
-    p = subprocess.Popen([shutil.which("rbldnsd") or "/usr/sbin/rbldnsd", "-n", "-b", "127.0.0.1/%d" % port, "-t", "2100", "-r", "/", "-w",
-                          str(folder), "%s:%s:%s" % (zone, kind, file)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        s = Server("rbldnsd", "127.0.0.1@%d" % port, [p.pid])
-        until("rbldnsd", lambda: ask.ask(s.address, ["2.0.0.127.%s A" % zone], timeout_ms=200, sockets=1)[0].took_us >= 0, 120)
-        yield s.pin()
-    finally:
-        p.terminate()
-        p.wait()
+def rbldnsd(zone, kind, file):
+    with debian_rbldnsd([(zone, kind, file)]) as (address, pid):
+        yield Server("rbldnsd", address, [pid]).pin()
 
 
 @contextlib.contextmanager

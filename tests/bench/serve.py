@@ -18,7 +18,7 @@ def zone_run(a, folder):
     queries = peers.write_queries(folder / "queries", addrs, "bl.test", 200000, 0.2)
     config = {"resolver": {"workers": 1}, "health": QUIET,
               "rbl": {"zones": [{"name": "bl.test.", "ttl": "2100s", "data": [{"type": "ip4trie", "files": [str(file)]}]}]}}
-    with peers.rbldnsd(folder, "bl.test", "ip4trie", file) as theirs, peers.candor(folder / "node", config) as (ours, _):
+    with peers.rbldnsd("bl.test", "ip4trie", file) as theirs, peers.candor(folder / "node", config) as (ours, _):
         rows = peers.side_by_side([theirs, ours], queries, a.reps, a.seconds)
     print("\n### A blocklist of %d IPv4 addresses, 20 %% hits\n\n%s" % (a.entries, peers.table(rows, "rbldnsd")))
 

@@ -84,7 +84,7 @@ def run(a, folder):
         conf.stop()
     for _ in range(a.reps):
         start = time.monotonic()
-        with peers.rbldnsd(folder, "bl.test", "ip4trie", file) as theirs:
+        with peers.rbldnsd("bl.test", "ip4trie", file) as theirs:
             their_starts.append(time.monotonic() - start)
             first_answer(theirs.address, hit)
             their_private, _ = theirs.rss()

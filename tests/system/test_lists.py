@@ -1,31 +1,10 @@
 """Four real lists, one node: every entry is listed, as many strangers are not, over UDP and TCP, and Debian's rbldnsd,
 given the same files, says the same."""
-import contextlib
-import shutil
-import subprocess
-
 import pytest
 
 from lib import ask, fourzones
-from lib.node import Node, free_port, until
-
-
-@contextlib.contextmanager
-def rbldnsd(folder, zones):
-    """Debian's rbldnsd on the same files."""
-    port = free_port()
-    argv = [shutil.which("rbldnsd") or "/usr/sbin/rbldnsd", "-n", "-b", "127.0.0.1/%d" % port, "-t", str(fourzones.TTL), "-r", str(folder),
-            "-w", "/"] + ["%s:%s:%s.%s" % (z.name.rstrip("."), z.kind, z.name, z.kind) for z in zones]
-    argv = [a for a in argv]
-    p = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    try:
-        server = "127.0.0.1@%d" % port
-        until("rbldnsd answers", lambda: p.poll() is None and
-              ask.ask(server, ["2.0.0.127.ipsum.test. A"], timeout_ms=300)[0].rcode == "NOERROR", 30)
-        yield server
-    finally:
-        p.terminate()
-        p.communicate()
+from lib.node import Node
+from lib.rbldnsd import rbldnsd
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +58,8 @@ def test_answers_are_those_of_rbldnsd(world):
     node, zones, listed, unlisted, folder = world
     questions = all_questions(zones, listed, "A") + all_questions(zones, unlisted, "A")
     questions += all_questions(zones, listed, "TXT")[::3]
-    with rbldnsd(folder, zones) as server:
+    files = [(z.name, z.kind, folder / (z.name + "." + z.kind)) for z in zones]
+    with rbldnsd(files, fourzones.TTL) as (server, _):
         theirs = ask.ask(server, questions, window=64)
         ours = ask.ask(node.dns, questions)
         lost = [i for i, t in enumerate(theirs) if t.rcode == "LOST"]  # its socket buffer is small
