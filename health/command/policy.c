@@ -2,12 +2,19 @@
 
 #include <string.h>
 
+enum { POLICY_DOUBLINGS = 9 }; /* beyond the longest delay */
+_Static_assert(POLICY_FIRST_DELAY_MS << POLICY_DOUBLINGS > POLICY_LONGEST_DELAY_MS, "the longest delay is reached");
+
 int64_t policy_died(struct policy_record *r, int64_t lived_ms) {
     int64_t seconds = lived_ms > 0 ? lived_ms / 1000 : 0;
-    int64_t delay = seconds < 32 ? r->delay_ms >> seconds : 0;
-    int64_t next = delay * 2 > POLICY_FIRST_DELAY_MS ? delay * 2 : POLICY_FIRST_DELAY_MS;
-    r->delay_ms = next < POLICY_LONGEST_DELAY_MS ? next : POLICY_LONGEST_DELAY_MS;
-    return delay;
+    r->young = r->young > seconds ? r->young - seconds : 0;
+    int64_t over = r->young - POLICY_FREE_DEATHS;
+    if (over < POLICY_DOUBLINGS)
+        r->young++;
+    if (over < 0)
+        return 0;
+    int64_t delay = (int64_t)POLICY_FIRST_DELAY_MS << over;
+    return delay < POLICY_LONGEST_DELAY_MS ? delay : POLICY_LONGEST_DELAY_MS;
 }
 
 static void forget_old(struct policy_record *r, int64_t before_ms) {
