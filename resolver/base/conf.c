@@ -41,8 +41,9 @@ static int read_raw(struct conf_raw **raw, const cyaml_config_t *config, struct 
     cyaml_err_t rc = cyaml_load_data((const uint8_t *)text, size, config, &conf_schema, (cyaml_data_t **)raw, NULL);
     if (rc == CYAML_OK)
         return E_OK;
-    return err_set(err, rc == CYAML_ERR_OOM ? E_NOMEM : E_INVALID, "%s:1: expected a configuration: %s (%s)", label,
-                   cyaml_strerror(rc), words->text);
+    if (rc == CYAML_ERR_OOM || rc == CYAML_ERR_LIBYAML_PARSER_INIT || rc == CYAML_ERR_LIBYAML_EVENT_INIT)
+        return err_set(err, E_NOMEM, "%s: no memory", label);
+    return err_set(err, E_INVALID, "%s:1: expected a configuration: %s (%s)", label, cyaml_strerror(rc), words->text);
 }
 
 static void fill(struct conf_reader *r, const struct conf_raw *in, const struct conf_tree *root) {
