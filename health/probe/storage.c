@@ -24,7 +24,7 @@ enum {
 /* Belongs to the thread while `busy`, and is left to it when the prober goes first. */
 struct canary_job {
     struct storage *owner; /* NULL: the prober has gone */
-    char path[512], folder[512];
+    char path[512], fresh[512], folder[512];
     int64_t began_ms;
     bool busy;
     char problem[160];
@@ -45,17 +45,9 @@ static void problem(struct canary_job *j, const char *what) {
     snprintf(j->problem, sizeof(j->problem), "%s: %s", what, strerror(errno));
 }
 
-static void canary_work(void *ctx) {
-    struct canary_job *j = ctx;
+static int write_block(struct canary_job *j, int fd) {
     char block[CANARY_BYTES];
-    j->problem[0] = '\0';
-    j->has_space = statvfs(j->folder, &j->space) == 0;
     memset(block, 'c', sizeof(block));
-    int fd = open(j->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
-    if (fd < 0) {
-        problem(j, "open");
-        return;
-    }
     ssize_t n = write(fd, block, sizeof(block));
     if (n < 0)
         problem(j, "write");
@@ -63,8 +55,30 @@ static void canary_work(void *ctx) {
         snprintf(j->problem, sizeof(j->problem), "write: %zd of %d bytes", n, CANARY_BYTES);
     else if (fsync(fd) != 0)
         problem(j, "fsync");
-    if (close(fd) != 0 && j->problem[0] == '\0')
+    else
+        return 0;
+    return -1;
+}
+
+/* A new file beside the last one: to write that one anew would only take back its own room on a full disk. */
+static void canary_work(void *ctx) {
+    struct canary_job *j = ctx;
+    j->problem[0] = '\0';
+    j->has_space = statvfs(j->folder, &j->space) == 0;
+    int fd = open(j->fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
+    if (fd < 0) {
+        problem(j, "open");
+        return;
+    }
+    int rc = write_block(j, fd);
+    if (close(fd) != 0 && rc == 0) {
         problem(j, "close");
+        rc = -1;
+    }
+    if (rc != 0)
+        unlink(j->fresh);
+    else if (rename(j->fresh, j->path) != 0)
+        problem(j, "rename");
 }
 
 static void judge(struct storage *s, size_t check, enum verdict_state state, const struct evidence *e) {
@@ -211,6 +225,7 @@ int storage_open(struct prober *p) {
     s->job->owner = s;
     text_copy(s->job->folder, sizeof(s->job->folder), p->conf->node.state);
     snprintf(s->job->path, sizeof(s->job->path), "%.480s/health.canary", p->conf->node.state);
+    snprintf(s->job->fresh, sizeof(s->job->fresh), "%.480s/health.canary.new", p->conf->node.state);
     const struct {
         const char *component, *measurement;
         size_t *at;
