@@ -42,7 +42,8 @@ int err_set(struct err *e, int code, const char *fmt, ...) PRINTF_LIKE(3, 4);
  * for ENOSPC, EDQUOT and EMFILE, E_NOTFOUND for ENOENT), the words of errno appended. Returns that code. */
 int err_errno(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/* Puts "fmt: " in front of the text that is there: context added on the way up. Returns the code. */
+/* Puts "fmt: " in front of the text that is there: context added on the way up. Returns the code that is there;
+ * E_INVALID when `e` is NULL, so who may have no `e` returns the code it got instead. */
 int err_prefix(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* Short lower-case word for a code, as used in logs and metrics ("notfound"). Never NULL. */
