@@ -16,7 +16,7 @@ enum {
     PARENT_LATE_MS = 1000,        /* a tick later than this: the parent was held up */
     WORKER_QUICK_DEATH_MS = 1000, /* a life shorter than this */
     WORKER_DELAY_FIRST_MS = 100,  /* from the second quick death in a row, doubled at each */
-    WORKER_DELAY_MAX_MS = 5000,
+    WORKER_DELAY_MAX_MS = 1000,
     WORKER_STOP_MS = 2000, /* from SIGTERM to SIGKILL */
 };
 

@@ -8,9 +8,10 @@
 
 enum {
     FLIGHT_BUCKETS = LIMIT_FLIGHTS,
-    FORWARD_TRY_MS = 400,      /* first wait; half as much again at each next try */
-    FORWARD_TCP_FACTOR = 3,    /* a TCP try takes two round trips more */
-    FORWARD_LAST_MIN_MS = 150, /* a try that would leave less than this to the deadline gets all of it */
+    FORWARD_TRY_MS = 400,        /* first wait; half as much again at each next try */
+    FORWARD_USUAL_MAX_MS = 1500, /* most that the first wait grows to with a server's usual time */
+    FORWARD_TCP_FACTOR = 3,      /* a TCP try takes two round trips more */
+    FORWARD_LAST_MIN_MS = 150,   /* a try that would leave less than this to the deadline gets all of it */
     FORWARD_QUERY_MAX = 512,
 };
 

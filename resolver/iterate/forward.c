@@ -184,7 +184,9 @@ static uint32_t try_timeout_ms(const struct flight *f, int64_t left_ms) {
     for (unsigned i = 1; i < f->tries; i++)
         wait += wait / 2;
     uint64_t usual = (uint64_t)u->srtt_us * 2 / 1000 + 100;
-    if (!upstream_failing(u) && usual > wait)
+    if (usual > FORWARD_USUAL_MAX_MS)
+        usual = FORWARD_USUAL_MAX_MS;
+    if (usual > wait)
         wait = usual;
     if (f->tcp)
         wait *= FORWARD_TCP_FACTOR;

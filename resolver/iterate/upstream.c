@@ -13,10 +13,6 @@ void upstream_answered(struct upstream *u, int64_t took_us) {
 void upstream_troubled(struct upstream *u, unsigned points, int64_t now_ms) {
     bool was_failing = upstream_failing(u);
     u->trouble = u->trouble + points > TROUBLE_MAX ? TROUBLE_MAX : u->trouble + points;
-    if (points >= TROUBLE_TIMEOUT) { /* no answer: slower than anything measured */
-        uint64_t srtt = u->srtt_us == 0 ? 400000 : (uint64_t)u->srtt_us * 2;
-        u->srtt_us = srtt > UPSTREAM_RTT_MAX_US ? UPSTREAM_RTT_MAX_US : (uint32_t)srtt;
-    }
     if (!was_failing && upstream_failing(u)) {
         u->probe_every_ms = UPSTREAM_PROBE_FIRST_MS;
         u->probe_at_ms = now_ms + UPSTREAM_PROBE_FIRST_MS;

@@ -1,7 +1,8 @@
 /* What this worker knows of each server it forwards to: how fast it answered, and whether it is in trouble.
  *
  * Smoothed round-trip time as in RFC 6298 without the variance; servers passed over age towards zero, so that each is
- * tried again sooner or later. Trouble is counted in points, cleared by an answer; at TROUBLE_FAILING a server comes
+ * tried again sooner or later. Only answers are measured. Trouble is counted in points, cleared by an answer; at
+ * TROUBLE_FAILING a server comes
  * last, and is probed with a copy of a real question beside the one that is being served, so that no client waits to
  * find out whether it is back. */
 #ifndef CANDOR_ITERATE_UPSTREAM_H
@@ -15,7 +16,7 @@ enum {
     TROUBLE_NETWORK = 8,
     TROUBLE_REFUSED = 4, /* REFUSED, NOTIMP: it will not serve us */
     TROUBLE_SERVFAIL = 1,
-    TROUBLE_FAILING = 16,
+    TROUBLE_FAILING = 8, /* one silence; a few refusals; several SERVFAILs in a row */
     TROUBLE_MAX = 64,
     UPSTREAM_PROBE_FIRST_MS = 1000, /* doubled after each probe in vain */
     UPSTREAM_PROBE_MAX_MS = 8000,

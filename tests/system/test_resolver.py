@@ -331,6 +331,18 @@ def test_a_killed_worker_is_replaced(node):
     assert node.upstream.count("www.example.com. A") == 1  # the cache outlived them
 
 
+def test_a_worker_that_dies_again_and_again(node):
+    for _ in range(6):  # each hardly born
+        for p in node.workers():
+            with contextlib.suppress(OSError):
+                os.kill(p.pid, signal.SIGKILL)
+        until("there is one again", node.workers, 5, 0.005)
+    start = time.monotonic()
+    until("both answer", lambda: every_worker(node, WORKERS), 10)
+    assert time.monotonic() - start < 4
+    assert node.alive()
+
+
 def test_a_stopped_worker_is_replaced_and_loses_nothing(node):
     ask(node, "www.example.com.")
     victim = node.workers()[0]

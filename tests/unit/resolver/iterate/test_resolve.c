@@ -325,22 +325,13 @@ static void test_a_failing_server_is_probed(void **state) {
     struct upstream *u = w->resolve->upstreams;
     u[0].srtt_us = 1000;
     u[1].srtt_us = 90000;
-    unsigned answered = 0;
-    for (unsigned i = 0; i < 3; i++) { /* the quick one falls silent */
-        char name[32];
-        snprintf(name, sizeof name, "n%u.example.", i);
-        assert_int_equal(ask(w, i, name), 0);
-        while (script_open(&w->script) > 0) {
-            if (host_of(script_last(&w->script)) == 1)
-                script_fail(&w->script, script_last(&w->script), E_TIMEOUT);
-            else
-                script_answer_a(&w->script, script_last(&w->script), 300, 90), answered++;
-        }
-    }
-    u[0].trouble = TROUBLE_FAILING;
-    u[0].probe_every_ms = UPSTREAM_PROBE_FIRST_MS;
-    u[0].probe_at_ms = w->script.now_ms + UPSTREAM_PROBE_FIRST_MS;
-    assert_int_equal(ask(w, 10, "early.example."), 0); /* not yet */
+    assert_int_equal(ask(w, 0, "first.example."), 0);
+    assert_int_equal(host_of(script_last(&w->script)), 1);
+    script_fail(&w->script, script_last(&w->script), E_TIMEOUT); /* the quick one falls silent */
+    assert_true(upstream_failing(&u[0]));
+    assert_int_equal(u[0].srtt_us, 1000);
+    script_answer_a(&w->script, script_last(&w->script), 300, 90);
+    assert_int_equal(ask(w, 10, "early.example."), 0); /* too early for a probe */
     assert_int_equal(script_open(&w->script), 1);
     assert_int_equal(host_of(script_last(&w->script)), 2);
     script_answer_a(&w->script, script_last(&w->script), 300, 90);
@@ -350,14 +341,49 @@ static void test_a_failing_server_is_probed(void **state) {
     struct sent *real = &w->script.sent[w->script.count - 2], *probe = &w->script.sent[w->script.count - 1];
     assert_int_equal(host_of(real), 2);
     assert_int_equal(host_of(probe), 1);
+    w->script.now_ms += UPSTREAM_PROBE_MAX_MS;
     assert_int_equal(ask(w, 12, "later.example."), 0); /* one probe at a time */
     assert_int_equal(script_open(&w->script), 3);
     script_answer_a(&w->script, real, 300, 90);
     assert_int_equal(w->asker[11].calls, 1);
+    script_fail(&w->script, probe, E_TIMEOUT);
+    assert_int_equal(ask(w, 13, "again.example."), 0);
+    probe = script_last(&w->script);
+    assert_int_equal(host_of(probe), 1);
+    script_rcode(&w->script, probe, RCODE_SERVFAIL, 2); /* that is no recovery */
+    assert_true(upstream_failing(&u[0]));
+    w->script.now_ms += UPSTREAM_PROBE_MAX_MS;
+    assert_int_equal(ask(w, 14, "andagain.example."), 0);
+    probe = script_last(&w->script);
+    assert_int_equal(host_of(probe), 1);
     script_answer_a(&w->script, probe, 300, 2);
     assert_false(upstream_failing(&u[0]));
-    assert_int_equal(ask(w, 13, "back.example."), 0);
+    assert_int_equal(ask(w, 15, "back.example."), 0);
     assert_int_equal(host_of(script_last(&w->script)), 1);
+    world_end(w); /* cancels what is open */
+}
+
+/* Silence makes nobody wait longer later: what is waited follows the answers. */
+static void test_waits_follow_what_was_measured(void **state) {
+    (void)state;
+    struct world *w = world(ONE);
+    for (unsigned i = 0; i < 20; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "n%u.example.", i);
+        assert_int_equal(ask(w, i, name), 0);
+        assert_int_equal(script_last(&w->script)->timeout_ms, FORWARD_TRY_MS);
+        script_fail(&w->script, script_last(&w->script), E_TIMEOUT);
+        assert_int_equal(script_last(&w->script)->timeout_ms, FORWARD_TRY_MS * 3 / 2);
+        script_answer_a(&w->script, script_last(&w->script), 300, 20);
+    }
+    w->resolve->upstreams[0].srtt_us = 0;
+    assert_int_equal(ask(w, 30, "slow.example."), 0);
+    script_answer_a(&w->script, script_last(&w->script), 300, 390);
+    assert_int_equal(ask(w, 31, "slower.example."), 0);
+    assert_int_equal(script_last(&w->script)->timeout_ms, 2 * 390 + 100);
+    w->resolve->upstreams[0].srtt_us = 5000000;
+    assert_int_equal(ask(w, 32, "slowest.example."), 0);
+    assert_int_equal(script_last(&w->script)->timeout_ms, FORWARD_USUAL_MAX_MS);
     world_end(w);
 }
 
@@ -406,6 +432,7 @@ int main(void) {
         cmocka_unit_test(test_formerr_to_edns_is_asked_again_without),
         cmocka_unit_test(test_nonsense_moves_on),
         cmocka_unit_test(test_a_failing_server_is_probed),
+        cmocka_unit_test(test_waits_follow_what_was_measured),
         cmocka_unit_test(test_closing_tells_everyone_and_cancels),
         cmocka_unit_test(test_tls_only_is_not_asked_in_the_clear),
     };
