@@ -5,15 +5,16 @@
 enum { POLICY_DOUBLINGS = 9 }; /* beyond the longest delay */
 _Static_assert(POLICY_FIRST_DELAY_MS << POLICY_DOUBLINGS > POLICY_LONGEST_DELAY_MS, "the longest delay is reached");
 
+enum { DOUBLINGS = 9 }; /* that reach POLICY_LONGEST_DELAY_MS */
+
 int64_t policy_died(struct policy_record *r, int64_t lived_ms) {
-    int64_t seconds = lived_ms > 0 ? lived_ms / 1000 : 0;
-    r->young = r->young > seconds ? r->young - seconds : 0;
-    int64_t over = r->young - POLICY_FREE_DEATHS;
-    if (over < POLICY_DOUBLINGS)
-        r->young++;
-    if (over < 0)
-        return 0;
-    int64_t delay = (int64_t)POLICY_FIRST_DELAY_MS << over;
+    int64_t made_up = lived_ms > 0 ? lived_ms / POLICY_FORGET_MS : 0, delay = 0;
+    unsigned deaths = made_up < r->deaths ? r->deaths - (unsigned)made_up : 0;
+    if (deaths > POLICY_PATIENCE)
+        delay = (int64_t)POLICY_DELAY_MS << (deaths - POLICY_PATIENCE);
+    else if (deaths > 0)
+        delay = POLICY_DELAY_MS;
+    r->deaths = deaths < POLICY_PATIENCE + DOUBLINGS ? deaths + 1 : deaths;
     return delay < POLICY_LONGEST_DELAY_MS ? delay : POLICY_LONGEST_DELAY_MS;
 }
 
