@@ -2,10 +2,8 @@
 
 #include <string.h>
 
-enum { POLICY_DOUBLINGS = 9 }; /* beyond the longest delay */
-_Static_assert(POLICY_FIRST_DELAY_MS << POLICY_DOUBLINGS > POLICY_LONGEST_DELAY_MS, "the longest delay is reached");
-
-enum { DOUBLINGS = 9 }; /* that reach POLICY_LONGEST_DELAY_MS */
+enum { DOUBLINGS = 9 };
+_Static_assert(POLICY_DELAY_MS << DOUBLINGS > POLICY_LONGEST_DELAY_MS, "the longest delay is reached");
 
 int64_t policy_died(struct policy_record *r, int64_t lived_ms) {
     int64_t made_up = lived_ms > 0 ? lived_ms / POLICY_FORGET_MS : 0, delay = 0;

@@ -10,11 +10,11 @@
 #include <stdint.h>
 
 enum {
-    POLICY_YOUNG_MS = 200,  /* who dies before that never was of use */
-    POLICY_FREE_DEATHS = 3, /* young deaths in a row that are followed at once: bad luck, not yet a crash loop */
-    POLICY_FIRST_DELAY_MS = 100,
-    POLICY_LONGEST_DELAY_MS = 30000,
-    POLICY_HUNG_KEPT = 64, /* the ration can not be greater */
+    POLICY_DELAY_MS = 100,           /* after a death young ... */
+    POLICY_PATIENCE = 8,             /* ... and after so many of them in a row it doubles each time, ... */
+    POLICY_LONGEST_DELAY_MS = 30000, /* ... up to this */
+    POLICY_FORGET_MS = 500,          /* so much life makes up for one death */
+    POLICY_HUNG_KEPT = 64,           /* the ration can not be greater */
 };
 
 struct policy {
@@ -23,7 +23,7 @@ struct policy {
 };
 
 struct policy_record {
-    int64_t young; /* young deaths in a row; each second lived makes up for one */
+    unsigned deaths; /* in a row, those that life made up for taken off */
     int64_t hung_at_ms[POLICY_HUNG_KEPT];
     unsigned hung; /* of those: how many are kept, oldest first */
     bool rationed; /* the ration was used up; cleared by a whole window without a hang */
