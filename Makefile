@@ -25,6 +25,8 @@ LDFLAGS_ALL := -Wl,--as-needed -Wl,-z,relro,-z,now $(LDFLAGS)
 ifneq ($(SANITIZE),)
 CFLAGS_ALL += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all
 LDFLAGS_ALL += -fsanitize=$(SANITIZE)
+# gcc warns that ThreadSanitizer does not see fences; the sequence locks of the board and the cache use them, on atomics.
+CFLAGS_ALL += $(if $(findstring thread,$(SANITIZE)),$(if $(findstring clang,$(CC)),,-Wno-tsan))
 endif
 
 # A room is a folder with C files; its archive is $(O)/room/lib.a. The floors file says who may use whom.
