@@ -63,19 +63,18 @@ static void caller_close(struct caller *r) {
     free(r);
 }
 
-/* Length of the first line with its newline; 0: not whole yet. */
-static size_t line_size(struct caller *r) {
+/* A long line comes in many reads: what was looked through once is not looked through again. */
+static bool has_line(struct caller *r) {
     const uint8_t *from = buffer_at(&r->in);
     const uint8_t *end = r->in.size > r->scanned ? memchr(from + r->scanned, '\n', r->in.size - r->scanned) : NULL;
-    r->scanned = r->in.size;
-    if (end == NULL)
-        return 0;
-    r->scanned = 0;
-    return (size_t)(end - from) + 1;
+    r->scanned = end != NULL ? (size_t)(end - from) : r->in.size;
+    return end != NULL;
 }
 
-static bool hand_over(struct caller *r, size_t size) {
+/* After has_line(): the newline is where scanning stopped. */
+static bool hand_over(struct caller *r) {
     struct control *c = r->control;
+    size_t size = r->scanned + 1;
     char *line = malloc(size);
     struct control_call *call = malloc(sizeof *call);
     if (line == NULL || call == NULL) {
@@ -86,6 +85,7 @@ static bool hand_over(struct caller *r, size_t size) {
     memcpy(line, buffer_at(&r->in), size);
     line[size - 1] = '\0';
     buffer_take(&r->in, size);
+    r->scanned = 0;
     call->caller = r;
     r->call = call;
     r->order = ++c->order;
@@ -94,25 +94,31 @@ static bool hand_over(struct caller *r, size_t size) {
     return true;
 }
 
-/* Sends what there is, takes the next line when none is under way. The caller may be gone afterwards. */
-static void advance(struct caller *r) {
-    size_t size;
-    r->busy = true;
-    while (!r->broken && r->call == NULL && r->out.size == 0 && (size = line_size(r)) > 0) {
-        if (!hand_over(r, size) || buffer_send(&r->out, r->fd) != 0)
-            r->broken = true;
-    }
+static bool is_free(const struct caller *r) { return r->call == NULL && r->out.size == 0; }
+
+/* Sends what there is, then closes or says what to wait for. The caller may be gone afterwards. */
+static void settle(struct caller *r) {
+    int events = 0;
     if (!r->broken && buffer_send(&r->out, r->fd) != 0)
         r->broken = true;
-    r->busy = false;
-    if (r->broken || (r->ended && r->call == NULL && r->out.size == 0) || r->in.size > LIMIT_CONTROL_LINE) {
+    bool waits = !r->broken && is_free(r) && has_line(r);
+    if (r->broken || r->in.size > LIMIT_CONTROL_LINE || (r->ended && is_free(r) && !waits)) {
         caller_close(r);
         return;
     }
-    int events = r->out.size > 0 ? LOOP_WRITE : 0;
-    if (r->call == NULL && r->out.size == 0 && !r->ended)
-        events |= LOOP_READ;
+    if (r->out.size > 0 || waits) /* its next line is taken on the next turn, when it can be answered */
+        events = LOOP_WRITE;
+    else if (r->call == NULL && !r->ended)
+        events = LOOP_READ;
     loop_watch_change(r->watch, events);
+}
+
+static void advance(struct caller *r) {
+    r->busy = true;
+    if (!r->broken && (buffer_send(&r->out, r->fd) != 0 || (is_free(r) && has_line(r) && !hand_over(r))))
+        r->broken = true;
+    r->busy = false;
+    settle(r);
 }
 
 static void on_caller(void *ctx, int events) {
@@ -147,7 +153,7 @@ void control_answer(struct control_call *call, const char *line) {
         buffer_added(&r->out, size + 1);
     }
     if (!r->busy)
-        advance(r);
+        settle(r); /* no handler is called from here */
 }
 
 static bool may_call(int fd) {

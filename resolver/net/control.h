@@ -20,8 +20,8 @@ typedef void (*control_handler)(void *ctx, struct control_call *call, const char
  * one request of a caller at a time. */
 int control_open(struct control **c, struct loop *l, const char *path, control_handler handler, void *ctx,
                  struct err *err) MUST_USE;
-/* One line, newline added; works also when the caller or the control socket has gone. Answered from inside the
- * handler or later, on the loop's thread. */
+/* One line, newline added; works also when the caller or the control socket has gone. From inside the handler or
+ * later, on the loop's thread; the handler is never called from here. */
 void control_answer(struct control_call *call, const char *line);
 void control_close(struct control *c); /* closes and unlinks; not from inside the handler */
 

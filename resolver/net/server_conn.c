@@ -65,13 +65,6 @@ static bool is_over(const struct conn *c) {
     return c->broken || (c->ended && c->unanswered == 0 && c->out.size == 0 && !has_message(c));
 }
 
-static void resume_later(struct conn *c) {
-    if (c->resume)
-        return;
-    c->resume = true;
-    loop_timer_again(c->server->resume_timer, SERVER_RESUME_MS);
-}
-
 /* Sends, then closes or says what to wait for. The connection may be gone afterwards. */
 static void settle(struct conn *c) {
     int events = 0;
@@ -84,12 +77,10 @@ static void settle(struct conn *c) {
     }
     if (had && c->out.size == 0)
         touch(c);
-    if (has_message(c) && may_take(c))
-        resume_later(c);
-    if (!c->ended && !c->resume && may_take(c))
+    if (c->out.size > 0 || (has_message(c) && may_take(c)))
+        events |= LOOP_WRITE; /* the messages that wait are taken on the next turn, when they can be answered */
+    if (!c->ended && !has_message(c) && may_take(c))
         events |= LOOP_READ;
-    if (c->out.size > 0)
-        events |= LOOP_WRITE;
     loop_watch_change(c->watch, events);
 }
 
@@ -119,7 +110,7 @@ static void take_message(struct conn *c, struct client *from) {
     queue_answer(c, s->frame, 2 + reply);
 }
 
-void conn_advance(struct conn *c) {
+static void conn_advance(struct conn *c) {
     struct server *s = c->server;
     struct client from = {.proto = PROTO_TCP, .socket = c->socket, .peer = c->peer, .local = c->local};
     unsigned taken = 0;

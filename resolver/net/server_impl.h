@@ -17,7 +17,6 @@ enum {
     SERVER_TCP_QUEUE_SOFT = 65536, /* answers not read yet: no more questions are taken */
     SERVER_ACCEPT_PAUSE_MS = 100,  /* out of descriptors */
     SERVER_ACCEPT_LOG_MS = 1000,   /* at most one line about it in */
-    SERVER_RESUME_MS = 1,          /* 0 would run again before any socket is looked at */
     SERVER_QUEUE_LOOK_MS = 1000,   /* board_worker.receive_queue_bytes */
     SERVER_FRAME_MAX = 2 + LIMIT_MESSAGE,
 };
@@ -54,7 +53,6 @@ struct conn {
     bool ended;  /* the client will send no more */
     bool broken; /* to be closed as soon as nobody stands inside */
     bool busy;   /* somebody stands inside */
-    bool resume; /* looked at again by the resume timer */
 };
 
 struct udp_batch;
@@ -77,7 +75,7 @@ struct server {
     unsigned conn_count;
     struct conn *oldest, *newest;
     uint8_t *frame; /* SERVER_FRAME_MAX bytes: length and reply */
-    struct loop_timer *idle_timer, *resume_timer, *accept_timer, *queue_timer;
+    struct loop_timer *idle_timer, *accept_timer, *queue_timer;
     bool accept_paused;
     int64_t accept_logged_ms;
 };
@@ -117,8 +115,6 @@ void tcp_limits_changed(struct server *s);
 /* Takes `fd` over, also when it fails: E_NOMEM. */
 int conn_open(struct server *s, uint16_t slot, uint16_t socket, int fd, const struct addr *peer) MUST_USE;
 void conn_close(struct conn *c);
-/* Takes up messages that wait in its buffer. */
-void conn_advance(struct conn *c);
 void conn_reply(struct server *s, const struct client *c, const uint8_t *msg, size_t size);
 
 #endif

@@ -92,17 +92,6 @@ static void on_idle_timer(void *ctx) {
     tcp_limits_changed(s);
 }
 
-static void on_resume_timer(void *ctx) {
-    struct server *s = ctx;
-    for (unsigned i = 0; i < LIMIT_TCP_CONNECTIONS; i++) {
-        struct conn *c = s->conns[i];
-        if (c == NULL || !c->resume)
-            continue;
-        c->resume = false;
-        conn_advance(c);
-    }
-}
-
 /* How often to look for idle connections. */
 void tcp_limits_changed(struct server *s) {
     uint32_t every = s->limits.idle_ms / IDLE_LOOKS;
@@ -114,15 +103,14 @@ void tcp_limits_changed(struct server *s) {
 int tcp_open(struct server *s, struct err *err) {
     s->frame = malloc(SERVER_FRAME_MAX);
     s->idle_timer = loop_timer_start(s->loop, IDLE_LOOK_MAX_MS, 0, on_idle_timer, s);
-    s->resume_timer = loop_timer_start(s->loop, SERVER_RESUME_MS, 0, on_resume_timer, s);
     s->accept_timer = loop_timer_start(s->loop, SERVER_ACCEPT_PAUSE_MS, 0, on_accept_timer, s);
-    if (s->frame == NULL || s->idle_timer == NULL || s->resume_timer == NULL || s->accept_timer == NULL)
+    if (s->frame == NULL || s->idle_timer == NULL || s->accept_timer == NULL)
         return err_set(err, E_NOMEM, "no memory for TCP");
     return 0;
 }
 
 void tcp_close(struct server *s) {
-    struct loop_timer *timers[] = {s->idle_timer, s->resume_timer, s->accept_timer};
+    struct loop_timer *timers[] = {s->idle_timer, s->accept_timer};
     while (s->oldest != NULL)
         conn_close(s->oldest);
     for (size_t i = 0; i < ARRAY_SIZE(timers); i++)

@@ -7,6 +7,14 @@
 
 #include "resolver/net/socket.h"
 
+bool turn_again(struct loop *l, int64_t *until) {
+    int64_t now = clock_mono_ms();
+    if (*until == 0)
+        *until = now + PATIENCE_MS;
+    loop_turn(l, TURN_MS);
+    return now < *until;
+}
+
 struct addr address(const char *text, uint16_t port) {
     struct addr a;
     assert_int_equal(addr_parse(&a, text, 53, NULL), 0);
@@ -150,16 +158,16 @@ void send_all_of(int fd, const void *from, size_t size) {
 
 void read_exactly(struct rig *r, int fd, uint8_t *to, size_t size) {
     size_t got = 0;
-    for (unsigned turns = 0; got < size && turns < TURNS_MAX; turns++) {
+    int64_t until = 0;
+    while (got < size) {
         ssize_t n = recv(fd, to + got, size - got, MSG_DONTWAIT);
         if (n > 0)
             got += (size_t)n;
         else if (n == 0 || (errno != EAGAIN && errno != EINTR))
             fail_msg("connection ended after %zu of %zu octets", got, size);
         else
-            loop_turn(r->loop, TURN_MS);
+            assert_true(turn_again(r->loop, &until));
     }
-    assert_int_equal(got, size);
 }
 
 size_t read_frame_of(struct rig *r, int fd, uint8_t *to) {
@@ -172,14 +180,14 @@ size_t read_frame_of(struct rig *r, int fd, uint8_t *to) {
 
 void expect_end(struct rig *r, int fd) {
     uint8_t junk[4096];
-    for (unsigned turns = 0; turns < TURNS_MAX; turns++) {
+    int64_t until = 0;
+    for (;;) {
         ssize_t n = recv(fd, junk, sizeof junk, MSG_DONTWAIT);
         if (n == 0 || (n < 0 && errno == ECONNRESET))
             return;
         if (n < 0)
-            loop_turn(r->loop, TURN_MS);
+            assert_true(turn_again(r->loop, &until));
     }
-    fail_msg("connection still open");
 }
 
 void expect_quiet(struct rig *r, int fd) {

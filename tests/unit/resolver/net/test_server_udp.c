@@ -29,14 +29,11 @@ static void send_message(int fd, uint16_t id, size_t size) {
 }
 
 static size_t receive(struct rig *r, int fd, uint8_t *to, size_t cap) {
-    for (unsigned turns = 0; turns < TURNS_MAX; turns++) {
-        ssize_t n = recv(fd, to, cap, MSG_DONTWAIT);
-        if (n >= 0)
-            return (size_t)n;
-        loop_turn(r->loop, TURN_MS);
-    }
-    fail_msg("no answer");
-    return 0;
+    int64_t until = 0;
+    ssize_t n;
+    while ((n = recv(fd, to, cap, MSG_DONTWAIT)) < 0)
+        assert_true(turn_again(r->loop, &until));
+    return (size_t)n;
 }
 
 static void expect_echo(struct rig *r, int fd, uint16_t id, size_t size) {
