@@ -12,40 +12,22 @@ static uint8_t *soa_name(struct answer_soa *s, uint8_t *to, const struct name *n
     return to + own + 2;
 }
 
-static void made_up(const struct answer_zone *z, struct dns_soa *soa) {
-    const struct conf_soa *c = &z->conf->soa;
-    if (c->primary == NULL || name_from_text(&soa->primary, c->primary, NULL) < 0)
-        soa->primary = z->apex;
-    if (c->contact == NULL || name_from_text(&soa->contact, c->contact, NULL) < 0)
-        soa->contact = z->apex;
-    soa->refresh = c->refresh_s;
-    soa->retry = c->retry_s;
-    soa->expire = c->expire_s;
-    soa->minimum = c->minimum_s;
-}
-
 static bool same_soa(const struct dns_soa *a, const struct dns_soa *b) {
     return a->serial == b->serial && a->refresh == b->refresh && a->retry == b->retry && a->expire == b->expire &&
            a->minimum == b->minimum && name_equal(&a->primary, &b->primary) && name_equal(&a->contact, &b->contact);
 }
 
-/* The zone's own $SOA, else one from the configuration; the serial is always that of the commit. */
+/* Once per commit: names and numbers as they go out. */
 void answer_soa_make(struct answer_zone *z) {
     const struct view_apex *d = z->data;
     struct answer_soa *s = &z->soa;
-    bool own = d->soa.primary.size > 0;
-    uint32_t ttl = own ? d->soa_ttl : d->ttl;
-    if (s->size != 0 && ttl == s->ttl && d->serial == s->soa.serial && !own)
-        return;
     struct dns_soa soa = d->soa;
-    if (!own)
-        made_up(z, &soa);
     soa.serial = d->serial;
-    if (s->size != 0 && ttl == s->ttl && same_soa(&soa, &s->soa))
+    if (s->size != 0 && d->soa_ttl == s->ttl && same_soa(&soa, &s->soa))
         return;
     s->soa = soa;
-    s->ttl = ttl;
-    s->negative_ttl = ttl < soa.minimum ? ttl : soa.minimum;
+    s->ttl = d->soa_ttl;
+    s->negative_ttl = s->ttl < soa.minimum ? s->ttl : soa.minimum;
     s->pointers = 0;
     uint8_t *at = soa_name(s, s->rdata, &soa.primary, &z->apex);
     at = soa_name(s, at, &soa.contact, &z->apex);
@@ -72,11 +54,6 @@ void answer_put_ns(struct answer_zone *z, const struct dns_query *q, struct dns_
     const struct view_apex *d = z->data;
     for (unsigned i = 0; i < d->ns_count && i < ARRAY_SIZE(d->ns); i++)
         dns_writer_ns(w, SECTION_ANSWER, &q->qname, d->ns_ttl, &d->ns[i]);
-    for (size_t i = 0; d->ns_count == 0 && i < z->conf->ns.count; i++) {
-        struct name host;
-        if (name_from_text(&host, z->conf->ns.at[i], NULL) == 0)
-            dns_writer_ns(w, SECTION_ANSWER, &q->qname, d->ttl, &host);
-    }
 }
 
 void answer_put_hinfo(struct answer_zone *z, const struct dns_query *q, struct dns_writer *w) {
@@ -134,9 +111,25 @@ static void add_txt(struct answer *s, struct rrset *r, const struct value *v, st
     r->count++;
 }
 
+/* rbldnsd writes names with brackets as they are; everything else that a zone file minds is escaped as here. */
+static struct bytes plain_brackets(struct bytes text, char to[NAME_TEXT_MAX]) {
+    size_t size = 0;
+    if (memchr(text.at, '(', text.size) == NULL && memchr(text.at, ')', text.size) == NULL)
+        return text;
+    for (size_t i = 0; i < text.size && size < NAME_TEXT_MAX; i++) {
+        bool bracket = i + 1 < text.size && (text.at[i + 1] == '(' || text.at[i + 1] == ')');
+        if (text.at[i] != '\\' || !bracket)
+            to[size++] = (char)text.at[i];
+        else
+            to[size++] = (char)text.at[++i];
+    }
+    return (struct bytes){(const uint8_t *)to, size};
+}
+
 static int collect(struct answer *s, struct answer_zone *z, bool want_a, bool want_txt, struct rrset *a,
                    struct rrset *txt) {
     struct value v;
+    char listed[NAME_TEXT_MAX];
     for (unsigned f = 0; f < s->founds; f++) {
         const struct answer_hits *found = &s->found[f];
         for (unsigned i = 0; i < found->count; i++) {
@@ -147,7 +140,8 @@ static int collect(struct answer *s, struct answer_zone *z, bool want_a, bool wa
             if (want_a)
                 add_a(s, a, &v, hit->ttl);
             if (want_txt)
-                add_txt(s, txt, &v, found->asked.at != NULL ? found->asked : hit->listed, hit->ttl);
+                add_txt(s, txt, &v, found->asked.at != NULL ? found->asked : plain_brackets(hit->listed, listed),
+                        hit->ttl);
         }
     }
     return 0;

@@ -20,6 +20,7 @@ import os
 import random
 import shutil
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -49,7 +50,7 @@ CLASSICS = {
                ("1.2.3.4-3", "1.2.3.4"), ("1-2", "2.9.9.9"), ("1.2.3.4/032", "1.2.3.4"), ("1.2.3.4/ 32", "1.2.3.4"), ("1.2.3.4 - 1.2.3.9", "1.2.3.4"), ("1.2.3.4 :127.0.0.9", "1.2.3.4"),
                ("!!1.2.3.4", "1.2.3.4"), ("1.2.3.4::x", "1.2.3.4"), ("1.2.3.4:5::x", "1.2.3.4"), ("1.2.3.4 :5 # x", "1.2.3.4"), ("1.2.3.4;5", "1.2.3.4"), ("1.2.3.4,5", "1.2.3.4")],
     "ip4trie": [("0/0", "9.9.9.9"), ("!0/0", "9.9.9.9"), ("1.2.3.4-5", "1.2.3.4"), ("1", "1.0.0.0"), ("1/8", "1.2.3.4"), ("1.2.3/25", "1.2.3.4"), ("1.2.3.128/25", "1.2.3.128"), ("0.0.0.0/00", "9.9.9.9")],
-    "dnset": [("!.x.test", "a.x.test"), ("*.*.test", "a.*.test"), ("*", "*"), ("*x.test", "*x.test"), ("..test", "test"), (".\\.test", "\\.test"), ("a:2:x.test", "a:2:x.test"),
+    "dnset": [("(a)\\(b;\\064.test see ?$", "\\(a\\)\\(b\\;\\@.test"), ("!.x.test", "a.x.test"), ("*.*.test", "a.*.test"), ("*", "*"), ("*x.test", "*x.test"), ("..test", "test"), (".\\.test", "\\.test"), ("a:2:x.test", "a:2:x.test"),
               ("x.test:5:y", "x.test:5:y"), ("x.test #y", "x.test"), ("x.test#y", "x.test"), ("x.test\t:5", "X.TEST"), ("\\120.test", "x.test"), ("x.test.\t \ttext $", "x.test")],
 }
 
@@ -189,8 +190,9 @@ class Maker:
         if self.chance(0.1):
             text += "."
         if self.chance(0.05):
-            odd = self.pick("a\\.b", "\\065x", "\\9", "\\256", "a\\", "x\\@$;", "\"q", "a#b", "a:b", "*", "a.*", "a" * 63, "a" * 64, "\xe9".encode().decode("latin1"))
+            odd = self.pick("a\\.b", "\\065x", "\\9", "\\256", "a\\", "x\\@$;", "\"q", "(a)\\(b", "a#b", "a:b", "*", "a.*", "a" * 63, "a" * 64, "\\233", "\xe9".encode().decode("latin1"))
             text = odd + "." + text
+            self.names.add(text)
         return text
 
     def entry_name(self):
@@ -494,8 +496,8 @@ def run_round(seed, program, folder, keep):
 def good_name(text):
     try:
         dns.name.from_text(text)
-        return " " not in text
-    except dns.exception.DNSException:
+        return " " not in text and text.isascii()
+    except (dns.exception.DNSException, ValueError, struct.error):  # struct.error: dnspython on "\\256"
         return False
 
 
