@@ -213,8 +213,10 @@ int ask_start(struct prober *p, const struct ask_plan *plan, ask_done done, void
 }
 
 void ask_close_all(struct prober *p) {
-    while (p->asks != NULL)
-        ask_free(p->asks);
+    for (struct ask *a = p->asks, *next; a != NULL; a = next) {
+        next = a->next;
+        ask_free(a);
+    }
     memset(p->wait_head, 0, sizeof(p->wait_head));
     memset(p->wait_tail, 0, sizeof(p->wait_tail));
 }

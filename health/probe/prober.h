@@ -24,7 +24,7 @@ enum { PROBER_JUDGE_MS = 1000 };
 typedef void (*prober_judged)(void *ctx);
 
 /* conf and board stay the caller's and outlive the prober. */
-int prober_open(struct prober **p, struct loop *l, const struct conf *conf, struct board *board, prober_judged judged,
+int prober_open(struct prober **out, struct loop *l, const struct conf *conf, struct board *board, prober_judged judged,
                 void *ctx, struct err *err) MUST_USE;
 void prober_close(struct prober *p);
 

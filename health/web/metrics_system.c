@@ -42,20 +42,29 @@ static uint64_t count_fds(uint64_t pid) {
     return n;
 }
 
+/* The number that is the `index`th word of `text`, 0 when there is none. */
+static uint64_t word_at(const char *text, unsigned index) {
+    for (text += strspn(text, " "); index > 0 && *text != '\0'; index--) {
+        text += strcspn(text, " ");
+        text += strspn(text, " ");
+    }
+    return strtoull(text, NULL, 10);
+}
+
 static bool read_process(struct process *p, uint64_t pid) {
+    static const char files[] = "Max open files";
     char text[PROC_TEXT];
-    unsigned long long faults, resident, limit;
     if (pid == 0 || !read_proc(pid, "stat", text))
         return false;
-    const char *fields = strrchr(text, ')'); /* state ppid pgrp session tty tpgid flags minflt cminflt majflt */
-    if (fields == NULL || sscanf(fields, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %llu", &faults) != 1)
+    const char *fields = strrchr(text, ')');
+    if (fields == NULL)
         return false;
-    p->major_faults = faults;
-    if (read_proc(pid, "statm", text) && sscanf(text, "%*u %llu", &resident) == 1)
-        p->resident_bytes = resident * (uint64_t)sysconf(_SC_PAGESIZE);
-    const char *line = read_proc(pid, "limits", text) ? strstr(text, "Max open files") : NULL;
-    if (line != NULL && sscanf(line, "Max open files %llu", &limit) == 1)
-        p->fds_max = limit;
+    p->major_faults = word_at(fields + 1, 9); /* state ppid pgrp session tty tpgid flags minflt cminflt majflt */
+    if (read_proc(pid, "statm", text))
+        p->resident_bytes = word_at(text, 1) * (uint64_t)sysconf(_SC_PAGESIZE);
+    const char *line = read_proc(pid, "limits", text) ? strstr(text, files) : NULL;
+    if (line != NULL)
+        p->fds_max = word_at(line + sizeof(files) - 1, 0);
     p->fds = count_fds(pid);
     return true;
 }
@@ -87,14 +96,14 @@ static void put_pressure(struct metrics *m) {
         if (!read_proc(0, path, text))
             continue;
         for (size_t k = 0; k < 2; k++) {
-            double percent;
             const char *line = strstr(text, kinds[k]);
-            if (line == NULL || sscanf(line + strlen(kinds[k]), " avg10=%lf", &percent) != 1)
+            const char *percent = line != NULL ? strstr(line, "avg10=") : NULL;
+            if (percent == NULL)
                 continue;
             metric_begin(m);
             metric_label(m, "resource", resources[r]);
             metric_label(m, "kind", kinds[k]);
-            metric_value(m, percent / 100);
+            metric_value(m, strtod(percent + 6, NULL) / 100);
         }
     }
 }

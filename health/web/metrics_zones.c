@@ -70,7 +70,7 @@ static void put_age(struct metrics *m) {
     for (size_t i = 0; i < rbl->zone_count; i++) {
         int64_t checked = slot_of(m, i, &slot) ? (int64_t)board_get(&slot->last_check_wall_s) : 0;
         if (checked > 0)
-            metric_one(m, "zone", rbl->zones[i].name, (double)(m->wall_ms / 1000 - checked));
+            metric_one(m, "zone", rbl->zones[i].name, (double)m->wall_ms / 1000 - (double)checked);
     }
 }
 

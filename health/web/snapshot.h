@@ -51,7 +51,7 @@ struct snapshot {
 };
 
 /* A snapshot with one reference, or NULL when memory is out. `sequence` counts them. */
-struct snapshot *snapshot_make(const struct snapshot_source *s, uint64_t sequence, int64_t mono_ms, int64_t wall_ms);
+struct snapshot *snapshot_make(const struct snapshot_source *from, uint64_t sequence, int64_t mono_ms, int64_t wall_ms);
 void snapshot_ref(struct snapshot *s);
 void snapshot_unref(struct snapshot *s); /* NULL is allowed */
 

@@ -13,7 +13,7 @@
 struct web;
 
 /* Opens all of conf.health.listen; conf and board outlive it. */
-int web_open(struct web **w, const struct conf *conf, const struct board *board, struct err *err) MUST_USE;
+int web_open(struct web **out, const struct conf *conf, const struct board *board, struct err *err) MUST_USE;
 /* Hands a snapshot to all doors; takes over the caller's reference. From the prober's thread. */
 void web_publish(struct web *w, struct snapshot *s);
 /* Whether somebody asked for a run of all probes since the last call. */

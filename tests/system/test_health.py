@@ -135,9 +135,8 @@ def test_a_run_now(node):
     url = "http://%s:%d/health/run" % (node.host, node.health_port)
     for wrong in ("Bearer " + TOKEN[:-1], "Bearer " + TOKEN + "x", "Bearer ", "Basic " + TOKEN, TOKEN):
         assert requests.post(url, headers={"Authorization": wrong}, timeout=5).status_code == 401
-    before = sum(node.upstream.count(q) for _, _, q in list(node.upstream.seen)[-1:])
     codes = sorted(requests.post(url, headers=auth, timeout=5).status_code for _ in range(5))
-    assert codes == [202, 429, 429, 429, 429] and before >= 0
+    assert codes == [202, 429, 429, 429, 429]
     r = requests.post(url, headers=auth, timeout=5)
     assert r.status_code == 429 and 1 <= int(r.headers["Retry-After"]) <= 5
     time.sleep(5.1)
