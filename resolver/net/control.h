@@ -18,7 +18,7 @@ typedef void (*control_handler)(void *ctx, struct control_call *call, const char
 /* A socket that a dead daemon left is replaced; E_EXISTS when somebody listens there, or it is no socket. At most
  * LIMIT_CONTROL_CLIENTS callers (beyond: the one quiet for longest is closed), lines of at most LIMIT_CONTROL_LINE,
  * one request of a caller at a time. */
-int control_open(struct control **c, struct loop *l, const char *path, control_handler handler, void *ctx,
+int control_open(struct control **out, struct loop *l, const char *path, control_handler handler, void *ctx,
                  struct err *err) MUST_USE;
 /* One line, newline added; works also when the caller or the control socket has gone. From inside the handler or
  * later, on the loop's thread; the handler is never called from here. */

@@ -15,7 +15,7 @@ struct loop;
 struct loop_timer;
 struct loop_watch;
 
-int loop_open(struct loop **l, struct err *err) MUST_USE;
+int loop_open(struct loop **out, struct err *err) MUST_USE;
 /* Runs until loop_stop. */
 int loop_run(struct loop *l) MUST_USE;
 /* One turn, waiting at most `ms` (tests). */

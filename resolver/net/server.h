@@ -44,7 +44,7 @@ struct server_sockets {
 
 /* E_UNSUPPORTED for a socket with `tls`. What waits on the sockets from before is served as well. */
 
-int server_open(struct server **s, struct loop *l, const struct server_sockets *sockets, server_handler handler,
+int server_open(struct server **out, struct loop *l, const struct server_sockets *sockets, server_handler handler,
                 server_batch batch, void *ctx, struct board_worker *stats /* may be NULL */, struct err *err) MUST_USE;
 /* A late answer, copied; at most one for each message. Size 0: there will be none (a TCP client may then ask on).
  * Calls no handler. May be called from inside a handler. */
