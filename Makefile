@@ -179,6 +179,7 @@ BENCHES := tests/bench/serve.py tests/bench/start.py
 BENCH_BINS := $(patsubst %.c,$(O)/%,$(sort $(wildcard tests/bench/*.c)))
 $(O)/tests/bench/%: $(O)/tests/bench/%.o $(call archives,$(filter-out health/command,$(ROOMS)))
 	$(link) $(LIBS_ALL)
+$(O)/tests/bench/bench_answer: $(patsubst %.c,$(O)/%.o,$(wildcard rbl/answer*.c))
 .SECONDARY: $(addsuffix .o,$(BENCH_BINS))
 bench-build: $(BENCH_BINS)
 bench: all system-build bench-build

@@ -13,7 +13,8 @@ enum { BLOCK = 1 << 20 };
 struct lines {
     struct load *l;
     load_line line;
-    char *buf;     /* BLOCK + 1: room for a closing NUL */
+    char *buf; /* cap + 1: room for a closing NUL */
+    size_t cap;
     size_t size;   /* bytes in buf */
     bool skipping; /* inside a line that is too long */
 };
@@ -67,16 +68,17 @@ static int give_last(struct lines *r) {
     return rc;
 }
 
-static int lines_open(struct lines *r, struct load *l, load_line line) {
-    *r = (struct lines){.l = l, .line = line, .buf = malloc(BLOCK + 1)};
+static int lines_open(struct lines *r, struct load *l, load_line line, size_t size) {
+    size_t cap = size < BLOCK ? size + 1 : BLOCK;
+    *r = (struct lines){.l = l, .line = line, .buf = malloc(cap + 1), .cap = cap};
     return r->buf != NULL ? 0 : err_set(l->err, E_NOMEM, "%s: no memory to read it", l->file);
 }
 
 int load_lines_text(struct load *l, const char *text, size_t size, load_line line) {
     struct lines r;
-    int rc = lines_open(&r, l, line);
+    int rc = lines_open(&r, l, line, size);
     while (rc == 0 && size > 0) {
-        size_t part = BLOCK - r.size < size ? BLOCK - r.size : size;
+        size_t part = r.cap - r.size < size ? r.cap - r.size : size;
         memcpy(r.buf + r.size, text, part);
         r.size += part;
         text += part;
@@ -92,7 +94,7 @@ int load_lines_text(struct load *l, const char *text, size_t size, load_line lin
 
 static int read_plain(struct lines *r, int fd) {
     for (;;) {
-        ssize_t n = read(fd, r->buf + r->size, BLOCK - r->size);
+        ssize_t n = read(fd, r->buf + r->size, r->cap - r->size);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -118,7 +120,7 @@ static int read_gzip(struct lines *r, int fd) {
     }
     gzbuffer(gz, 1 << 17);
     int n;
-    while (rc == 0 && (n = gzread(gz, r->buf + r->size, (unsigned)(BLOCK - r->size))) > 0) {
+    while (rc == 0 && (n = gzread(gz, r->buf + r->size, (unsigned)(r->cap - r->size))) > 0) {
         r->size += (size_t)n;
         l->report->bytes += (uint64_t)n;
         rc = give_all(r);
@@ -160,7 +162,7 @@ int load_lines_file(struct load *l, const char *path, load_line line) {
     if (rc == 0 && !S_ISREG(st.st_mode))
         rc = err_set(l->err, E_INVALID, "%s: not a regular file", path);
     if (rc == 0)
-        rc = lines_open(&r, l, line);
+        rc = lines_open(&r, l, line, BLOCK);
     if (rc == 0)
         rc = read_any(&r, fd);
     if (rc == 0)
