@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "resolver/base/clock.h"
+#include "resolver/base/log.h"
 #include "resolver/store/impl.h"
 
 /* BAD_RSLOT: another handle of this process on the same environment was closed and took this one's reader slot with
@@ -164,6 +165,16 @@ static int write_once(struct store *s, store_body body, void *ctx, struct err *e
     return 0;
 }
 
+/* A map is room to grow, not room that is short: it is kept at least half as large again as what is used, so that
+ * MAP_FULL is rare and a map near its limit means that it could not grow. */
+static void keep_room(struct store *s) {
+    MDB_envinfo info;
+    struct err err;
+    if (mdb_env_info(s->env, &info) == 0 &&
+        ((uint64_t)info.me_last_pgno + 1) * s->page_bytes > info.me_mapsize / 3 * 2 && store_grow(s, &err) < 0)
+        LOG(LEVEL_WARN, "the map does not grow", KS("path", s->path), KS("why", err.text));
+}
+
 int store_write(struct store *s, store_body body, void *ctx, struct err *err) {
     int rc = store_usable(s, err);
     if (rc < 0)
@@ -173,6 +184,8 @@ int store_write(struct store *s, store_body body, void *ctx, struct err *err) {
                        s->writer ? "a transaction is open on this handle" : "opened for reading");
     for (unsigned i = 0; i < STORE_MAP_DOUBLINGS; i++) {
         rc = write_once(s, body, ctx, err);
+        if (rc == 0)
+            keep_room(s);
         if (rc <= 0)
             return rc;
         rc = store_grow(s, err);
