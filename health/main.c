@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "health/probe/prober.h"
 #include "health/web/web.h"
@@ -13,10 +14,10 @@
 #include "resolver/base/process.h"
 
 enum {
-    PUBLISH_MS = 1000,         /* a snapshot at least this often, ... */
-    PUBLISH_SHARE = 100,       /* ... or as often as keeps rendering to a hundredth of the time */
-    PUBLISH_CHANGED_MS = 50,   /* after a transition, ... */
-    PUBLISH_CHANGED_SHARE = 10 /* ... or to a tenth of the time */
+    PUBLISH_MS = 1000,       /* a snapshot at least this often, ... */
+    PUBLISH_SHARE = 100,     /* ... or as keeps rendering to a hundredth of a core, but each local interval at least */
+    PUBLISH_CHANGED_MS = 50, /* after a transition, ... */
+    PUBLISH_CHANGED_SHARE = 10 /* ... or as keeps it to a tenth */
 };
 
 struct health {
@@ -27,7 +28,7 @@ struct health {
     struct web *web;
     struct snapshot_source source;
     uint64_t sequence, revision, logged;
-    int64_t published_ms, cost_ms;
+    int64_t published_ms, cost_us; /* CPU time of the last rendering */
 };
 
 static void on_stop(void *ctx, int signum) {
@@ -44,7 +45,15 @@ static void log_transitions(const struct health *h) {
                 KS("from", verdict_state_name(e->from)), KS("to", verdict_state_name(e->to)), KS("cause", e->cause));
 }
 
+/* CPU time, not time on the wall: on a busy machine rendering takes long, and costs no more for that. */
+static int64_t cpu_us(void) {
+    struct timespec t = {0};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
 static void publish(struct health *h, int64_t now) {
+    int64_t began_us = cpu_us();
     struct snapshot *s = snapshot_make(&h->source, h->sequence + 1, now, clock_wall_ms());
     if (s == NULL) {
         LOG(LEVEL_ERROR, "no memory to render the verdicts");
@@ -55,20 +64,26 @@ static void publish(struct health *h, int64_t now) {
     h->revision = h->source.book->revision;
     board_set(&h->board->process[ROLE_HEALTH].ready, s->ready);
     web_publish(h->web, s);
-    h->cost_ms = clock_mono_ms() - now;
+    h->cost_us = cpu_us() - began_us;
+}
+
+static int64_t publish_pause_ms(const struct health *h, bool changed) {
+    int64_t most = h->conf->health.interval.local_ms;
+    int64_t least = changed ? PUBLISH_CHANGED_MS : most < PUBLISH_MS ? most : PUBLISH_MS;
+    int64_t pause = h->cost_us * (changed ? PUBLISH_CHANGED_SHARE : PUBLISH_SHARE) / 1000;
+    pause = pause < most ? pause : most;
+    return pause > least ? pause : least;
 }
 
 static void on_judged(void *ctx) {
     struct health *h = ctx;
-    int64_t now = clock_mono_ms(), every = h->cost_ms * PUBLISH_SHARE;
+    int64_t now = clock_mono_ms();
     if (h->prober == NULL || h->web == NULL)
         return;
     if (web_run_wanted(h->web))
         prober_run_now(h->prober);
-    int64_t pause = h->cost_ms * PUBLISH_CHANGED_SHARE;
-    pause = pause > PUBLISH_CHANGED_MS ? pause : PUBLISH_CHANGED_MS;
-    bool changed = h->source.book->revision != h->revision && now - h->published_ms >= pause;
-    if (changed || now - h->published_ms >= (every > PUBLISH_MS ? every : PUBLISH_MS))
+    bool changed = h->source.book->revision != h->revision;
+    if (now - h->published_ms >= publish_pause_ms(h, changed))
         publish(h, now);
     log_transitions(h);
     h->logged = h->source.book->scopes.total;
