@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Differential fuzz of data files against Debian's rbldnsd.
 
-  rbldnsd_diff.py [--seconds 60] [--seed N] [--answer-file PROGRAM] [--keep]
+  rbldnsd_diff.py [--seconds 60] [--seed N | --from-seed N] [--answer-file PROGRAM] [--keep]
 
 Each round makes a zone of one to three datasets with all the syntax that rbldnsd knows and much that it does not, gives
 it to rbldnsd and to answer_file (load, keep, view and answer in one process), asks both the same questions and compares
@@ -505,13 +505,14 @@ def main():
     p = argparse.ArgumentParser()
     p.add_argument("--seconds", type=float, default=60)
     p.add_argument("--seed", type=int, help="this round alone")
-    p.add_argument("--answer-file", default=os.path.join(ROOT, "build", "tests", "system", "answer_file"))
+    p.add_argument("--from-seed", type=int, help="rounds N, N+1, ... instead of random ones")
+    p.add_argument("--answer-file", default=os.path.join(os.environ.get("CANDOR_BUILD", os.path.join(ROOT, "build")), "tests", "system", "answer_file"))
     p.add_argument("--keep", action="store_true", help="leave the files of a round that differs")
     p.add_argument("--most", type=int, default=1, help="stop after so many rounds that differ")
     o = p.parse_args()
     end, rounds, compared, bad = time.monotonic() + o.seconds, 0, 0, 0
     while time.monotonic() < end and bad < o.most:
-        seed = o.seed if o.seed is not None else random.SystemRandom().getrandbits(48)
+        seed = o.seed if o.seed is not None else random.SystemRandom().getrandbits(48) if o.from_seed is None else o.from_seed + rounds
         folder = tempfile.mkdtemp(prefix="rbldnsd_diff.")
         try:
             n, found = run_round(seed, o.answer_file, folder, o.keep)
