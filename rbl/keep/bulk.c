@@ -192,7 +192,7 @@ int bulk_replace(struct work *w, uint64_t *bytes, struct err *err) {
     char generation[32];
     snprintf(generation, sizeof generation, "g%llu", (unsigned long long)keep_generation_next(w->k->dir));
     int rc = make(w, generation, err);
-    store_read_end(w->t);
+    work_end_reading(w);
     if (rc == 0)
         rc = keep_current_write(w->k->dir, generation, err);
     if (rc < 0) {

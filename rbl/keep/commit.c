@@ -105,7 +105,7 @@ int commit_live(struct work *w, uint64_t *bytes, struct err *err) {
     if (rc < 0)
         return rc;
     commit_meta(&w->diff.writes, w->next);
-    store_read_end(w->t);
+    work_end_reading(w);
     rc = write_all(w->k, &w->diff.writes, err);
     if (rc == 0)
         *bytes = store_last_commit_bytes(w->k->store);

@@ -31,6 +31,7 @@ struct keep {
     char generation[32];
     char old[32]; /* to be removed; "": none */
     int64_t old_since_ms;
+    uint32_t old_hint; /* the source's serial that was complained about */
     struct meta *meta;
 };
 

@@ -14,9 +14,11 @@ static uint32_t choose_serial(const struct work *w) {
     uint32_t now = w->k->meta->serial;
     if (hint != 0 && serial_newer(hint, now))
         return hint;
-    if (hint != 0 && hint != now)
+    if (hint != 0 && hint != now && hint != w->k->old_hint) {
+        w->k->old_hint = hint; /* said once */
         LOG(LEVEL_WARN, "the source's serial is older than the zone's, counting on from the zone's",
             KS("zone", w->k->zone->name), KU("source_serial", hint), KU("serial", now));
+    }
     next = now + 1;
     return next != 0 ? next : 1;
 }
@@ -124,15 +126,24 @@ static void fill_result(const struct work *w, struct keep_result *r) {
 
 /* The entries stay. Times that readers go by are written without a new serial; the rest is remembered only. */
 static int settle_unchanged(struct work *w, struct err *err) {
-    struct meta *m = w->k->meta;
-    bool write = m->expires_wall_s != w->next->expires_wall_s || m->timestamp_wall_s != w->next->timestamp_wall_s;
+    struct meta *m = w->k->meta, *n = w->next;
     if (w->c->dry_run)
         return 0;
-    m->bad_lines = w->next->bad_lines;
-    m->expires_wall_s = w->next->expires_wall_s;
-    m->timestamp_wall_s = w->next->timestamp_wall_s;
-    store_read_end(w->t);
-    return write ? commit_quiet(w->k, m, err) : 0;
+    if (m->expires_wall_s != n->expires_wall_s || m->timestamp_wall_s != n->timestamp_wall_s) {
+        n->serial = m->serial;
+        n->commits = m->commits;
+        n->changed_wall_s = m->changed_wall_s;
+        n->digest = m->digest;
+        n->journal_bytes = m->journal_bytes;
+        work_end_reading(w);
+        int rc = commit_quiet(w->k, n, err);
+        if (rc < 0)
+            return rc;
+    }
+    m->bad_lines = n->bad_lines;
+    m->expires_wall_s = n->expires_wall_s;
+    m->timestamp_wall_s = n->timestamp_wall_s;
+    return 0;
 }
 
 static int write_it(struct work *w, struct keep_result *r, struct err *err) {
@@ -187,7 +198,7 @@ int keep_replace(struct keep *k, const struct data *d, const struct keep_commit 
     if (w.next == NULL)
         return err_set(err, E_NOMEM, "no memory for meta");
     rc = replace(&w, r, err);
-    store_read_end(w.t);
+    work_end_reading(&w);
     for (unsigned kind = 0; kind < FEED_KINDS; kind++)
         feed_close(&w.feed[kind]);
     diff_close(&w.diff);

@@ -16,6 +16,12 @@ struct work {
     struct journal_header header;
 };
 
+/* Nothing stored is looked at any more: a write may begin. */
+static inline void work_end_reading(struct work *w) {
+    store_read_end(w->t);
+    w->t = NULL;
+}
+
 /* --- guard.c: E_REFUSED with the numbers, or 0 --- */
 int guard_check(struct work *w, struct err *err) MUST_USE;
 

@@ -22,6 +22,7 @@ static char state_dir[64];
 
 static UNUSED int make_state(void **state) {
     (void)state;
+    log_open("test", LEVEL_ERROR, LOG_FORMAT_LOGFMT, LOG_TARGET_STDERR);
     strcpy(state_dir, "/tmp/test_keep.XXXXXX");
     return mkdtemp(state_dir) == NULL;
 }
@@ -103,7 +104,7 @@ static UNUSED void add(struct data *d, unsigned dataset, const char *entry, uint
         assert_int_equal(data_add6(d, dataset, addr, slash != NULL ? (unsigned)atoi(slash + 1) : 128, value), 0);
     } else {
         bool wildcard = strncmp(text, "*.", 2) == 0;
-        assert_int_equal(name_from_text(&n, text + 2 * wildcard, NULL), 0);
+        assert_int_equal(name_from_text(&n, wildcard && text[2] == '\0' ? "." : text + 2 * wildcard, NULL), 0);
         assert_int_equal(data_add_name(d, dataset, &n, wildcard, value), 0);
     }
 }

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -159,6 +160,7 @@ static void a_reader_elsewhere_follows_the_map(void **state) {
     assert_int_equal(pipe(go) | pipe(back), 0);
     pid_t pid = fork();
     if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         struct store *r = open_at(path, false, 0);
         uint64_t before = count_rows(r);
         if (write(back[1], "r", 1) != 1 || read(go[0], &c, 1) != 1)
@@ -298,6 +300,7 @@ static void stat_names_the_oldest_reader(void **state) {
     assert_int_equal(pipe(back), 0);
     pid_t pid = fork();
     if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         struct store_txn *t;
         struct store *r = open_at(path, false, 0);
         if (store_read_begin(r, &t, NULL) != 0 || write(back[1], "r", 1) != 1)
