@@ -2,6 +2,7 @@
 
 At base ticks (local 5 s, upstream 15 s, zones 30 s) the limits are those of the catalogue; CANDOR_TICKS divides ticks and limits
 alike (default 5: a fifth)."""
+# time bound: 1200 s
 import json
 import os
 import subprocess

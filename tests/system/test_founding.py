@@ -1,6 +1,7 @@
 """The founding story. A mail cluster's caching name server hung; all that watched it said fine, and the one report that
 knew better had to look up a name in the server that had hung. Here: everything to port 53 falls into a black hole, the resolver is
 stopped, the page says so within ten seconds, and nothing on the node tried to resolve a name to find that out."""
+# time bound: 300 s
 import json
 import time
 

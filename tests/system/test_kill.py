@@ -1,5 +1,6 @@
 """kill -9 of any process at any moment, during imports: every acknowledged change is there afterwards, nothing is half-applied,
 service is back within a second. CANDOR_KILLS says how often (default 200)."""
+# time bound: 900 s
 import os
 import signal
 import threading
