@@ -82,8 +82,8 @@ int load_lines_text(struct load *l, const char *text, size_t size, load_line lin
 /* load.c: counts and notes a line that is skipped. */
 void load_note(struct load *l, const char *what, const char *text);
 
-/* ip4.c: 1 to 4 octets; the number of bits they make (8..32), -1: not octets. *s moves behind them. */
-int load_octets(const char **s, uint32_t *addr);
+/* ip4.c: 1 to 4 octets; the number of bits they make (8..32), -1: not octets. *text moves behind them. */
+int load_octets(const char **text, uint32_t *addr);
 
 /* name.c: a domain name of `size` bytes as rbldnsd writes it; false: none. */
 bool load_name(struct name *n, const char *text, size_t size);
