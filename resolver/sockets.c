@@ -1,26 +1,39 @@
 /* Opened by the parent, shared by SO_REUSEPORT, handed to the workers by fork. */
 #include "resolver/sockets.h"
 
+#include <poll.h>
 #include <unistd.h>
 
 #include "resolver/base/log.h"
 #include "resolver/net/socket.h"
 
+/* A port may be held for a moment by some program's outgoing query, or by a predecessor that is being ended. */
+enum { BIND_TRIES = 20, BIND_PAUSE_MS = 50 };
 enum { RCVBUF_SMALL = 1 << 20 }; /* below this a burst of some ten thousand queries is lost */
+
+static int bind_patiently(const struct addr *a, bool udp, int *rcvbuf, struct err *err) {
+    int fd = E_SYSTEM;
+    for (unsigned i = 0; i < BIND_TRIES && fd == E_SYSTEM; i++) {
+        if (i > 0)
+            poll(NULL, 0, BIND_PAUSE_MS);
+        fd = udp ? socket_udp(a, true, rcvbuf, err) : socket_tcp(a, true, err);
+    }
+    return fd;
+}
 
 static int listen_open(struct server_sockets *s, const struct addr *a, bool first, struct err *err) {
     char text[ADDR_TEXT_MAX];
     int rcvbuf = 0;
     size_t at = s->count;
     s->at[at].tcp = -1;
-    s->at[at].udp = socket_udp(a, true, &rcvbuf, err);
+    s->at[at].udp = bind_patiently(a, true, &rcvbuf, err);
     if (s->at[at].udp < 0)
         return s->at[at].udp;
     s->count++;
     if (first && rcvbuf < RCVBUF_SMALL)
         LOG(LEVEL_WARN, "small receive buffer: bursts will be lost (net.core.rmem_max)",
             KS("listen", addr_text(a, text)), KI("octets", rcvbuf));
-    s->at[at].tcp = socket_tcp(a, true, err);
+    s->at[at].tcp = bind_patiently(a, false, NULL, err);
     return s->at[at].tcp < 0 ? s->at[at].tcp : 0;
 }
 

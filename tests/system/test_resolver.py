@@ -409,6 +409,26 @@ def test_a_second_resolver_of_the_node_refuses_to_start(node):
     assert every_worker(node, WORKERS)
 
 
+def test_a_port_that_is_taken_for_a_moment(tmp_path, upstream):
+    n = Node(tmp_path / "node", {"resolver": {"workers": 1, "forward": [{"zone": ".", "to": [upstream.address]}]}},
+             program="resolver")
+    with contextlib.closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as s:
+        s.bind((n.host, n.dns_port))
+        n.start()
+        time.sleep(0.2)
+        assert n.alive()
+    try:
+        until("it answers", lambda: every_worker(n, 1), 10)
+        assert n.stop() == 0
+        with contextlib.closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as s:
+            s.bind((n.host, n.dns_port))
+            n.start()
+            assert n.process.wait(10) == 1
+            assert n.dns in n.log() and "in use" in n.log()
+    finally:
+        n.stop()
+
+
 def test_who_may_ask(tmp_path, upstream):
     with resolver(tmp_path, upstream, allow=["127.0.0.1/32"]) as n:
         assert ask(n, "www.example.com.").answer
