@@ -81,15 +81,20 @@ class Fakes:
         os.makedirs(self.run)
         shutil.copy(os.path.join(BUILD, "candor"), self.bin)
         for name in NAMES:
-            path = os.path.join(self.bin, "candor-" + name)
-            with open(path, "w") as f:
-                f.write("#!%s\nimport sys\nsys.path.insert(0, %r)\nfrom lib import fakes\nfakes.daemon(%r, %r)\n" %
-                        (sys.executable, os.path.dirname(os.path.dirname(os.path.abspath(__file__))), name, self.run))
-            os.chmod(path, 0o755)
+            self.script(name)
         self.config = os.path.join(self.folder, "candor.yaml")
         with open(self.config, "w") as f:
             json.dump({"node": {"name": "fakes", "state": "state", "run": "run"}, "health": {"heal": heal or {}}}, f)
         self.log_path = os.path.join(self.folder, "log")
+
+    def script(self, name, text=None):
+        """Puts a program in the daemon's place; without text the fake."""
+        path = os.path.join(self.bin, "candor-" + name)
+        with open(path + ".new", "w") as f:
+            f.write(text or "#!%s\nimport sys\nsys.path.insert(0, %r)\nfrom lib import fakes\nfakes.daemon(%r, %r)\n" %
+                    (sys.executable, os.path.dirname(os.path.dirname(os.path.abspath(__file__))), name, self.run))
+        os.chmod(path + ".new", 0o755)
+        os.rename(path + ".new", path)
 
     def argv(self, *args):
         return self.prefix + [os.path.join(self.bin, "candor"), *args, "-c", self.config]
