@@ -10,7 +10,7 @@
 
 #include "rbl/load/load.h"
 
-enum { LOAD_SUBSTS = 11, LOAD_BASE = 10, LOAD_NS = 8 };
+enum { LOAD_SUBSTS = 11, LOAD_BASE = 10 };
 
 /* What one line lists. */
 struct load_entry {

@@ -1,8 +1,10 @@
 /* Reading rbldnsd data files (dnsbl.md, "Datasets"): text in, struct data out.
  *
- * What is read is read exactly as rbldnsd reads it. One bad line is counted, named and skipped; a file that cannot be
- * opened, whose size or time changes while it is read, or that holds a directive that this version does not know, is an
- * error for the whole zone and the caller keeps the old generation. Never blocks on anything but the files. */
+ * What is read is read exactly as rbldnsd reads it, gzip included. One bad line is counted, named and skipped. For the
+ * whole zone it is an error, and the caller keeps the old generation, when a file cannot be opened or is no regular
+ * file (E_NOTFOUND, E_DENIED, E_INVALID), when its size or time changes while it is read (E_AGAIN), when its $TIMESTAMP
+ * lies in the future (E_REFUSED), when its gzip data is broken (E_CORRUPT), or when it wants what this version lacks:
+ * $DATASET, another dataset type (E_UNSUPPORTED). Never blocks on anything but the files. */
 #ifndef CANDOR_RBL_LOAD_H
 #define CANDOR_RBL_LOAD_H
 

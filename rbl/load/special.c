@@ -96,6 +96,8 @@ static void add_ns(struct load *l, const struct name *n) {
             return;
     if (d->ns_count < ARRAY_SIZE(d->ns))
         d->ns[d->ns_count++] = *n;
+    else
+        load_note(l, "too many name servers", "$NS");
 }
 
 /* The first line with a name server counts; "-name" is one that is switched off. */
