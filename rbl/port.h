@@ -10,7 +10,7 @@
 
 struct port;
 
-int port_open(struct port **p, struct loop *l, const struct conf *conf, const struct board *board,
+int port_open(struct port **out, struct loop *l, const struct conf *conf, const struct board *board,
               struct err *err) MUST_USE;
 void port_close(struct port *p);
 

@@ -35,7 +35,7 @@ void files_forget(struct files_watch *w);
 
 /* inotify on the folders of many files; calls `poke` soon (FILES_SETTLE_MS) after something happened in one of them. */
 struct files_folders;
-int files_folders_open(struct files_folders **f, struct loop *l, void (*poke)(void *ctx), void *ctx,
+int files_folders_open(struct files_folders **out, struct loop *l, void (*poke)(void *ctx), void *ctx,
                        struct err *err) MUST_USE;
 void files_folders_add(struct files_folders *f, const char *file);
 void files_folders_close(struct files_folders *f);

@@ -92,9 +92,8 @@ static void zone_next(struct keeper_zone *z) {
     z->keeper->running++;
 }
 
-int keeper_submit(struct keeper *k, int zone, struct job *j, struct err *err) {
-    struct keeper_zone *z = &k->zone[zone];
-    if (k->stopping)
+static int zone_queue(struct keeper_zone *z, struct job *j, struct err *err) {
+    if (z->keeper->stopping)
         return err_set(err, E_CLOSED, "candor-sync is stopping");
     if (z->waiting >= KEEPER_QUEUE)
         return err_set(err, E_FULL, "zone %s: %u jobs wait already", z->conf->name, z->waiting);
@@ -110,11 +109,15 @@ int keeper_submit(struct keeper *k, int zone, struct job *j, struct err *err) {
     return 0;
 }
 
+int keeper_submit(struct keeper *k, int zone, struct job *j, struct err *err) {
+    return zone_queue(&k->zone[zone], j, err);
+}
+
 static void zone_submit(struct keeper_zone *z, enum job_kind kind) {
     struct job *j = job_new(kind);
     if (j == NULL)
         return;
-    if (keeper_submit(z->keeper, (int)(z - z->keeper->zone), j, NULL) < 0)
+    if (zone_queue(z, j, NULL) < 0)
         job_free(j);
 }
 

@@ -62,7 +62,7 @@ struct job {
 };
 
 /* Starts opening all zones, then reading their files. The board may be NULL. */
-int keeper_open(struct keeper **k, struct loop *l, const struct conf *conf, struct board *board,
+int keeper_open(struct keeper **out, struct loop *l, const struct conf *conf, struct board *board,
                 struct err *err) MUST_USE;
 /* Index of a zone by name (any case, final dot or not); E_NOTFOUND. */
 int keeper_find(const struct keeper *k, const char *zone) MUST_USE;
