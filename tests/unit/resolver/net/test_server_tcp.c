@@ -228,6 +228,26 @@ static void test_per_client_limit(void **state) {
     close(e);
 }
 
+/* A question makes a connection young even before it is answered. */
+static void test_unanswered_question_counts_as_life(void **state) {
+    struct rig *r = *state;
+    limit(r, 2, 10, 10, 60000);
+    r->mode = MODE_KEEP;
+    int a = ask_tcp("127.0.0.1", &r->tcp, NULL);
+    TURN_UNTIL(r->loop, open_now(r) == 1);
+    int b = ask_tcp("127.0.0.1", &r->tcp, NULL);
+    TURN_UNTIL(r->loop, open_now(r) == 2);
+    ask(a, 1, 20);
+    TURN_UNTIL(r->loop, r->kept_count == 1);
+    int c = ask_tcp("127.0.0.1", &r->tcp, NULL);
+    expect_end(r, b);
+    rig_reply(r, 0);
+    assert_int_equal(read_frame_of(r, a, got), 20);
+    close(a);
+    close(b);
+    close(c);
+}
+
 /* More clients than the real limits, in a storm of connections. */
 static void test_real_limits_hold_in_a_storm(void **state) {
     struct rig *r = *state;
@@ -414,6 +434,38 @@ static void test_half_closed_client_gets_its_answers(void **state) {
     close(fd);
 }
 
+/* What is still to be sent, or still to be taken up, when the client's side has ended. */
+static void test_half_closed_client_with_much_to_come(void **state) {
+    struct rig *r = *state;
+    int small = 16384;
+    r->mode = MODE_LONG;
+    assert_int_equal(setsockopt(r->sockets.at[0].tcp, SOL_SOCKET, SO_SNDBUF, &small, sizeof small), 0);
+    int fd = ask_tcp("127.0.0.1", &r->tcp, NULL);
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small), 0);
+    for (uint16_t i = 0; i < 10; i++)
+        ask(fd, i, 20);
+    assert_int_equal(shutdown(fd, SHUT_WR), 0);
+    for (unsigned i = 0; i < 10; i++)
+        loop_turn(r->loop, 1);
+    for (unsigned i = 0; i < 10; i++)
+        assert_int_equal(read_frame_of(r, fd, got), 60000);
+    expect_end(r, fd);
+    close(fd);
+    limit(r, 10, 10, 1, 10000);
+    r->mode = MODE_KEEP;
+    fd = ask_tcp("127.0.0.1", &r->tcp, NULL);
+    for (uint16_t i = 0; i < 3; i++)
+        ask(fd, i, 20);
+    assert_int_equal(shutdown(fd, SHUT_WR), 0);
+    for (unsigned i = 0; i < 3; i++) {
+        TURN_UNTIL(r->loop, r->kept_count == i + 1);
+        rig_reply(r, i);
+        assert_int_equal(read_frame_of(r, fd, got), 20);
+    }
+    expect_end(r, fd);
+    close(fd);
+}
+
 static void test_end_inside_a_frame(void **state) {
     struct rig *r = *state;
     int fd = ask_tcp("127.0.0.1", &r->tcp, NULL);
@@ -439,26 +491,34 @@ static void test_reset_with_answers_on_the_way(void **state) {
     }
 }
 
-static void test_out_of_descriptors(void **state) {
-    struct rig *r = *state;
+/* Waits with its question in the accept queue until there are descriptors again; UDP does not suffer meanwhile. */
+static void out_of_descriptors(struct rig *r, int udp) {
     struct rlimit before, none;
-    int waiting = ask_tcp("127.0.0.1", &r->tcp, NULL), udp = ask_udp("127.0.0.1", &r->udp);
     uint8_t msg[20];
+    unsigned seen = r->seen;
+    int waiting = ask_tcp("127.0.0.1", &r->tcp, NULL);
     ask(waiting, 1, 20);
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
     none = before;
     none.rlim_cur = 3; /* no number is left below it */
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
-    unsigned wakes = 0;
-    for (; wakes < 5; wakes++)
+    for (unsigned i = 0; i < 5; i++)
         loop_turn(r->loop, TURN_MS);
     assert_int_equal(open_now(r), 0);
     make_message(msg, sizeof msg, 9);
     send_all_of(udp, msg, sizeof msg);
-    TURN_UNTIL(r->loop, r->seen == 1); /* UDP does not suffer */
+    TURN_UNTIL(r->loop, r->seen == seen + 1);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
     expect_echo(r, waiting, 1, 20);
     close(waiting);
+    TURN_UNTIL(r->loop, open_now(r) == 0);
+}
+
+static void test_out_of_descriptors(void **state) {
+    struct rig *r = *state;
+    int udp = ask_udp("127.0.0.1", &r->udp);
+    for (unsigned i = 0; i < 3; i++)
+        out_of_descriptors(r, udp);
     close(udp);
 }
 
@@ -513,6 +573,7 @@ int main(void) {
         T(test_no_answer_frees_its_place),
         T(test_connections_limit_closes_longest_idle),
         T(test_per_client_limit),
+        T(test_unanswered_question_counts_as_life),
         T(test_real_limits_hold_in_a_storm),
         T(test_idle_connection_is_closed),
         T(test_drip_sender_is_closed),
@@ -522,6 +583,7 @@ int main(void) {
         T(test_slow_reader_gets_everything),
         T(test_late_reply_after_close),
         T(test_half_closed_client_gets_its_answers),
+        T(test_half_closed_client_with_much_to_come),
         T(test_end_inside_a_frame),
         T(test_reset_with_answers_on_the_way),
         T(test_out_of_descriptors),
