@@ -72,6 +72,7 @@ def run(a, folder):
         private, total = server.rss()
         env = subprocess.run(["du", "-sb", node.folder + "/state/zones"], capture_output=True, text=True).stdout.split()[0]
         for _ in range(a.reps):  # a kill in the middle of work; the supervisor starts it again
+            time.sleep(2)
             parent = node.daemon("resolver")
             workers = node.workers()
             for w in [parent] + workers:
