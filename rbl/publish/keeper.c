@@ -46,6 +46,7 @@ int keeper_find(const struct keeper *k, const char *zone) {
 const struct conf_zone *keeper_zone_conf(const struct keeper *k, int zone) { return k->zone[zone].conf; }
 
 static void zone_next(struct keeper_zone *z);
+static void zone_look(struct keeper_zone *z, int64_t now);
 
 static void job_work(void *ctx) {
     struct job *j = ctx;
@@ -70,9 +71,13 @@ static void job_finished(void *ctx) {
     }
     if (j->done != NULL)
         j->done(j->ctx, j);
+    bool opened = j->kind == JOB_OPEN;
     job_free(j);
-    if (!k->stopping)
-        zone_next(z);
+    if (k->stopping)
+        return;
+    zone_next(z);
+    if (opened)
+        zone_look(z, loop_now_ms(k->loop)); /* its files are read now, not at the next look */
 }
 
 static void zone_next(struct keeper_zone *z) {
