@@ -165,13 +165,13 @@ deps-test: deps
 # Each step is a make of its own: packages must be there before the build looks for them.
 run:
 	@$(MAKE) --no-print-directory deps
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory -j$$(nproc) all
 	@conf/demo/welcome
 	@exec $(O)/candor run -c conf/demo.yaml
 
 test:
 	@$(MAKE) --no-print-directory deps-test
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory -j$$(nproc) all
 	@tests/run -b $(BUILD) -p $(O)
 
 # tests/bench: C programs over the archives, and scripts that stand Candor beside its peers. soak.py, an hour, is for its own day.
