@@ -46,7 +46,13 @@ struct items {
     struct item *at;
     size_t count, cap;
 };
-int items_add(struct items *list, const struct item *i) MUST_USE;
+int items_grow(struct items *list) MUST_USE;
+static inline MUST_USE int items_add(struct items *list, const struct item *i) {
+    if (list->count == list->cap && items_grow(list) < 0)
+        return E_NOMEM;
+    list->at[list->count++] = *i;
+    return 0;
+}
 void items_free(struct items *list);
 /* By bits (longest first), suffix, value: the order in which two buckets are compared. */
 void items_sort(struct items *list);

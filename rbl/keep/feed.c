@@ -42,14 +42,6 @@ void feed_close(struct feed *f) {
     items_free(&f->items);
 }
 
-static inline unsigned entry_bits(const struct feed *f, size_t i) {
-    return f->kind == FEED_4 ? f->d->e4[i].bits : f->d->e6[i].bits;
-}
-
-static inline uint32_t entry_value(const struct feed *f, size_t i) {
-    return f->value_of[f->kind == FEED_4 ? f->d->e4[i].value : f->d->e6[i].value];
-}
-
 static inline const uint8_t *entry_addr(const struct feed *f, size_t i, uint8_t four[4]) {
     if (f->kind == FEED_6)
         return f->d->e6[i].addr;
@@ -58,35 +50,36 @@ static inline const uint8_t *entry_addr(const struct feed *f, size_t i, uint8_t 
 }
 
 /* Gathers the first bucket of level `lv` at or behind entry `i`, before `end`. 1, 0: none, or an error. */
-static int gather(struct feed *f, const struct level *lv, size_t i, size_t end) {
-    uint8_t four[4], key[BUCKET_KEY_MAX];
+static inline __attribute__((always_inline)) int gather_from(struct feed *f, const struct level *lv, size_t i,
+                                                             size_t end, enum feed_kind kind) {
+    uint8_t four[4];
+    size_t same = lv->level / 8u;
     f->items.count = 0;
-    f->record.size = 0;
     for (; i < end; i++) {
-        unsigned bits = entry_bits(f, i);
+        unsigned bits = kind == FEED_4 ? f->d->e4[i].bits : f->d->e6[i].bits;
         const uint8_t *addr = entry_addr(f, i, four);
-        if (bits < lv->low || bits > lv->high) {
-            /* entries of other lengths lie between; the bucket ends where its address does */
-            if (f->items.count > 0 && memcmp(addr, f->key + 2, lv->level / 8u) != 0)
-                break;
-            continue;
-        }
-        size_t size = bucket_key(key, f->at.dataset, lv, addr);
-        if (f->items.count == 0) {
-            memcpy(f->key, key, size);
-            f->key_size = size;
-        } else if (memcmp(f->key, key, size) != 0) {
+        if (f->items.count > 0 && memcmp(addr, f->key + 2, same) != 0)
             break;
-        }
-        struct item one = {.suffix = bucket_suffix(lv, addr, bits), .value = entry_value(f, i), .bits = (uint8_t)bits};
+        if (bits < lv->low || bits > lv->high)
+            continue; /* in this network, but of another level */
+        if (f->items.count == 0)
+            f->key_size = bucket_key(f->key, f->at.dataset, lv, addr);
+        uint32_t value = kind == FEED_4 ? f->d->e4[i].value : f->d->e6[i].value;
+        struct item one = {.suffix = bucket_suffix(lv, addr, bits), .value = f->value_of[value], .bits = (uint8_t)bits};
         int rc = items_add(&f->items, &one);
         if (rc < 0)
             return rc;
     }
     f->at.entry = i;
-    if (f->items.count == 0)
-        return 0;
-    int rc = bucket_encode(&f->record, lv, &f->items);
+    return f->items.count > 0;
+}
+
+static int gather(struct feed *f, const struct level *lv, size_t i, size_t end) {
+    int rc = f->kind == FEED_4 ? gather_from(f, lv, i, end, FEED_4) : gather_from(f, lv, i, end, FEED_6);
+    f->record.size = 0;
+    if (rc <= 0)
+        return rc;
+    rc = bucket_encode(&f->record, lv, &f->items);
     return rc < 0 ? rc : 1;
 }
 

@@ -1,15 +1,12 @@
 #include "rbl/keep/group.h"
 
-int items_add(struct items *list, const struct item *i) {
-    if (list->count == list->cap) {
-        size_t cap = list->cap == 0 ? 256 : list->cap * 2;
-        struct item *at = realloc(list->at, cap * sizeof *at);
-        if (at == NULL)
-            return E_NOMEM;
-        list->at = at;
-        list->cap = cap;
-    }
-    list->at[list->count++] = *i;
+int items_grow(struct items *list) {
+    size_t cap = list->cap == 0 ? 256 : list->cap * 2;
+    struct item *at = realloc(list->at, cap * sizeof *at);
+    if (at == NULL)
+        return E_NOMEM;
+    list->at = at;
+    list->cap = cap;
     return 0;
 }
 
@@ -125,7 +122,33 @@ static int check_items(const struct level *lv, const struct items *list) {
     return list->count > UINT32_MAX / 16 ? E_FULL : 0;
 }
 
+/* The common bucket in one pass: one length, one value, suffixes that rise, few enough for an array. False: it is not
+ * such a one, and nothing was written. */
+static bool encode_plain(struct buf *to, const struct level *lv, const struct items *list) {
+    const struct item *at = list->at;
+    size_t n = list->count, before = to->size;
+    if (n == 0 || n > GROUP_ARRAY_MAX || lv->width != 2 || at->bits < lv->low || at->bits > lv->high)
+        return false;
+    uint64_t foreign = ~(bucket_mask(lv, at->bits) & 0xffff), bad = at->suffix & foreign;
+    put_head(to, at->bits, n, GROUP_ARRAY);
+    buf_varint(to, at->value);
+    uint8_t *out = buf_take(to, n * 2);
+    if (out == NULL)
+        return false;
+    put_u16(out, (uint16_t)at->suffix);
+    for (size_t i = 1; i < n; i++) {
+        bad |= (at[i].suffix & foreign) | (at[i].suffix <= at[i - 1].suffix) | (uint64_t)(at[i].bits ^ at->bits) |
+               (at[i].value ^ at->value);
+        put_u16(out + 2 * i, (uint16_t)at[i].suffix);
+    }
+    if (bad != 0)
+        to->size = before;
+    return bad == 0;
+}
+
 int bucket_encode(struct buf *to, const struct level *lv, struct items *list) {
+    if (encode_plain(to, lv, list))
+        return 0;
     items_sort(list);
     int rc = check_items(lv, list);
     if (rc < 0)
