@@ -31,6 +31,7 @@ struct answer_zone {
     const board_word *commits;
     struct view *view;
     int64_t retry_at_ms, logged_at_ms;
+    uint64_t tried_hint; /* what *commits was at the last try to open */
     /* of this batch */
     bool begun, ready;
     int ede; /* when not ready; when stale */

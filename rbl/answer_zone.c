@@ -82,11 +82,16 @@ static void check_expiry(struct answer *s, struct answer_zone *z) {
     z->ede_text = "zone expired";
 }
 
+static uint64_t commits(const struct answer_zone *z) { return z->commits != NULL ? board_get(z->commits) : 0; }
+
+/* At most once a second, or when the board tells of a commit. */
 static int open_view(struct answer *s, struct answer_zone *z, struct err *err) {
     if (z->view != NULL)
         return 0;
-    if (clock_mono_ms() < z->retry_at_ms)
+    uint64_t hint = commits(z);
+    if (hint == z->tried_hint && clock_mono_ms() < z->retry_at_ms)
         return E_AGAIN;
+    z->tried_hint = hint;
     int rc = view_open(&z->view, s->state, z->conf->name, err);
     if (rc < 0)
         z->view = NULL;
@@ -103,7 +108,7 @@ void answer_zone_begin(struct answer *s, struct answer_zone *z) {
     if (rc == E_AGAIN)
         return; /* as it was: not ready */
     if (rc == 0) {
-        rc = view_begin(z->view, z->commits != NULL ? board_get(z->commits) : 0, &err);
+        rc = view_begin(z->view, commits(z), &err);
         if (rc < 0)
             drop_view(z);
     }

@@ -372,6 +372,26 @@ static void a_zone_that_is_not_there_yet(void **state) {
     assert_int_equal(last.rcode, RCODE_NXDOMAIN);
 }
 
+/* With a board nobody waits for the second to pass. */
+static void a_commit_on_the_board_is_seen_at_once(void **state) {
+    (void)state;
+    struct board *board = calloc(1, sizeof *board);
+    struct err err;
+    configure("rbl: { zones: [ { name: bl.test., test: none, data: [ { type: ip4set, files: [x] } ] } ] }");
+    assert_int_equal(answer_open(&source, conf, board, &err), 0);
+    assert_string_equal(answer("4.3.2.1.bl.test", TYPE_A), "SERVFAIL");
+    for (unsigned i = 1; i <= 3; i++) {
+        char text[32];
+        snprintf(text, sizeof text, "1.2.3.4 :%u\n", i + 1);
+        commit(0, text, NULL);
+        board_set(&board->zone[0].commits, i);
+        snprintf(text, sizeof text, "A 127.0.0.%u", i + 1);
+        assert_non_null(strstr(answer("4.3.2.1.bl.test", TYPE_A), text));
+    }
+    answer_close(&source);
+    free(board);
+}
+
 static void expiry(void **state) {
     (void)state;
     configure("rbl: { zones: [ { name: a.test., test: none, data: [ { type: ip4set, files: [x] } ] },"
@@ -462,6 +482,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(soa_names_are_whole, setup, teardown),
         cmocka_unit_test_setup_teardown(who_may_ask, setup, teardown),
         cmocka_unit_test_setup_teardown(a_zone_that_is_not_there_yet, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_commit_on_the_board_is_seen_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(expiry, setup, teardown),
         cmocka_unit_test_setup_teardown(one_damaged_zone, setup, teardown),
         cmocka_unit_test_setup_teardown(room_that_runs_out, setup, teardown),
