@@ -30,6 +30,7 @@ struct parent {
     const struct conf *conf;
     struct board *board;
     struct cache *cache;
+    int64_t cache_renewed_ms;
     unsigned count;
     struct slot slots[LIMIT_WORKERS];
     int lock_fd, signal_fd;
@@ -101,9 +102,13 @@ static void slot_ended(struct parent *p, unsigned index, int status) {
     LOG(LEVEL_WARN, "worker is replaced", KU("worker", index), KS("reason", s->hung ? "hung" : "died"),
         KI("signal", signum), KI("status", WIFEXITED(status) ? WEXITSTATUS(status) : -1),
         KI("lived_ms", now - s->started_ms));
-    /* The cache's file was cut short or its disk failed: its pages are no more to be touched. */
-    if (signum == SIGBUS && cache_renew(p->cache, &err) != 0)
-        LOG(LEVEL_ERROR, "answer cache", KS("why", err.text));
+    /* The cache's file was cut short or its disk failed: its pages are no more to be touched. A worker from before the
+     * last renewal died of the old file. */
+    if (signum == SIGBUS && s->started_ms >= p->cache_renewed_ms) {
+        p->cache_renewed_ms = now;
+        if (cache_renew(p->cache, &err) != 0)
+            LOG(LEVEL_ERROR, "answer cache", KS("why", err.text));
+    }
 }
 
 static void reap(struct parent *p) {

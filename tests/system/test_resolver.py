@@ -409,6 +409,27 @@ def test_a_second_resolver_of_the_node_refuses_to_start(node):
     assert every_worker(node, WORKERS)
 
 
+def test_a_cache_file_cut_short_costs_the_cache_only(node):
+    assert ask(node, "www.example.com.").answer
+    path = os.path.join(node.folder, "state", "cache")
+    size = os.path.getsize(path)
+    before = {p.pid for p in node.workers()}
+    os.truncate(path, 0)
+
+    def replaced():
+        for i in range(20):
+            with contextlib.suppress(dns.exception.Timeout):
+                ask(node, "www.example.com.", timeout=1)
+        return not before & {p.pid for p in node.workers()}
+    until("all workers were replaced", replaced, 20)
+    until("both answer", lambda: every_worker(node, WORKERS), 5)
+    asked = node.upstream.count("www.example.com. A")
+    for _ in range(20):
+        assert ask(node, "www.example.com.").answer
+    assert node.upstream.count("www.example.com. A") <= asked + 1  # one cache for both
+    assert os.path.getsize(path) == size
+
+
 def test_a_port_that_is_taken_for_a_moment(tmp_path, upstream):
     n = Node(tmp_path / "node", {"resolver": {"workers": 1, "forward": [{"zone": ".", "to": [upstream.address]}]}},
              program="resolver")
