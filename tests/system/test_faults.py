@@ -97,6 +97,7 @@ def gdb_hang(pid):
 
 @pytest.mark.parametrize("node", [NO_HEAL], indirect=True)
 def test_fault_01_event_loop_hung(node):
+    node.daemon("resolver").suspend()  # the parent that would replace them, sooner than the page would have to tell
     hung = [gdb_hang(p.pid) for p in node.workers()]
     try:
         seen(node, "worker", 10)
