@@ -79,7 +79,7 @@ struct prober {
     struct verdict_book book;
     struct tally_set tally;
     struct loop_timer *timer;
-    int64_t started_ms, tick_due_ms, late_at_ms; /* late_at: when this loop was last seen to be late */
+    int64_t started_ms, judged_ms, tick_due_ms, late_at_ms; /* late_at: when this loop was last seen to be late */
     bool was_ready;
     struct task **tasks;
     size_t task_count, task_cap;

@@ -9,6 +9,8 @@
 #include "resolver/base/log.h"
 #include "resolver/base/rand.h"
 
+enum { JUDGE_CHECKS_PER_MS = 16 };
+
 uint32_t probe_timeout_ms(uint32_t interval_ms) {
     uint32_t ms = interval_ms / 5 * 2;
     if (ms < PROBE_TIMEOUT_MIN_MS)
@@ -100,6 +102,10 @@ static void tick(void *ctx) {
     size_t cause;
     note_own_lag(p, now);
     start_due(p, now);
+    /* All checks are looked through, so with very many of them not at every tick. */
+    if (now - p->judged_ms < (int64_t)p->book.count / JUDGE_CHECKS_PER_MS)
+        return;
+    p->judged_ms = now;
     verdict_judge(&p->book, now, clock_wall_ms());
     if (!p->was_ready && verdict_ready(&p->book, &cause))
         p->was_ready = true;

@@ -1,5 +1,6 @@
 /* Is what was committed what is served? For each zone: its SOA, of as many workers as fresh ports meet, against the
- * board, then its test points. A round comes twice an interval, so that a fault and its confirmation fit into one. */
+ * board; and its test points. A round comes twice an interval, so that a fault and its confirmation fit into one; the
+ * points are asked in every second round, and in the first after a commit. */
 #include "health/probe/zone.h"
 
 #include <inttypes.h>
@@ -9,7 +10,7 @@
 #include "resolver/base/clock.h"
 
 enum {
-    ASKS_PER_ROUND = 4000, /* over all zones: keeps a node with a thousand of them at a trickle */
+    ASKS_PER_ROUND = 2000, /* over all zones: keeps a node with a thousand of them at a trickle */
     ASKS_MIN = 2,
     ASKS_PER_WORKER = 4,
     ZONE_TRIES = 3,
@@ -26,6 +27,7 @@ struct zone_probe {
     size_t index, data_check, serial_check, point_check[POINTS];
     struct name apex;
     uint64_t commits;                             /* as of the last look */
+    int64_t points_due_ms;                        /* when the points are to be asked again */
     struct serial_watch watch[LIMIT_WORKERS + 1]; /* the last: who does not say which worker it is */
     /* of the round under way */
     struct ask_plan plan;
@@ -33,7 +35,7 @@ struct zone_probe {
     unsigned asked, quota, behind;
     uint64_t seen;
     uint32_t serial;
-    bool hurry, judged, bad;
+    bool hurry, judged, bad, points;
     struct evidence evidence;
 };
 
@@ -155,7 +157,7 @@ static bool next_question(struct zone_probe *z) {
     if (z->phase == PHASE_SERIAL)
         return true;
     z->plan.qtype = TYPE_A;
-    for (; z->phase < PHASE_END; z->phase++) {
+    for (; z->points && z->phase < PHASE_END; z->phase++) {
         int point = z->phase == PHASE_LISTED ? POINT_LISTED : POINT_UNLISTED;
         if (point_name(&z->plan.qname, z->conf->test, point, &z->apex) == 0)
             return true;
@@ -163,9 +165,15 @@ static bool next_question(struct zone_probe *z) {
     return false;
 }
 
+static void round_end(struct zone_probe *z) {
+    if (z->points)
+        z->points_due_ms = z->hurry ? 0 : clock_mono_ms() + (int64_t)z->task.interval_ms * 3 / 2;
+    task_done(&z->task, z->hurry ? (int64_t)probe_hurry_ms(z->task.interval_ms) : -1);
+}
+
 static void zone_ask(struct zone_probe *z) {
     if (!next_question(z) || ask_start(z->p, &z->plan, zone_answer, z) != 0)
-        task_done(&z->task, z->hurry ? (int64_t)probe_hurry_ms(z->task.interval_ms) : -1);
+        round_end(z);
 }
 
 /* No data: the board's check says so. A zone that this version never fills is warn throughout. */
@@ -186,6 +194,7 @@ static void zone_start(struct task *task) {
     z->asked = z->behind = 0;
     z->seen = 0;
     z->hurry = z->judged = z->bad = false;
+    z->points = clock_mono_ms() >= z->points_due_ms;
     z->quota = (unsigned)(ASKS_PER_ROUND / z->p->zone_count);
     unsigned most = ASKS_PER_WORKER * prober_workers(z->p);
     z->quota = z->quota < ASKS_MIN ? ASKS_MIN : z->quota > most ? most : z->quota;
@@ -208,6 +217,8 @@ static void sampler_start(struct task *task) {
         bool there = zone_data_read(p->board, z->index, z->conf->name, &board);
         enum verdict_state state = zone_data_judge(z->conf, there ? &board : NULL, wall_s, &e);
         hurry |= prober_result(p, z->data_check, state, &e);
+        if (there && board.commits != z->commits)
+            z->points_due_ms = 0;
         if (there && board.commits != z->commits && z->task.due_ms > now + COMMIT_SETTLE_MS)
             z->task.due_ms = now + (z->commits == 0 ? 0 : COMMIT_SETTLE_MS);
         z->commits = there ? board.commits : z->commits;
