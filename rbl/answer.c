@@ -116,7 +116,8 @@ static void answer_question(void *self, int index, const struct dns_query *q, co
         fail(a, RCODE_REFUSED, EDE_NOT_SUPPORTED, NULL);
         return;
     }
-    answer_zone_begin(s, z);
+    if (!z->begun)
+        answer_zone_begin(s, z);
     if (!z->ready) {
         fail(a, RCODE_SERVFAIL, z->ede, z->ede_text);
         return;

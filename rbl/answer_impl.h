@@ -11,7 +11,7 @@
 #include "rbl/answer.h"
 #include "rbl/keep/view.h"
 
-enum { ANSWER_RETRY_MS = 1000, ANSWER_LOG_MS = 60000, ANSWER_TXT_MAX = 254, ANSWER_ADDR_TEXT = 48 };
+enum { ANSWER_RETRY_MS = 1000, ANSWER_LOG_MS = 60000, ANSWER_TXT_MAX = 254 };
 
 /* SOA RDATA made once per commit. Names under the apex end in a pointer that is set for each question. */
 struct answer_soa {
@@ -45,7 +45,11 @@ struct answer_zone {
 struct answer_hits {
     struct view_hit hit[LIMIT_ANSWER_RRS];
     unsigned count;
-    struct bytes asked; /* addresses: what '$' stands for; names: each hit has its own */
+    unsigned addr_bits; /* what was looked up: 32, 128, or 0 for a name */
+    union {
+        uint32_t addr4;
+        uint8_t addr6[16];
+    };
 };
 
 struct answer_txt {
@@ -68,7 +72,6 @@ struct answer {
     /* the question in hand */
     struct answer_hits found[3];
     unsigned founds;
-    char asked4[ANSWER_ADDR_TEXT], asked6[ANSWER_ADDR_TEXT];
     uint8_t a[LIMIT_ANSWER_RRS][4];
     struct answer_txt txt[LIMIT_ANSWER_RRS];
 };
@@ -77,7 +80,7 @@ struct answer {
 int answer_zone_open(struct answer_zone *z, const struct conf_zone *conf, const board_word *commits,
                      struct err *err) MUST_USE;
 void answer_zone_close(struct answer_zone *z);
-/* Begins reading for this batch unless it was; z->ready says whether it may answer. */
+/* Begins reading for this batch (z->begun: it was); z->ready says whether it may answer. */
 void answer_zone_begin(struct answer *s, struct answer_zone *z);
 void answer_zone_end(struct answer_zone *z);
 /* Bytes on disk were not what they should be: no more answers from this view in this batch, opened anew later. */
@@ -89,8 +92,8 @@ bool answer_name6(const struct name *qname, uint8_t addr[16]);
 /* 1..3 octets or 1..31 nibbles: a prefix written in reverse. Number of bits, 0: none. */
 unsigned answer_part4(const struct name *qname, unsigned labels, uint32_t *addr);
 unsigned answer_part6(const struct name *qname, unsigned labels, uint8_t addr[16]);
-size_t answer_text4(char to[ANSWER_ADDR_TEXT], uint32_t addr);
-size_t answer_text6(char to[ANSWER_ADDR_TEXT], const uint8_t addr[16]);
+size_t answer_text4(char to[NAME_TEXT_MAX], uint32_t addr);
+size_t answer_text6(char to[NAME_TEXT_MAX], const uint8_t addr[16]);
 /* The IPv4 address inside ::ffff:0:0/96 (96) or 2002::/16 (16); 0: neither. */
 unsigned answer_inner4(const uint8_t addr[16], uint32_t *inner);
 

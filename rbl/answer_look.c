@@ -13,7 +13,8 @@ static int look4(struct answer *s, struct answer_zone *z, uint32_t addr) {
     int rc = view_find4(z->view, addr, f->hit, &f->count);
     if (rc < 0 || f->count == 0)
         return rc;
-    f->asked = (struct bytes){(const uint8_t *)s->asked4, answer_text4(s->asked4, addr)};
+    f->addr_bits = 32;
+    f->addr4 = addr;
     s->founds++;
     return 0;
 }
@@ -43,7 +44,8 @@ static int look6(struct answer *s, struct answer_zone *z, const uint8_t addr[16]
         drop_seen(s, f);
     if (rc < 0 || f->count == 0)
         return rc;
-    f->asked = (struct bytes){(const uint8_t *)s->asked6, answer_text6(s->asked6, addr)};
+    f->addr_bits = 128;
+    memcpy(f->addr6, addr, sizeof f->addr6);
     s->founds++;
     return 0;
 }
@@ -60,7 +62,7 @@ static int look_name(struct answer *s, struct answer_zone *z, const struct name 
     int rc = view_find_name(z->view, &relative, f->hit, &f->count, below);
     if (rc < 0 || f->count == 0)
         return rc;
-    f->asked = (struct bytes){NULL, 0};
+    f->addr_bits = 0;
     s->founds++;
     return 0;
 }

@@ -2,17 +2,24 @@
 #include "rbl/answer_impl.h"
 
 /* One label of one to three digits, at most 255; leading zeros pass. -1: none. */
-static int octet(const uint8_t *label) {
-    unsigned size = label[0], value = 0;
-    if (size < 1 || size > 3)
+static inline int octet(const uint8_t *label) {
+    unsigned a = label[1] - (unsigned)'0', b, c;
+    if (a > 9)
         return -1;
-    for (unsigned i = 1; i <= size; i++) {
-        unsigned digit = label[i] - (unsigned)'0';
-        if (digit > 9)
-            return -1;
-        value = value * 10 + digit;
+    switch (label[0]) {
+    case 1:
+        return (int)a;
+    case 2:
+        b = label[2] - (unsigned)'0';
+        return b <= 9 ? (int)(a * 10 + b) : -1;
+    case 3:
+        b = label[2] - (unsigned)'0';
+        c = label[3] - (unsigned)'0';
+        a = a * 100 + b * 10 + c;
+        return b <= 9 && c <= 9 && a <= 255 ? (int)a : -1;
+    default:
+        return -1;
     }
-    return value <= 255 ? (int)value : -1;
 }
 
 static int nibble(const uint8_t *label) {
@@ -26,13 +33,13 @@ static int nibble(const uint8_t *label) {
 }
 
 /* `labels` octets, the last label being the first of the address. */
-static bool octets(const uint8_t *wire, unsigned labels, uint32_t *addr) {
+static inline bool octets(const uint8_t *wire, unsigned labels, uint32_t *addr) {
     uint32_t a = 0;
     for (unsigned i = 0; i < labels; i++) {
         int value = octet(wire);
         if (value < 0)
             return false;
-        a |= (uint32_t)value << (32 - 8 * (labels - i));
+        a = a >> 8 | (uint32_t)value << 24;
         wire += wire[0] + 1;
     }
     *addr = a;
@@ -72,7 +79,7 @@ static char *put_octet(char *to, unsigned value) {
     return to;
 }
 
-size_t answer_text4(char to[ANSWER_ADDR_TEXT], uint32_t addr) {
+size_t answer_text4(char to[NAME_TEXT_MAX], uint32_t addr) {
     char *at = to;
     for (int shift = 24; shift >= 0; shift -= 8) {
         at = put_octet(at, addr >> shift & 255);
@@ -91,7 +98,7 @@ static char *put_word(char *to, unsigned word) {
 }
 
 /* RFC 5952, but never with IPv4 at the end, as rbldnsd writes it. */
-size_t answer_text6(char to[ANSWER_ADDR_TEXT], const uint8_t addr[16]) {
+size_t answer_text6(char to[NAME_TEXT_MAX], const uint8_t addr[16]) {
     unsigned gap = 8, gap_size = 1;
     for (unsigned i = 0; i < 8; i++) {
         unsigned n = 0;

@@ -126,10 +126,18 @@ static struct bytes plain_brackets(struct bytes text, char to[NAME_TEXT_MAX]) {
     return (struct bytes){(const uint8_t *)to, size};
 }
 
+/* What '$' stands for in a hit's TXT; may be written to `to`. */
+static struct bytes asked(const struct answer_hits *f, const struct view_hit *hit, char to[NAME_TEXT_MAX]) {
+    if (f->addr_bits == 0)
+        return plain_brackets(hit->listed, to);
+    size_t size = f->addr_bits == 32 ? answer_text4(to, f->addr4) : answer_text6(to, f->addr6);
+    return (struct bytes){(const uint8_t *)to, size};
+}
+
 static int collect(struct answer *s, struct answer_zone *z, bool want_a, bool want_txt, struct rrset *a,
                    struct rrset *txt) {
     struct value v;
-    char listed[NAME_TEXT_MAX];
+    char text[NAME_TEXT_MAX];
     for (unsigned f = 0; f < s->founds; f++) {
         const struct answer_hits *found = &s->found[f];
         for (unsigned i = 0; i < found->count; i++) {
@@ -140,8 +148,7 @@ static int collect(struct answer *s, struct answer_zone *z, bool want_a, bool wa
             if (want_a)
                 add_a(s, a, &v, hit->ttl);
             if (want_txt)
-                add_txt(s, txt, &v, found->asked.at != NULL ? found->asked : plain_brackets(hit->listed, listed),
-                        hit->ttl);
+                add_txt(s, txt, &v, asked(found, hit, text), hit->ttl);
         }
     }
     return 0;

@@ -98,24 +98,7 @@ static int open_view(struct answer *s, struct answer_zone *z, struct err *err) {
     return rc;
 }
 
-void answer_zone_begin(struct answer *s, struct answer_zone *z) {
-    struct err err = {0};
-    if (z->begun)
-        return;
-    z->begun = true;
-    s->begun[s->begun_count++] = (uint16_t)(z - s->zone);
-    int rc = open_view(s, z, &err);
-    if (rc == E_AGAIN)
-        return; /* as it was: not ready */
-    if (rc == 0) {
-        rc = view_begin(z->view, commits(z), &err);
-        if (rc < 0)
-            drop_view(z);
-    }
-    if (rc < 0) {
-        not_ready(z, rc, &err);
-        return;
-    }
+static void ready(struct answer *s, struct answer_zone *z) {
     z->ready = true;
     z->ede = EDE_NONE;
     z->ede_text = NULL;
@@ -125,6 +108,25 @@ void answer_zone_begin(struct answer *s, struct answer_zone *z) {
     z->has_names = view_has_names(z->view);
     answer_soa_make(z);
     check_expiry(s, z);
+}
+
+void answer_zone_begin(struct answer *s, struct answer_zone *z) {
+    struct err err;
+    z->begun = true;
+    s->begun[s->begun_count++] = (uint16_t)(z - s->zone);
+    err.text[0] = '\0';
+    int rc = open_view(s, z, &err);
+    if (rc == E_AGAIN)
+        return; /* as it was: not ready */
+    if (rc == 0) {
+        rc = view_begin(z->view, commits(z), &err);
+        if (rc < 0)
+            drop_view(z);
+    }
+    if (rc < 0)
+        not_ready(z, rc, &err);
+    else
+        ready(s, z);
 }
 
 void answer_zone_end(struct answer_zone *z) {
