@@ -61,9 +61,8 @@ static bool may_take(const struct conn *c) {
     return c->unanswered < c->server->limits.pipeline && c->out.size < SERVER_TCP_QUEUE_SOFT;
 }
 
-static bool is_over(const struct conn *c) {
-    return c->broken || (c->ended && c->unanswered == 0 && c->out.size == 0 && !has_message(c));
-}
+/* No whole message waits once the client has ended: while one does, nothing is read, not even the end. */
+static bool is_over(const struct conn *c) { return c->broken || (c->ended && c->unanswered == 0 && c->out.size == 0); }
 
 /* Sends, then closes or says what to wait for. The connection may be gone afterwards. */
 static void settle(struct conn *c) {

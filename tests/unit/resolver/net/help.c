@@ -22,6 +22,14 @@ struct addr address(const char *text, uint16_t port) {
     return a;
 }
 
+bool have_ipv6(void) {
+    struct addr a = address("::1", 0);
+    int fd = socket_udp(&a, false, NULL, NULL);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
 static size_t answer(struct rig *r, const struct client *c, const uint8_t *msg, size_t size, uint8_t *reply,
                      size_t cap) {
     switch (r->mode) {

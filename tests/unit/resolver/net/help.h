@@ -60,6 +60,8 @@ struct rig {
     void (*meddle)(struct rig *r, const struct client *c, const uint8_t *msg, size_t size);
 };
 
+/* Whether this machine has ::1. */
+bool have_ipv6(void);
 struct addr address(const char *text, uint16_t port);
 void rig_open(struct rig *r, const char *listen);
 void rig_serve(struct rig *r); /* a server on the sockets that are there */

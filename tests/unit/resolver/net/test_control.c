@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -356,6 +357,7 @@ static pid_t daemon_start(void) {
     pid_t pid = fork();
     if (pid == 0) {
         struct loop *l;
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* not left behind by a test that fails */
         if (loop_open(&l, NULL) != 0 || control_open(&t.control, l, t.path, on_line, &t, NULL) != 0)
             _exit(1);
         if (write(ready[1], "x", 1) != 1)

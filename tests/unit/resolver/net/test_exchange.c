@@ -249,7 +249,7 @@ static void expect(int code, unsigned mismatches) {
 static void test_good_answers(void **state) {
     static const char *const hosts[] = {"127.0.0.1", "::1"};
     (void)state;
-    for (unsigned i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < (have_ipv6() ? 2 : 1); i++) {
         for (int tcp = 0; tcp <= 1; tcp++) {
             RUN(hosts[i], tcp, 10000, STEP_GOOD);
             expect(0, 0);
@@ -307,7 +307,7 @@ static void test_silence(void **state) {
 static void test_refused(void **state) {
     static const char *const hosts[] = {"127.0.0.1", "::1"};
     (void)state;
-    for (unsigned i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < (have_ipv6() ? 2 : 1); i++) {
         for (int tcp = 0; tcp <= 1; tcp++) {
             struct addr a = address(hosts[i], 0);
             int fd = tcp ? socket_tcp(&a, false, NULL) : socket_udp(&a, false, NULL, NULL);

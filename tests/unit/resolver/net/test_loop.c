@@ -352,7 +352,7 @@ static void test_heartbeat(void **state) {
     assert_true(board_get(&w.loop_lag_max_us) >= BOARD_TICK_MS * 900);
     assert_true(board_get(&p.loop_lag_max_us) >= BOARD_TICK_MS * 900);
     assert_true(board_get(&w.loop_busy_ns) - busy >= (uint64_t)BOARD_TICK_MS * 2 * 900000);
-    assert_true(w.loop_lag[board_latency_bucket(BOARD_TICK_MS * 1000)] + w.loop_lag[12] + w.loop_lag[13] > 0);
+    TURN_UNTIL(c->loop, board_get(&w.loop_lag_us) < BOARD_TICK_MS * 400); /* ticks that were missed are past */
     loop_timer_cancel(t);
 }
 
