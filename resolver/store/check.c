@@ -66,7 +66,7 @@ static int check_meta(const struct meta_page *m, uint64_t size, const char *path
 
 /* The size is taken after the metas, so that a writer at work can only make it larger than needed. */
 static int check_fd(int fd, const char *path, struct err *err) {
-    struct meta_page first = {0}, second = {0};
+    struct meta_page first, second;
     struct stat st;
     if (fstat(fd, &st) < 0)
         return err_errno(err, "%s/data.mdb", path);
@@ -77,7 +77,7 @@ static int check_fd(int fd, const char *path, struct err *err) {
     int rc = read_meta(fd, 0, &first, path, err);
     if (rc == 0)
         rc = read_meta(fd, first.table[0].pad, &second, path, err);
-    if (rc < 0)
+    if (rc != 0)
         return rc;
     if (second.table[0].pad != first.table[0].pad)
         return bad(err, path, "has two page sizes");
