@@ -11,6 +11,7 @@
 #include "health/web/web.h"
 #include "resolver/base/clock.h"
 #include "resolver/base/log.h"
+#include "resolver/base/privileges.h"
 #include "resolver/base/process.h"
 
 enum {
@@ -103,6 +104,7 @@ static int health_open(struct health *h, struct err *err) {
     if ((rc = loop_signal(h->loop, SIGTERM, on_stop, h, err)) < 0 ||
         (rc = loop_signal(h->loop, SIGINT, on_stop, h, err)) < 0 ||
         (rc = web_open(&h->web, h->conf, h->board, err)) < 0 ||
+        (rc = privileges_drop(h->conf->node.user, err)) < 0 || /* behind the port, before its files */
         (rc = prober_open(&h->prober, h->loop, h->conf, h->board, on_judged, h, err)) < 0)
         return rc;
     h->source = (struct snapshot_source){

@@ -12,6 +12,7 @@
 #include "rbl/port.h"
 #include "rbl/publish/commands.h"
 #include "resolver/base/log.h"
+#include "resolver/base/privileges.h"
 #include "resolver/base/process.h"
 
 enum { STOP_POLL_MS = 20, STOP_WITHIN_MS = 4000 };
@@ -56,8 +57,9 @@ static void on_reread(void *ctx, int signum) {
 
 static int sync_open(struct sync *s, struct err *err) {
     const struct conf_node *node = &s->conf->node;
-    int rc = board_attach(&s->board, node->run, err);
-    if (rc < 0)
+    int rc = privileges_folder(node->state, node->user, err);
+    if (rc < 0 || (rc = privileges_folder(node->run, node->user, err)) < 0 ||
+        (rc = board_attach(&s->board, node->run, err)) < 0)
         return rc;
     board_claim(&s->board->process[ROLE_SYNC]);
     if ((rc = loop_open(&s->loop, err)) < 0 || (rc = loop_beat(s->loop, &s->board->process[ROLE_SYNC], NULL)) < 0 ||
@@ -65,13 +67,14 @@ static int sync_open(struct sync *s, struct err *err) {
         (rc = loop_signal(s->loop, SIGINT, on_stop, s, err)) < 0 ||
         (rc = loop_signal(s->loop, SIGHUP, on_reread, s, err)) < 0)
         return rc;
+    /* The port may want root; the zones must belong to who reads them. */
+    if ((rc = port_open(&s->port, s->loop, s->conf, s->board, err)) < 0 || (rc = privileges_drop(node->user, err)) < 0)
+        return rc;
     if ((rc = keeper_open(&s->keeper, s->loop, s->conf, s->board, err)) < 0)
         return rc;
     char path[4096];
     snprintf(path, sizeof path, "%s/sync.sock", node->run);
-    if ((rc = control_open(&s->control, s->loop, path, commands_handle, s->keeper, err)) < 0)
-        return rc;
-    return port_open(&s->port, s->loop, s->conf, s->board, err);
+    return control_open(&s->control, s->loop, path, commands_handle, s->keeper, err);
 }
 
 static void sync_close(struct sync *s) {

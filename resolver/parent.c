@@ -12,6 +12,7 @@
 
 #include "resolver/base/clock.h"
 #include "resolver/base/log.h"
+#include "resolver/base/privileges.h"
 #include "resolver/base/process.h"
 #include "resolver/sockets.h"
 #include "resolver/start.h"
@@ -231,7 +232,7 @@ static int parent_open(struct parent *p, struct err *err) {
     for (unsigned i = 0; i < p->count; i++)
         if ((e = sockets_open(&p->slots[i].sockets, conf, i == 0, err)) != 0)
             return e;
-    if ((e = board_attach(&p->board, conf->node.run, err)) != 0 || (e = start_drop(conf, err)) != 0 ||
+    if ((e = board_attach(&p->board, conf->node.run, err)) != 0 || (e = privileges_drop(conf->node.user, err)) != 0 ||
         (e = start_cache(conf, &p->cache, err)) != 0 || (e = signals_open(p, err)) != 0)
         return e;
     board_claim(&p->board->process[ROLE_RESOLVER]);

@@ -3,16 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "resolver/base/log.h"
 #include "resolver/base/privileges.h"
-#include "resolver/base/process.h"
 
 enum { PATH_BYTES = 4096, DESCRIPTORS_WANTED = 65536 };
 
@@ -53,16 +50,6 @@ void start_descriptors(void) {
     r.rlim_cur = r.rlim_max;
     if (setrlimit(RLIMIT_NOFILE, &r) != 0)
         LOG(LEVEL_WARN, "descriptor limit stays as it is", KI("errno", errno));
-}
-
-int start_drop(const struct conf *conf, struct err *err) {
-    const char *supervised = getenv("CANDOR_SUPERVISED");
-    int e = privileges_drop(conf->node.user, err);
-    if (e == 0 && supervised != NULL && conf->node.user[0] != '\0') {
-        long pid = strtol(supervised, NULL, 10);
-        process_die_with(pid > 1 && pid <= INT_MAX ? (int)pid : getppid());
-    }
-    return e;
 }
 
 int start_cache(const struct conf *conf, struct cache **cache, struct err *err) {

@@ -11,8 +11,6 @@ int start_folders(const struct conf *conf, struct err *err) MUST_USE;
 int start_lock(const struct conf *conf, int *fd, struct err *err) MUST_USE;
 /* As many descriptors as the system lets us have: every upstream query takes one. */
 void start_descriptors(void);
-/* Becomes node.user. */
-int start_drop(const struct conf *conf, struct err *err) MUST_USE;
 int start_cache(const struct conf *conf, struct cache **cache, struct err *err) MUST_USE;
 
 #endif

@@ -2,12 +2,16 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <limits.h>
 #include <pwd.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "resolver/base/process.h"
 
 enum { GROUPS_MAX = 64, LINES_MAX = 100000 };
 
@@ -71,5 +75,10 @@ int privileges_drop(const char *user, struct err *err) {
         return err_errno(err, "node.user: becoming '%s'", user);
     if (setuid(0) == 0 && uid != 0)
         return err_set(err, E_DENIED, "node.user: '%s' could become root again", user);
+    const char *supervised = getenv("CANDOR_SUPERVISED");
+    if (supervised != NULL) {
+        long pid = strtol(supervised, NULL, 10);
+        process_die_with(pid > 1 && pid <= INT_MAX ? (int)pid : getppid());
+    }
     return 0;
 }

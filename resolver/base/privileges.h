@@ -9,8 +9,8 @@
 int privileges_folder(const char *path, const char *user, struct err *err) MUST_USE;
 
 /* Becomes `user` with its groups of /etc/passwd and /etc/group, for good; nothing to do for "". The files are read
- * directly: a name service could ask the network. E_DENIED when not root, E_NOTFOUND when there is no such user. Clears
- * the parent-death signal: call process_die_with() again. */
+ * directly: a name service could ask the network. E_DENIED when not root, E_NOTFOUND when there is no such user. The
+ * kernel forgets with it that this process is to end with its supervisor, so that is asked for again. */
 int privileges_drop(const char *user, struct err *err) MUST_USE;
 
 #endif

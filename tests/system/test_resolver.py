@@ -527,3 +527,29 @@ def test_becomes_the_configured_user(upstream):
                 until("it was replaced", lambda: any(p.pid != worker.pid for p in n.workers()), 5)
     finally:
         shutil.rmtree(folder)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_a_whole_node_as_the_configured_user():
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="candor-"))
+    folder.chmod(0o755)
+    (folder / "bl").write_text("127.0.0.2\n192.0.2.1\n")
+    config = {"node": {"user": "nobody"}, "rbl": {"zones": [
+        {"name": "bl.test.", "test": "rfc5782-ip4", "data": [{"type": "ip4set", "files": [str(folder / "bl")]}]}]}}
+    try:
+        with Node(folder / "node", config) as n:
+            assert ask(n, "1.2.0.192.bl.test.").answer[0][0].address == "127.0.0.2"
+            uid = pwd.getpwnam("nobody").pw_uid
+            for what in ("resolver", "sync", "health"):
+                assert set(n.daemon(what).uids()) == {uid}
+            n.process.kill()  # the supervisor: what it started ends with it, though it is no longer root
+            n.process.wait()
+            port = ("127.0.0.1", n.dns_port)
+
+            def gone():
+                with contextlib.closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as s:
+                    return s.connect_ex(port) != 0
+            until("the port is closed", gone, 10)
+            n.start()
+    finally:
+        shutil.rmtree(folder)
