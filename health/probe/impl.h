@@ -15,7 +15,7 @@ enum {
     PROBE_TICK_MS = 50,
     PROBE_TIMEOUT_MS = 2000, /* of a try; never more than two fifths of the interval */
     PROBE_TIMEOUT_MIN_MS = 100,
-    PROBE_LATE_MS = 1000,      /* this process's own lag beyond which it doubts itself */
+    PROBE_LATE_MS = 1000,      /* own lag beyond which this process doubts itself; at most half a local try */
     PROBE_START_MS = 60000,    /* until /readyz passed first, at most this long, local probes come each ... */
     PROBE_START_TICK_MS = 250, /* ... */
     PROBE_GRACE_MS = 10000,    /* a node that starts is unknown rather than failed, at most this long */
@@ -80,6 +80,7 @@ struct prober {
     struct tally_set tally;
     struct loop_timer *timer;
     int64_t started_ms, judged_ms, tick_due_ms, late_at_ms; /* late_at: when this loop was last seen to be late */
+    uint32_t late_ms;                                       /* own lag beyond which this process doubts itself */
     bool was_ready;
     struct task **tasks;
     size_t task_count, task_cap;

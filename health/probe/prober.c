@@ -33,7 +33,7 @@ unsigned prober_workers(const struct prober *p) {
 }
 
 bool prober_late(const struct prober *p, int64_t since_ms) {
-    return p->late_at_ms >= since_ms || clock_mono_ms() - p->tick_due_ms > PROBE_LATE_MS;
+    return p->late_at_ms >= since_ms || clock_mono_ms() - p->tick_due_ms > p->late_ms;
 }
 
 bool prober_result(struct prober *p, size_t check, enum verdict_state s, const struct evidence *e) {
@@ -50,8 +50,8 @@ int prober_add(struct prober *p, struct task *t, void (*start)(struct task *), u
         p->tasks = more;
         p->task_cap = cap;
     }
-    /* Spread over the interval, so that the probes of a large node are a trickle and not a burst. */
-    uint32_t spread = starting ? PROBE_TICK_MS : interval_ms < PROBE_SAMPLE_MS ? interval_ms : PROBE_SAMPLE_MS;
+    /* At first all come soon, because nothing is known before; the jitter of task_done() spreads them then. */
+    uint32_t spread = starting ? PROBE_TICK_MS : PROBE_START_TICK_MS;
     *t = (struct task){.p = p,
                        .start = start,
                        .interval_ms = interval_ms,
@@ -78,7 +78,7 @@ void task_done(struct task *t, int64_t hurry_ms) {
 
 static void note_own_lag(struct prober *p, int64_t now) {
     int64_t late = now - p->tick_due_ms;
-    if (late > PROBE_LATE_MS) {
+    if (late > p->late_ms) {
         p->late_at_ms = now;
         p->tally.late++;
         LOG(LEVEL_WARN, "this process was late itself: its results of that time count against nobody", KI("ms", late));
@@ -189,6 +189,8 @@ int prober_open(struct prober **out, struct loop *l, const struct conf *conf, st
     p->started_ms = clock_mono_ms();
     p->tick_due_ms = p->started_ms + PROBE_TICK_MS;
     p->late_at_ms = INT64_MIN;
+    p->late_ms = probe_timeout_ms(conf->health.interval.local_ms) / 2;
+    p->late_ms = p->late_ms < PROBE_LATE_MS ? p->late_ms : PROBE_LATE_MS;
     int rc = verdict_open(&p->book, checks_wanted(conf), conf->health.fall, conf->health.rise);
     int64_t grace_ms = 2 * (int64_t)conf->health.interval.local_ms;
     p->book.grace_until_ms = p->started_ms + (grace_ms < PROBE_GRACE_MS ? grace_ms : PROBE_GRACE_MS);

@@ -108,8 +108,8 @@ static bool own_lag_look(struct process_probe *pp) {
                          .unit = "s"};
     text_copy(e.asked, sizeof(e.asked), "lag of this process's own loop");
     snprintf(e.came, sizeof(e.came),
-             late ? "late by more than %d ms: silence in that time counts against nobody" : "in time, within %d ms",
-             PROBE_LATE_MS);
+             late ? "late by more than %u ms: silence in that time counts against nobody" : "in time, within %u ms",
+             p->late_ms);
     pp->late_seen = p->tally.late;
     return prober_result(p, pp->lag_check, late ? VERDICT_WARN : VERDICT_PASS, &e);
 }

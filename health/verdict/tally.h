@@ -41,8 +41,8 @@ struct tally_set {
     struct tally probe[TALLY_PROBES][2][FAMILY_COUNT];
     int64_t worker_answer_wall_ms[LIMIT_WORKERS]; /* when a probe last had an answer from it; 0: never */
     uint64_t mismatches;                          /* packets that were not the answer to what was asked */
-    uint64_t late;  /* times that this process's own loop was late by more than a second */
-    uint64_t heals; /* times that it asked for a process to be ended */
+    uint64_t late;                                /* times that this process's own loop was late */
+    uint64_t heals;                               /* times that it asked for a process to be ended */
     bool disk_known;
     uint64_t disk_free_bytes; /* where `state` is */
 };

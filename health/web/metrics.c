@@ -183,7 +183,8 @@ static void metrics_probes(struct metrics *m) {
     each_tally(m, tally_duration);
     metric_family(m, METRIC_COUNTER, "probe_mismatched_packets", "Packets that did not answer what was asked.");
     metric_plain(m, (double)m->from->tally->mismatches);
-    metric_family(m, METRIC_COUNTER, "probe_own_lag", "Times that the prober's own loop was late by over a second.");
+    metric_family(m, METRIC_COUNTER, "probe_own_lag",
+                  "Times that the prober's own loop was late, so that it did not believe itself.");
     metric_plain(m, (double)m->from->tally->late);
     metric_family(m, METRIC_COUNTER, "heal_requests", "Times that a hung process was reported for replacement.");
     metric_plain(m, (double)m->from->tally->heals);
