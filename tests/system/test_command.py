@@ -1,6 +1,7 @@
 """The operator's command against a node: what it says, and its exit codes."""
 import json
 import os
+import shutil
 import signal
 import subprocess
 
@@ -8,7 +9,7 @@ import pytest
 
 from lib.ask import BUILD
 from lib.lists import ROOT
-from lib.node import Node, until
+from lib.node import Node, free_port, until
 
 CANDOR = os.path.join(BUILD, "candor")
 QUIET = {"canary": {"cached": "", "uncached-under": "", "nxdomain-under": ""}}
@@ -236,6 +237,31 @@ def test_a_stopped_health_process_is_told_from_a_node_that_is_not_there(tmp_path
         p = n.candor("why", "192.0.2.1", "ip4.bl.", check=False)
         assert p.returncode == 2 and "hangs" in p.stderr, p
         n.daemon("sync").resume()
+
+
+def test_the_demo_that_the_project_ships(tmp_path):
+    shutil.copytree(os.path.join(ROOT, "conf"), tmp_path / "conf")
+    path = tmp_path / "conf" / "demo.yaml"
+    text = path.read_text()
+    for port in (5300, 5301, 5380):
+        assert "@%d" % port in text
+        text = text.replace("@%d" % port, "@%d" % free_port())
+    path.write_text(text)
+    n = Node(tmp_path / "unused")
+    n.path = str(path)
+    with n:
+        for what in ("127.0.0.2", "::ffff:7f00:2", "test"):
+            assert "listed" in n.candor("lookup", what).stdout
+        for what in ("127.0.0.1", "::ffff:7f00:1", "192.0.0.9", "2606:4700::1"):
+            p = n.candor("lookup", what, check=False)
+            assert p.returncode == 1 and "error" not in p.stdout, p
+        out = n.candor("lookup", "192.0.2.25").stdout
+        assert "RFC 5737" in out and "127.0.0.10" in out
+        assert "RFC 3849" in n.candor("lookup", "2001:db8::1").stdout
+        assert "RFC 6761" in n.candor("lookup", "smtp.example.com").stdout
+        assert "demo/list:" in n.candor("why", "192.0.2.25", "list.demo.").stdout
+        assert n.candor("status", check=False).returncode == 1, "canaries are off in the demo, and it says so"
+    assert (tmp_path / "build" / "demo" / "state").is_dir()
 
 
 def test_run_starts_stops_and_starts_again(tmp_path):
