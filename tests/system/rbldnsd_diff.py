@@ -456,7 +456,7 @@ def differs(datasets, kind, name, theirs, mine):
     return None
 
 
-def run_round(seed, program, folder, keep):
+def run_round(seed, program, folder):
     """Number of questions compared, and the differences."""
     m = Maker(seed)
     datasets, texts = [], {}
@@ -515,9 +515,11 @@ def main():
         seed = o.seed if o.seed is not None else random.SystemRandom().getrandbits(48) if o.from_seed is None else o.from_seed + rounds
         folder = tempfile.mkdtemp(prefix="rbldnsd_diff.")
         try:
-            n, found = run_round(seed, o.answer_file, folder, o.keep)
+            n, found = run_round(seed, o.answer_file, folder)
         except Exception:
             print("seed %d" % seed, flush=True)
+            if not o.keep:
+                shutil.rmtree(folder)
             raise
         rounds, compared = rounds + 1, compared + n
         if found:
