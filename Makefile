@@ -138,7 +138,7 @@ system-build: $(SYSTEM_BINS)
 LINT_SRCS := $(sort $(wildcard resolver/*.c resolver/*/*.c rbl/*.c rbl/*/*.c health/*.c health/*/*.c)) $(UNIT_SRCS) $(sort $(wildcard tests/system/*.c tests/fuzz/*.c tests/bench/*.c))
 lint-objects: $(patsubst %.c,$(O)/%.o,$(LINT_SRCS))
 $(O)/%.tidy: $(O)/%.o .clang-tidy
-	@clang-tidy --quiet --warnings-as-errors='*' $*.c -- $(filter-out -Werror,$(CFLAGS_ALL)) > $@.log 2>&1 || { echo "clang-tidy: $*.c"; cat $@.log; exit 1; }
+	@clang-tidy --quiet --warnings-as-errors='*' $*.c -- $(filter-out -Werror,$(CFLAGS_ALL)) > $@.log 2>&1 || { grep -E '(error|warning): ' $@.log; exit 1; }
 	@mv $@.log $@
 lint-tidy: $(patsubst %.c,$(O)/%.tidy,$(filter-out tests/%,$(LINT_SRCS)))
 lint:
