@@ -226,8 +226,8 @@ static int find_name(struct view *v, unsigned dataset, const struct look_name *n
                      bool *below) {
     const struct look_source s = {.ctx = v, .name = on_name};
     struct match m[LIMIT_ANSWER_RRS];
-    unsigned count, labels, before = *hits;
-    bool here;
+    unsigned count = 0, labels = 0, before = *hits;
+    bool here = false;
     int rc = seek_name(v, dataset, n, &here);
     if (rc == 0)
         rc = look_name(&s, &v->look[dataset], dataset, n, m, ARRAY_SIZE(m), &count, &labels);

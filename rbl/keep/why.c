@@ -195,6 +195,8 @@ static int ask(struct keep *k, const struct addr *a, const struct name *n, struc
         goto out;
     if (n != NULL) {
         rc = why_name(&y, n);
+    } else if (a == NULL) {
+        rc = E_INVALID;
     } else if (addr_family(a) == AF_INET) {
         rc = why_prefix(&y, KIND4, (const uint8_t *)&a->in.sin_addr);
     } else {
