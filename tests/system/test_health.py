@@ -157,7 +157,7 @@ def test_requests_cause_no_probe(node):
     for path in ("/health", "/readyz", "/metrics", "/", "/livez") * 200:
         assert s.get("http://%s:%d%s" % (node.host, node.health_port, path), timeout=5).status_code == 200
     busy = (runs(node) - before) / (time.monotonic() - start)
-    assert busy < 2 * still + 5, (still, busy)
+    assert busy < 4 * still + 20, (still, busy)  # one for each request would be hundreds
 
 
 def test_a_slow_reader_keeps_nobody_waiting(node):
@@ -224,7 +224,7 @@ def test_a_hung_prober_leaves_no_green_page(tmp_path):
             assert n.get("/health/worker").status_code == 503
             assert "candor_health_stale 1\n" in n.get("/metrics").text
             assert '<body class="stale">' in n.get("/").text
-            until("/livez names the loop", lambda: n.get("/livez").status_code == 503, 6)
+            until("/livez names the loop", lambda: n.get("/livez").status_code == 503, 15)
         finally:
             gdb.kill()
             gdb.wait()
