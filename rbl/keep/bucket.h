@@ -1,5 +1,5 @@
-/* Buckets: all entries of one dataset whose prefix begins with the same bytes, packed into one LMDB value
- * (docs/formats/zone.md). Pure functions over bytes; what is read is checked and never trusted.
+/* ZONE_FORMAT_DEF. Buckets: all entries of one dataset whose prefix begins with the same bytes, packed into one LMDB
+ * value (docs/formats/zone.md). Pure functions over bytes; what is read is checked and never trusted.
  *
  *   IPv4  level 16: prefixes of 17..32 bits, a bucket per /16     level 0: prefixes of 0..16 bits, one bucket
  *   IPv6  levels 64 (65..128 bits), 48 (49..64), 32 (33..48), 16 (17..32), 0 (0..16)

@@ -161,13 +161,13 @@ static uint64_t map_guess(const struct work *w) {
     return bytes + 6 * (uint64_t)w->d->n4 + 24 * (uint64_t)w->d->n6 + 48 * (uint64_t)w->d->nn;
 }
 
-static int make(struct work *w, const char *generation, struct err *err) {
+static int make(struct work *w, const char *making, struct err *err) {
     struct store *s = NULL;
     struct ids ids;
     int rc = ids_open(&ids, w->d, NULL, err);
     if (rc < 0)
         return rc;
-    rc = keep_open_generation(&s, w->k->dir, generation, true, true, map_guess(w), err);
+    rc = keep_open_generation(&s, w->k->dir, making, true, true, map_guess(w), err);
     if (rc == 0)
         rc = fill_entries(s, w, &ids, err);
     if (rc == 0)
@@ -189,21 +189,25 @@ static uint64_t file_bytes(const struct keep *k, const char *generation) {
 }
 
 int bulk_replace(struct work *w, uint64_t *bytes, struct err *err) {
-    char generation[32];
-    snprintf(generation, sizeof generation, "g%llu", (unsigned long long)keep_generation_next(w->k->dir));
-    int rc = make(w, generation, err);
+    struct keep *k = w->k;
+    char generation[32], making[40], named[32];
+    snprintf(generation, sizeof generation, "g%llu", (unsigned long long)keep_generation_next(k->dir));
+    snprintf(making, sizeof making, "%s" KEEP_MAKING, generation);
+    int rc = make(w, making, err);
     work_end_reading(w);
     if (rc == 0)
-        rc = keep_current_write(w->k->dir, generation, err);
-    if (rc < 0) {
-        char named[32];
-        /* the rename may have happened although its sync failed: then it is the live one */
-        if (keep_current_read(w->k->dir, named, NULL) < 0 || strcmp(named, generation) != 0)
-            keep_remove_generation(w->k->dir, generation);
-        else
-            w->k->reopen = true;
-        return rc;
+        rc = keep_generation_finish(k->dir, generation, err);
+    if (rc == 0)
+        rc = keep_current_write(k->dir, generation, err);
+    if (rc == 0) {
+        *bytes = file_bytes(k, generation);
+        return keep_take_over(k, generation, err);
     }
-    *bytes = file_bytes(w->k, generation);
-    return keep_take_over(w->k, generation, err);
+    keep_remove_generation(k->dir, making);
+    /* the last rename may have happened although its sync failed: then it is the live one */
+    if (keep_current_read(k->dir, named, NULL) == 0 && strcmp(named, generation) == 0)
+        k->reopen = true;
+    else
+        keep_remove_generation(k->dir, generation);
+    return rc;
 }

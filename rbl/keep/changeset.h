@@ -1,4 +1,4 @@
-/* A changeset: what one commit removed and added, with its values by content, so that it stands alone
+/* ZONE_FORMAT_DEF. A changeset: what one commit removed and added, with its values by content, so that it stands alone
  * (docs/formats/zone.md). Written while the difference is found, read by "why" and, later, by transfers.
  *
  * A row of operations, each a varint. Odd: an entry in the selected heading, (rest << 1 | 1). Even: (op << 1), op 0

@@ -8,6 +8,7 @@
 
 enum { TABLE_META, TABLE_VALUES, TABLE_4, TABLE_6, TABLE_NAMES, TABLE_JOURNAL, TABLES };
 extern const char *const keep_tables[TABLES];
+#define KEEP_MAKING ".new"
 
 enum {
     KEEP_PATH_MAX = 4096,
@@ -43,10 +44,15 @@ int keep_make_dirs(const char *dir, struct err *err) MUST_USE;
 int keep_current_read(const char *dir, char generation[32], struct err *err) MUST_USE;
 /* Replaces it durably. */
 int keep_current_write(const char *dir, const char *generation, struct err *err) MUST_USE;
+/* "g12" is a whole generation, "g12.new" one in the making: nothing that ends so is ever read. */
 int keep_generation_number(const char *name, uint64_t *number) MUST_USE;
 uint64_t keep_generation_next(const char *dir);
-void keep_remove_generation(const char *dir, const char *generation);
-/* Removes every generation but the two named (NULL: none). */
+/* The whole generation with the greatest number; E_NOTFOUND. */
+int keep_generation_newest(const char *dir, char generation[32]) MUST_USE;
+/* "g12.new" becomes "g12". */
+int keep_generation_finish(const char *dir, const char *generation, struct err *err) MUST_USE;
+void keep_remove_generation(const char *dir, const char *name);
+/* Removes every generation, whole or not, but the two named (NULL: none). */
 void keep_remove_others(const char *dir, const char *stay, const char *stay_too);
 int keep_open_generation(struct store **s, const char *dir, const char *generation, bool writer, bool bulk,
                          uint64_t map_bytes, struct err *err) MUST_USE;

@@ -1,4 +1,4 @@
-/* The journal: one header for every commit, and for commits by difference the changeset, in records of
+/* ZONE_FORMAT_DEF. The journal: one header for every commit, and for commits by difference the changeset, in records of
  * KEEP_JOURNAL_CHUNK bytes behind it. Key: number of the commit, number of the record (0: the header). */
 #ifndef CANDOR_KEEP_JOURNAL_H
 #define CANDOR_KEEP_JOURNAL_H

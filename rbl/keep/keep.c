@@ -65,11 +65,24 @@ int keep_take_over(struct keep *k, const char *generation, struct err *err) {
     return 0;
 }
 
+/* `current` is not there. Before the first commit there is nothing to name; else it was lost, and the newest whole
+ * generation is what was committed last. */
+static int find_lost(struct keep *k, char generation[32], struct err *err) {
+    int rc = keep_generation_newest(k->dir, generation);
+    if (rc < 0)
+        return rc;
+    LOG(LEVEL_WARN, "no generation is named as the live one, taking the newest", KS("zone", k->zone->name),
+        KS("generation", generation));
+    return keep_current_write(k->dir, generation, err);
+}
+
 /* Takes up what `current` names; nothing when there is none. Whatever else lies about is half-made or outlived. */
 static int open_current(struct keep *k, struct err *err) {
     char generation[32];
     int rc = keep_current_read(k->dir, generation, err);
-    if (rc == E_NOTFOUND) {
+    if (rc == E_NOTFOUND)
+        rc = find_lost(k, generation, err);
+    if (rc == E_NOTFOUND && k->meta == NULL) {
         keep_remove_others(k->dir, NULL, NULL);
         return 0;
     }

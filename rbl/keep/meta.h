@@ -1,4 +1,4 @@
-/* What the table `meta` says of a zone: three records, written in the same transaction as the entries.
+/* ZONE_FORMAT_DEF. What the table `meta` says of a zone: three records, written in the same transaction as the entries.
  *
  *   zone     format version, serial, commits, times, digest: fixed layout
  *   apex     datasets with type and TTL, SOA, NS: compared as bytes to see whether it changed

@@ -118,15 +118,13 @@ int keep_current_write(const char *dir, const char *generation, struct err *err)
     snprintf(path, sizeof path, "%s/current", dir);
     snprintf(fresh, sizeof fresh, "%s/current.new", dir);
     snprintf(text, sizeof text, "%s\n", generation);
-    int rc = sync_dir(dir, err); /* the generation's own name first */
-    if (rc == 0)
-        rc = write_file(fresh, text, err);
+    int rc = write_file(fresh, text, err);
     if (rc == 0 && rename(fresh, path) < 0)
         rc = err_errno(err, "%s", path);
     return rc == 0 ? sync_dir(dir, err) : rc;
 }
 
-/* Calls `each` for every generation in the directory. */
+/* Calls `each` for every generation in the directory, whole or in the making. */
 static void each_generation(const char *dir, void (*each)(const char *dir, const char *name, uint64_t n, void *ctx),
                             void *ctx) {
     DIR *d = opendir(dir);
@@ -134,13 +132,18 @@ static void each_generation(const char *dir, void (*each)(const char *dir, const
         return;
     const struct dirent *e;
     uint64_t number;
-    while ((e = readdir(d)) != NULL)
-        if (keep_generation_number(e->d_name, &number) == 0)
+    while ((e = readdir(d)) != NULL) {
+        char name[32];
+        size_t n = text_copy(name, sizeof name, e->d_name);
+        if (n > sizeof KEEP_MAKING - 1 && strcmp(name + n - (sizeof KEEP_MAKING - 1), KEEP_MAKING) == 0)
+            name[n - (sizeof KEEP_MAKING - 1)] = '\0';
+        if (keep_generation_number(name, &number) == 0)
             each(dir, e->d_name, number, ctx);
+    }
     closedir(d);
 }
 
-static void keep_greatest(const char *dir, const char *name, uint64_t n, void *ctx) {
+static void on_greatest(const char *dir, const char *name, uint64_t n, void *ctx) {
     (void)dir, (void)name;
     uint64_t *greatest = ctx;
     if (n > *greatest)
@@ -149,16 +152,47 @@ static void keep_greatest(const char *dir, const char *name, uint64_t n, void *c
 
 uint64_t keep_generation_next(const char *dir) {
     uint64_t greatest = 0;
-    each_generation(dir, keep_greatest, &greatest);
+    each_generation(dir, on_greatest, &greatest);
     return greatest + 1;
 }
 
+struct newest {
+    bool any;
+    uint64_t number;
+};
+
+static void on_newest(const char *dir, const char *name, uint64_t n, void *ctx) {
+    struct newest *x = ctx;
+    uint64_t number;
+    (void)dir;
+    if (keep_generation_number(name, &number) < 0 || (x->any && n <= x->number))
+        return;
+    x->any = true;
+    x->number = n;
+}
+
+int keep_generation_newest(const char *dir, char generation[32]) {
+    struct newest x = {.any = false};
+    each_generation(dir, on_newest, &x);
+    snprintf(generation, 32, "g%llu", (unsigned long long)x.number);
+    return x.any ? 0 : E_NOTFOUND;
+}
+
+int keep_generation_finish(const char *dir, const char *generation, struct err *err) {
+    char from[KEEP_PATH_MAX], to[KEEP_PATH_MAX];
+    snprintf(from, sizeof from, "%s/%s" KEEP_MAKING, dir, generation);
+    snprintf(to, sizeof to, "%s/%s", dir, generation);
+    if (rename(from, to) < 0)
+        return err_errno(err, "%s", from);
+    return sync_dir(dir, err);
+}
+
 /* LMDB's two files and nothing else: whatever a person has put there stays, and the directory with it. */
-void keep_remove_generation(const char *dir, const char *generation) {
+void keep_remove_generation(const char *dir, const char *name) {
     static const char *const files[] = {"/data.mdb", "/lock.mdb", ""};
     char path[KEEP_PATH_MAX + 64];
     for (unsigned i = 0; i < ARRAY_SIZE(files); i++) {
-        snprintf(path, sizeof path, "%s/%s%s", dir, generation, files[i]);
+        snprintf(path, sizeof path, "%s/%s%s", dir, name, files[i]);
         if (i + 1 < ARRAY_SIZE(files))
             (void)unlink(path);
         else

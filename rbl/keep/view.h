@@ -19,7 +19,6 @@ void view_end(struct view *v);
 
 struct view_apex {
     uint32_t serial, ttl, soa_ttl, ns_ttl;
-    uint32_t dataset_ttl[LIMIT_DATASETS]; /* struct dataset.ttl of each; 0: ttl */
     struct dns_soa soa;
     struct name ns[8];
     unsigned ns_count;

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -45,8 +46,15 @@ int store_error(const struct store *s, int mdb, struct err *err, const char *wha
     return err_set(err, store_code(mdb), "%s: %s: %s", s->path, what, mdb_strerror(mdb));
 }
 
+/* How often this process is a fork of one that had a store: dearer to ask the kernel for every question. */
+static unsigned forks;
+static void on_fork(void) { forks++; }
+static void watch_forks(void) { (void)pthread_atfork(NULL, NULL, on_fork); }
+
+bool store_is_mine(const struct store *s) { return s->forks == forks; }
+
 int store_usable(const struct store *s, struct err *err) {
-    if (s->pid != getpid())
+    if (!store_is_mine(s))
         return err_set(err, E_INVALID, "%s: opened by process %d, used after fork", s->path, (int)s->pid);
     if (s->broken)
         return err_set(err, E_IO, "%s: failed before, must be opened again", s->path);
@@ -120,7 +128,10 @@ int store_open(struct store **out, const struct store_config *c, struct err *err
         free(s);
         return err_set(err, E_NOMEM, "%s: no memory to open it", c->path);
     }
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, watch_forks);
     s->pid = getpid();
+    s->forks = forks;
     s->writer = c->writer;
     s->table_count = c->table_count;
     s->read.store = s->write.store = s;
@@ -137,7 +148,7 @@ int store_open(struct store **out, const struct store_config *c, struct err *err
 void store_close(struct store *s) {
     if (s == NULL)
         return;
-    if (s->pid == getpid() && s->env != NULL) {
+    if (store_is_mine(s) && s->env != NULL) {
         for (unsigned i = 0; i < STORE_CURSORS; i++)
             if (s->cursor[i].at != NULL)
                 mdb_cursor_close(s->cursor[i].at);

@@ -34,6 +34,7 @@ struct store {
     MDB_env *env;
     char *path;
     pid_t pid;
+    unsigned forks; /* of this process when it was opened */
     bool writer;
     bool broken; /* a lost map or a failed meta write: only closing is left */
     unsigned page_bytes;
@@ -49,6 +50,8 @@ struct store {
 int store_code(int mdb);
 int store_error(const struct store *s, int mdb, struct err *err, const char *what);
 
+/* Whether this process, and not its parent, opened it. */
+bool store_is_mine(const struct store *s);
 /* 0 when this process opened the store and it is usable. */
 int store_usable(const struct store *s, struct err *err);
 

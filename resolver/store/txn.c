@@ -102,7 +102,7 @@ int store_read_begin(struct store *s, struct store_txn **out, struct err *err) {
 }
 
 void store_read_end(struct store_txn *t) {
-    if (t == NULL || !t->active || t->store->pid != getpid())
+    if (t == NULL || !t->active || !store_is_mine(t->store))
         return;
     store_cursors_end(t);
     mdb_txn_reset(t->txn);

@@ -113,41 +113,6 @@ static unsigned generations(const struct conf_zone *z) {
     return n;
 }
 
-static void killed_at_any_moment(void **state) {
-    (void)state;
-    struct conf_zone z = zone_new();
-    uint32_t acknowledged = 0;
-    int ack[2], report[2];
-    assert_int_equal(pipe2(ack, O_NONBLOCK), 0);
-    assert_int_equal(pipe2(report, O_NONBLOCK), 0);
-    for (unsigned round = 0; round < KILLS; round++) {
-        char why[480] = "";
-        int status;
-        pid_t pid = fork();
-        if (pid == 0)
-            keeper(&z, ack[1], report[1]);
-        struct pollfd first = {.fd = ack[0], .events = POLLIN};
-        if (round % 2 == 0) /* every other one lives long enough for a commit, the others die while they open */
-            assert_int_equal(poll(&first, 1, 60000), 1);
-        pause_us(any(20000));
-        kill(pid, SIGKILL);
-        assert_int_equal(waitpid(pid, &status, 0), pid);
-        ssize_t n = read(report[0], why, sizeof why - 1);
-        if (n > 0 || !WIFSIGNALED(status))
-            fail_msg("round %u: the keeper gave up: %s", round, why);
-        acknowledged = last_ack(ack[0], acknowledged);
-        holds(&z, acknowledged, round);
-        struct keep *k = keep_of(&z); /* a commit that was not acknowledged may be there all the same */
-        struct keep_state st;
-        keep_state(k, &st);
-        acknowledged = st.serial;
-        keep_close(k);
-        assert_true(generations(&z) <= 1);
-    }
-    assert_true(acknowledged >= KILLS / 2); /* or this test has proved little */
-    close(ack[0]), close(ack[1]), close(report[0]), close(report[1]);
-}
-
 /* Shared with the readers. */
 struct scene {
     _Atomic uint32_t committed; /* at least this serial is there */
@@ -201,6 +166,57 @@ static void reader(const struct conf_zone *z, struct scene *s, int report) {
     }
     view_close(v);
     _exit(0);
+}
+
+static void killed_at_any_moment(void **state) {
+    (void)state;
+    struct conf_zone z = zone_new();
+    uint32_t acknowledged = 0;
+    int ack[2], report[2];
+    pid_t watching = 0;
+    struct scene *scene = mmap(NULL, sizeof *scene, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(scene, MAP_FAILED);
+    assert_int_equal(pipe2(ack, O_NONBLOCK), 0);
+    assert_int_equal(pipe2(report, O_NONBLOCK), 0);
+    for (unsigned round = 0; round < KILLS; round++) {
+        char why[480] = "";
+        int status;
+        pid_t pid = fork();
+        if (pid == 0)
+            keeper(&z, ack[1], report[1]);
+        struct pollfd first = {.fd = ack[0], .events = POLLIN};
+        if (round % 2 == 0) /* every other one lives long enough for a commit, the others die while they open */
+            assert_int_equal(poll(&first, 1, 60000), 1);
+        pause_us(any(20000));
+        kill(pid, SIGKILL);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        ssize_t n = read(report[0], why, sizeof why - 1);
+        if (n > 0 || !WIFSIGNALED(status))
+            fail_msg("round %u: the keeper gave up: %s", round, why);
+        acknowledged = last_ack(ack[0], acknowledged);
+        scene->committed = acknowledged;
+        if (watching == 0 && acknowledged > 0 && (watching = fork()) == 0)
+            reader(&z, scene, report[1]); /* sees every commit, and none twice, whoever dies beside it */
+        holds(&z, acknowledged, round);
+        struct keep *k = keep_of(&z); /* a commit that was not acknowledged may be there all the same */
+        struct keep_state st;
+        keep_state(k, &st);
+        acknowledged = st.serial;
+        keep_close(k);
+        assert_true(generations(&z) <= 1);
+    }
+    assert_true(acknowledged >= KILLS / 2); /* or this test has proved little */
+    int status;
+    char why[480] = "";
+    scene->stop = true;
+    assert_int_equal(waitpid(watching, &status, 0), watching);
+    if (status != 0) {
+        ssize_t n = read(report[0], why, sizeof why - 1);
+        fail_msg("the reader: status %d %s", status, n > 0 ? why : "");
+    }
+    assert_true(scene->commits_seen > 10);
+    munmap(scene, sizeof *scene);
+    close(ack[0]), close(ack[1]), close(report[0]), close(report[1]);
 }
 
 static void readers_see_one_commit(void **state) {

@@ -2,6 +2,8 @@
 #include "tests/unit/rbl/keep/zone.h"
 
 #include <dirent.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -508,11 +510,15 @@ static void half_made_generations_go(void **state) {
     snprintf(path, sizeof path, "%s/zones/%s/g9", state_dir, z.name);
     assert_int_equal(mkdir(path, 0700), 0);
     touch(&z, "g9/data.mdb", "half");
+    snprintf(path, sizeof path, "%s/zones/%s/g10.new", state_dir, z.name);
+    assert_int_equal(mkdir(path, 0700), 0);
+    touch(&z, "g10.new/data.mdb", "half");
     touch(&z, "current.new", "g9\n");
     touch(&z, "notes.txt", "a person's own");
     k = keep_of(&z);
     assert_int_equal(state_of(k).serial, 3);
     assert_false(there(&z, "g9"));
+    assert_false(there(&z, "g10.new"));
     assert_true(there(&z, "notes.txt"));
     assert_true(there(&z, "g1/data.mdb"));
     keep_close(k);
@@ -526,6 +532,62 @@ static void half_made_generations_go(void **state) {
     assert_true(there(&z, "g1/data.mdb"));
     touch(&z, "current", "g1\n");
     k = keep_of(&z);
+    verified(k);
+    keep_close(k);
+    /* a lost pointer is found again: a whole generation never goes because of it */
+    snprintf(path, sizeof path, "%s/zones/%s/current", state_dir, z.name);
+    assert_int_equal(unlink(path), 0);
+    snprintf(path, sizeof path, "%s/zones/%s/g7.new", state_dir, z.name);
+    assert_int_equal(mkdir(path, 0700), 0);
+    k = keep_of(&z);
+    assert_int_equal(state_of(k).serial, 3);
+    assert_true(there(&z, "current"));
+    assert_false(there(&z, "g7.new"));
+    verified(k);
+    keep_close(k);
+}
+
+/* The disk refuses in the middle of a commit: an error, the old state, and the next commit works. */
+static void a_full_disk(void **state) {
+    (void)state;
+    struct conf_zone z = zone_new();
+    struct keep_commit c = {.source = "files", .serial_hint = 3};
+    struct keep_result r;
+    struct keep *k = keep_of(&z);
+    assert_int_equal(replace_row(k, 0, 9000, 70000, &c, &r, NULL), 0);
+    keep_close(k);
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct rlimit limit = {.rlim_cur = 200000, .rlim_max = RLIM_INFINITY};
+        struct err err = {0};
+        signal(SIGXFSZ, SIG_IGN);
+        k = keep_of(&z);
+        setrlimit(RLIMIT_FSIZE, &limit);
+        for (int i = 0; i < 3; i++) {
+            if (replace_row(k, 4000, 9000, 70000, &c, &r, &err) >= 0 || err.text[0] == '\0' || state_of(k).serial != 3)
+                _exit(1);
+            if (replace_row(k, 40000, 40000, 70001, &c, &r, &err) >= 0 ||
+                state_of(k).serial != 3) /* a new generation */
+                _exit(2);
+        }
+        if (keep_verify(k, &err) != 0)
+            _exit(3);
+        limit.rlim_cur = RLIM_INFINITY;
+        setrlimit(RLIMIT_FSIZE, &limit);
+        if (replace_row(k, 4000, 9000, 70000, &c, &r, &err) != 0 || state_of(k).serial != 4 ||
+            keep_verify(k, &err) != 0)
+            _exit(4);
+        keep_close(k);
+        _exit(0);
+    }
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(WEXITSTATUS(status), 0);
+    assert_true(WIFEXITED(status));
+    k = keep_of(&z);
+    assert_int_equal(state_of(k).serial, 4);
+    assert_false(there(&z, "g2"));
+    assert_false(there(&z, "g2.new"));
     verified(k);
     keep_close(k);
 }
@@ -753,6 +815,7 @@ int main(void) {
         cmocka_unit_test(values_come_and_go),
         cmocka_unit_test(datasets_change),
         cmocka_unit_test(half_made_generations_go),
+        cmocka_unit_test(a_full_disk),
         cmocka_unit_test(hostile_records),
         cmocka_unit_test(damage_is_noticed),
         cmocka_unit_test(unsorted_data_is_refused),
