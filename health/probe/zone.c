@@ -250,7 +250,7 @@ static int plan_zone(struct prober *p, struct zone_probe *z, size_t i) {
     if (rc == 0)
         rc = add_check(z, "data", local, true, &z->data_check);
     if (rc == 0)
-        rc = add_check(z, "serial", interval, false, &z->serial_check);
+        rc = add_check(z, "serial", interval, true, &z->serial_check); /* seen served, not only committed */
     if (rc == 0 && z->conf->test <= TEST_NONE)
         rc = verdict_add_off(&p->book, SCOPE_ZONES, "zone", "point", z->conf->name,
                              "no test point configured: whether the zone lists what it should is not known",
