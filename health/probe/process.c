@@ -18,6 +18,7 @@ struct process_probe {
     size_t role_check[ROLE_COUNT], worker_check[LIMIT_WORKERS], lag_check;
     unsigned workers;
     uint64_t late_seen;
+    bool late; /* this process itself: only what is good counts now */
     int64_t healed_ms[ROLE_COUNT];
 };
 
@@ -85,6 +86,8 @@ static bool role_look(struct process_probe *pp, enum board_role role) {
         s = VERDICT_WARN;
         snprintf(e.came, sizeof(e.came), "there is no supervisor: the programs were started one by one");
     }
+    if (s == VERDICT_FAIL && pp->late)
+        return false;
     bool undecided = prober_result(p, pp->role_check[role], s, &e);
     if (role == ROLE_RESOLVER || role == ROLE_SYNC)
         heal(pp, role, &v);
@@ -96,7 +99,7 @@ static bool worker_look(struct process_probe *pp, unsigned w) {
     struct vital v = vital_read(&slot->boot, &slot->pid, &slot->heartbeat_ms);
     struct evidence e;
     enum verdict_state s = vital_judge(&v, pp->old_ms, &e);
-    return prober_result(pp->p, pp->worker_check[w], s, &e);
+    return (s == VERDICT_PASS || !pp->late) && prober_result(pp->p, pp->worker_check[w], s, &e);
 }
 
 /* A slow judge doubts itself (as Lifeguard does), and says so. */
@@ -117,13 +120,12 @@ static bool own_lag_look(struct process_probe *pp) {
 static void process_start(struct task *task) {
     struct process_probe *pp = CONTAINER_OF(task, struct process_probe, task);
     bool hurry = own_lag_look(pp);
-    if (!prober_late(pp->p, clock_mono_ms() - PROBE_SAMPLE_MS)) {
-        for (int r = 0; r < ROLE_COUNT; r++)
-            if (r != ROLE_HEALTH)
-                hurry |= role_look(pp, (enum board_role)r);
-        for (unsigned w = 0; w < pp->workers; w++)
-            hurry |= worker_look(pp, w);
-    }
+    pp->late = prober_late(pp->p, clock_mono_ms() - PROBE_SAMPLE_MS);
+    for (int r = 0; r < ROLE_COUNT; r++)
+        if (r != ROLE_HEALTH)
+            hurry |= role_look(pp, (enum board_role)r);
+    for (unsigned w = 0; w < pp->workers; w++)
+        hurry |= worker_look(pp, w);
     task_done(task, hurry ? (int64_t)task->interval_ms / 2 : -1);
 }
 
