@@ -102,8 +102,12 @@ static int hear(struct ask *a, char **answer) {
         if (end == NULL && a->in.size > LIMIT_CONTROL_LINE)
             return err_set(a->err, E_FULL, "%s: an answer of more than %d bytes", a->path, LIMIT_CONTROL_LINE);
     }
-    *answer = strndup((const char *)buffer_at(&a->in), (size_t)(end - buffer_at(&a->in)));
-    return *answer != NULL ? 0 : err_set(a->err, E_NOMEM, "no memory for an answer");
+    size_t size = (size_t)(end - buffer_at(&a->in));
+    if ((*answer = malloc(size + 1)) == NULL)
+        return err_set(a->err, E_NOMEM, "no memory for an answer");
+    memcpy(*answer, buffer_at(&a->in), size);
+    (*answer)[size] = '\0';
+    return 0;
 }
 
 int control_ask(const char *path, const char *line, unsigned timeout_ms, char **answer, struct err *err) {
