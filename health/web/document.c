@@ -123,7 +123,7 @@ void document_ready(struct document *d, const struct snapshot *s, const char *no
               stale      ? VERDICT_UNKNOWN
               : s->ready ? VERDICT_PASS
                          : VERDICT_FAIL,
-              node, "every worker answers on the DNS port, every zone is loaded and not expired", wall_ms);
+              node, "every worker answers on the DNS port, every zone is loaded, served and not expired", wall_ms);
     if (stale)
         say_stale(d, s, mono_ms);
     if (!stale && !s->ready) {
