@@ -167,7 +167,7 @@ static int make(struct work *w, const char *making, struct err *err) {
     int rc = ids_open(&ids, w->d, NULL, err);
     if (rc < 0)
         return rc;
-    rc = keep_open_generation(&s, w->k->dir, making, true, true, map_guess(w), err);
+    rc = keep_open_generation(&s, w->k->dir, making, GENERATION_WRITE | GENERATION_BULK, map_guess(w), err);
     if (rc == 0)
         rc = fill_entries(s, w, &ids, err);
     if (rc == 0)
@@ -201,7 +201,7 @@ int bulk_replace(struct work *w, uint64_t *bytes, struct err *err) {
         rc = keep_current_write(k->dir, generation, err);
     if (rc == 0) {
         *bytes = file_bytes(k, generation);
-        return keep_take_over(k, generation, err);
+        return keep_take_over(k, generation, 0, err);
     }
     keep_remove_generation(k->dir, making);
     /* the last rename may have happened although its sync failed: then it is the live one */

@@ -54,8 +54,9 @@ int keep_generation_finish(const char *dir, const char *generation, struct err *
 void keep_remove_generation(const char *dir, const char *name);
 /* Removes every generation, whole or not, but the two named (NULL: none). */
 void keep_remove_others(const char *dir, const char *stay, const char *stay_too);
-int keep_open_generation(struct store **s, const char *dir, const char *generation, bool writer, bool bulk,
-                         uint64_t map_bytes, struct err *err) MUST_USE;
+enum { GENERATION_WRITE = 1, GENERATION_BULK = 2, GENERATION_CHECK = 4 }; /* as in struct store_config */
+int keep_open_generation(struct store **s, const char *dir, const char *generation, unsigned how, uint64_t map_bytes,
+                         struct err *err) MUST_USE;
 /* The three records of `meta`. */
 int keep_read_meta(struct store_txn *t, struct meta *m, struct err *err) MUST_USE;
 

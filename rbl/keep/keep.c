@@ -33,7 +33,7 @@ static int read_meta(struct store *s, struct meta *m, struct err *err) {
 }
 
 /* Makes `generation`, which `current` names, the one that is kept. */
-int keep_take_over(struct keep *k, const char *generation, struct err *err) {
+int keep_take_over(struct keep *k, const char *generation, unsigned how, struct err *err) {
     struct store *s = NULL;
     struct meta *m = calloc(1, sizeof *m);
     if (m == NULL)
@@ -43,7 +43,7 @@ int keep_take_over(struct keep *k, const char *generation, struct err *err) {
         store_close(k->store);
         k->store = NULL;
     }
-    int rc = keep_open_generation(&s, k->dir, generation, true, false, 0, err);
+    int rc = keep_open_generation(&s, k->dir, generation, GENERATION_WRITE | how, 0, err);
     if (rc == 0)
         rc = read_meta(s, m, err);
     if (rc < 0) {
@@ -87,7 +87,7 @@ static int open_current(struct keep *k, struct err *err) {
         return 0;
     }
     if (rc == 0)
-        rc = keep_take_over(k, generation, err);
+        rc = keep_take_over(k, generation, GENERATION_CHECK, err);
     if (rc == 0)
         keep_remove_others(k->dir, k->generation, k->old[0] != '\0' ? k->old : NULL);
     return rc;

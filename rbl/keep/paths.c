@@ -214,16 +214,17 @@ void keep_remove_others(const char *dir, const char *stay, const char *stay_too)
     each_generation(dir, remove_other, both);
 }
 
-int keep_open_generation(struct store **s, const char *dir, const char *generation, bool writer, bool bulk,
-                         uint64_t map_bytes, struct err *err) {
+int keep_open_generation(struct store **s, const char *dir, const char *generation, unsigned how, uint64_t map_bytes,
+                         struct err *err) {
     char path[KEEP_PATH_MAX];
     snprintf(path, sizeof path, "%s/%s", dir, generation);
     struct store_config c = {.path = path,
-                             .writer = writer,
+                             .writer = (how & GENERATION_WRITE) != 0,
                              .tables = keep_tables,
                              .table_count = TABLES,
                              .map_bytes = map_bytes,
-                             .bulk = bulk};
+                             .check = (how & GENERATION_CHECK) != 0,
+                             .bulk = (how & GENERATION_BULK) != 0};
     return store_open(s, &c, err);
 }
 

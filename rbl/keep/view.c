@@ -46,7 +46,9 @@ void view_close(struct view *v) {
     free(v);
 }
 
-/* Opens what `current` names, when that is not what is open. */
+/* Opens what `current` names, when that is not what is open. The first one, or the next after a failure, is checked
+ * page by page: a worker that died of a damaged zone must not die of it again. Others come from a keeper that checked
+ * them. */
 static int follow(struct view *v, struct err *err) {
     char generation[32];
     for (unsigned i = 0; i < VIEW_RACES; i++) {
@@ -54,7 +56,8 @@ static int follow(struct view *v, struct err *err) {
         if (rc < 0 || strcmp(generation, v->generation) == 0)
             return rc;
         struct store *s;
-        rc = keep_open_generation(&s, v->dir, generation, false, false, 0, err);
+        unsigned how = v->opened ? 0 : GENERATION_CHECK;
+        rc = keep_open_generation(&s, v->dir, generation, how, 0, err);
         if (rc == E_NOTFOUND)
             continue;
         if (rc < 0)
@@ -148,10 +151,13 @@ int view_begin(struct view *v, uint64_t hint, struct err *err) {
     v->hint = hint;
     v->failed.code = 0;
     int rc = begin(v, &v->failed);
-    if (rc == 0)
+    if (rc == 0) {
+        v->opened = true;
         return 0;
+    }
     view_end(v);
     forget(v);
+    v->opened = false;
     v->failed.code = rc;
     v->looked_ms = v->now_ms;
     if (err != NULL)

@@ -21,6 +21,7 @@ struct view {
     struct store *store;
     struct store_txn *txn; /* NULL: between end and begin */
     char generation[32];
+    bool opened; /* and read without an error since */
     int64_t now_ms, looked_ms;
     uint64_t hint;
     struct err failed; /* code 0: the last try went well */

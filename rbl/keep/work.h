@@ -38,6 +38,6 @@ int bulk_replace(struct work *w, uint64_t *bytes, struct err *err) MUST_USE;
 int verify_all(struct store_txn *t, const struct meta *m, struct err *err) MUST_USE;
 
 /* --- keep.c --- */
-int keep_take_over(struct keep *k, const char *generation, struct err *err) MUST_USE;
+int keep_take_over(struct keep *k, const char *generation, unsigned how, struct err *err) MUST_USE;
 
 #endif

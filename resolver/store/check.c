@@ -1,32 +1,11 @@
 #include <errno.h>
 #include <fcntl.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "resolver/store/impl.h"
-
-/* LMDB 0.9's meta page as it stands in the file, native byte order (its mdb.c: MDB_page, MDB_meta, MDB_db). */
-enum { META_MAGIC = 0xBEEFC0DE, META_VERSION = 1, META_FLAG = 0x08, META_PAGES = 2, META_DEPTH_MAX = 32 };
-
-struct meta_table {
-    uint32_t pad; /* of the first table: page size */
-    uint16_t flags, depth;
-    uint64_t branch_pages, leaf_pages, overflow_pages, entries, root;
-};
-struct meta_page {
-    uint64_t number;
-    uint16_t pad, flags;
-    uint32_t pages;
-    uint32_t magic, version;
-    uint64_t address, map_bytes;
-    struct meta_table table[2];
-    uint64_t last_page, txn;
-};
-_Static_assert(sizeof(struct meta_table) == 48, "MDB_db");
-_Static_assert(offsetof(struct meta_page, magic) == 16 && offsetof(struct meta_page, table) == 40, "MDB_meta");
-_Static_assert(sizeof(struct meta_page) == 152, "MDB_page header and MDB_meta");
+#include "resolver/store/pages.h"
 
 static int bad(struct err *err, const char *path, const char *what) {
     return err_set(err, E_CORRUPT, "%s/data.mdb: %s", path, what);
@@ -38,7 +17,7 @@ static int read_meta(int fd, off_t at, struct meta_page *m, const char *path, st
         return err_errno(err, "%s/data.mdb: read", path);
     if ((size_t)n < sizeof *m)
         return bad(err, path, "ends inside its meta pages");
-    if (!(m->flags & META_FLAG) || m->magic != META_MAGIC)
+    if (!(m->flags & PAGE_META) || m->magic != META_MAGIC)
         return bad(err, path, "is no LMDB file");
     if (m->version != META_VERSION)
         return err_set(err, E_CORRUPT, "%s/data.mdb: LMDB data version %u, expected %d", path, m->version,
@@ -65,8 +44,8 @@ static int check_meta(const struct meta_page *m, uint64_t size, const char *path
 }
 
 /* The size is taken after the metas, so that a writer at work can only make it larger than needed. */
-static int check_fd(int fd, const char *path, struct err *err) {
-    struct meta_page first, second;
+int pages_read_metas(int fd, const char *path, struct meta_page *newest, struct err *err) {
+    struct meta_page second;
     struct stat st;
     if (fstat(fd, &st) < 0)
         return err_errno(err, "%s/data.mdb", path);
@@ -74,16 +53,18 @@ static int check_fd(int fd, const char *path, struct err *err) {
         return bad(err, path, "is no file");
     if (st.st_size == 0)
         return err_set(err, E_NOTFOUND, "%s/data.mdb: empty", path);
-    int rc = read_meta(fd, 0, &first, path, err);
+    int rc = read_meta(fd, 0, newest, path, err);
     if (rc == 0)
-        rc = read_meta(fd, first.table[0].pad, &second, path, err);
+        rc = read_meta(fd, newest->table[0].pad, &second, path, err);
     if (rc != 0)
         return rc;
-    if (second.table[0].pad != first.table[0].pad)
+    if (second.table[0].pad != newest->table[0].pad)
         return bad(err, path, "has two page sizes");
     if (fstat(fd, &st) < 0)
         return err_errno(err, "%s/data.mdb", path);
-    return check_meta(first.txn > second.txn ? &first : &second, (uint64_t)st.st_size, path, err);
+    if (second.txn > newest->txn)
+        *newest = second;
+    return check_meta(newest, (uint64_t)st.st_size, path, err);
 }
 
 int store_check_file(const char *path, struct err *err) {
@@ -93,7 +74,8 @@ int store_check_file(const char *path, struct err *err) {
     int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return err_errno(err, "%s", file);
-    int rc = check_fd(fd, path, err);
+    struct meta_page newest;
+    int rc = pages_read_metas(fd, path, &newest, err);
     close(fd);
     return rc;
 }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "resolver/store/impl.h"
+#include "resolver/store/pages.h"
 
 static const struct {
     int mdb, code;
@@ -113,7 +114,8 @@ static int open_all(struct store *s, const struct store_config *c, struct err *e
         if (mkdir(c->path, 0750) < 0 && errno != EEXIST)
             return err_errno(err, "%s", c->path);
         rc = 0;
-    }
+    } else if (rc == 0 && c->check)
+        rc = pages_check(c->path, err);
     if (rc == 0)
         rc = open_env(s, c, err);
     return rc < 0 ? rc : open_tables(s, c, err);

@@ -10,7 +10,8 @@
  * - A process must not open one environment twice: closing one drops the POSIX locks of the other.
  * - A stopped reader pins pages; store_stat shows how far it lags and who it is.
  * - A file that is shorter than its meta page says would be SIGBUS: store_open refuses it with E_CORRUPT. The same for
- *   garbage and other versions. Damage inside pages is LMDB's blind spot; views that point outside are E_CORRUPT.
+ *   garbage and other versions. LMDB trusts what is inside its pages: with `check` the whole tree is looked at before,
+ *   and views that point outside of the pages in use are E_CORRUPT at any time. Damage that comes later may crash.
  *
  * Bytes that come back are views into the map, valid until the transaction ends, and not to be trusted: check lengths.
  */
@@ -36,7 +37,8 @@ struct store_config {
     const char *const *tables;
     unsigned table_count;
     uint64_t map_bytes; /* writer: initial size, grows by itself; reader: 0 */
-    bool bulk;          /* writer of a generation nobody reads yet: commits are not synced; store_sync() at the end */
+    bool check; /* walk all pages first (some ms for 10 million entries): whoever crashed on damage does not again */
+    bool bulk;  /* writer of a generation nobody reads yet: commits are not synced; store_sync() at the end */
 };
 
 int store_open(struct store **s, const struct store_config *c, struct err *err) MUST_USE;

@@ -420,6 +420,104 @@ static void other_things_in_its_place(void **state) {
     assert_true(try_open("/proc/nowhere", true, NULL) < 0);
 }
 
+/* Opens with `check`, reads everything; 0, or the code of what was refused. */
+static int read_checked(const char *path, struct err *err) {
+    struct store *s = NULL;
+    struct store_config c = {.path = path, .tables = TABLES, .table_count = 2, .check = true};
+    struct store_txn *t;
+    struct store_cursor *cursor;
+    struct bytes k, v;
+    unsigned steps = 0, sum = 0;
+    int rc = store_open(&s, &c, err);
+    if (rc < 0)
+        return rc;
+    if (store_read_begin(s, &t, err) == 0 && store_cursor_open(t, ALPHA, &cursor) == 0)
+        for (rc = store_cursor_seek(cursor, (struct bytes){NULL, 0}, &k, &v); rc == 0 && steps < 100000; steps++) {
+            for (size_t i = 0; i < v.size; i += 64)
+                sum += v.at[i];
+            rc = store_cursor_next(cursor, &k, &v);
+        }
+    (void)sum;
+    store_close(s);
+    return rc == E_NOTFOUND ? 0 : rc;
+}
+
+/* Any byte of any page turned over: what passes the check can be read without a crash. */
+static void damaged_pages(void **state) {
+    (void)state;
+    char file[160];
+    const char *path = fresh();
+    struct store *s = open_at(path, true, 0);
+    struct fill small = {.count = 3000, .size = 60}, large = {.from = 5000, .count = 40, .size = 4000};
+    assert_int_equal(store_write(s, fill_body, &small, NULL), 0);
+    assert_int_equal(store_write(s, fill_body, &large, NULL), 0);
+    assert_int_equal(store_write(s, fill_body, &large, NULL), 0);
+    store_close(s);
+    struct err err = {0};
+    assert_int_equal(read_checked(path, &err), 0);
+    data_file(file, sizeof file, path);
+    int fd = open(file, O_RDWR);
+    struct stat st;
+    assert_int_equal(fstat(fd, &st), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        unsigned refused = 0;
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        srand(11);
+        for (unsigned i = 0; i < 4000; i++) {
+            uint8_t was[64], is[64];
+            off_t page = rand() % (st.st_size / 4096) * 4096;
+            off_t at = page + (rand() % 2 ? rand() % 64 : rand() % (4096 - 8)); /* half of them among the offsets */
+            size_t n = i % 3 == 0 ? 8 : 1;
+            if (pread(fd, was, n, at) != (ssize_t)n)
+                _exit(2);
+            for (size_t b = 0; b < n; b++)
+                is[b] = (uint8_t)rand();
+            if (pwrite(fd, is, n, at) != (ssize_t)n)
+                _exit(3);
+            int rc = read_checked(path, &err);
+            refused += rc == E_CORRUPT;
+            if (rc != 0 && (rc > 0 || err.text[0] == '\0'))
+                _exit(4);
+            if (pwrite(fd, was, n, at) != (ssize_t)n)
+                _exit(5);
+        }
+        _exit(refused > 500 ? 0 : 6);
+    }
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    if (status != 0)
+        fail_msg("status %x", status);
+    assert_int_equal(read_checked(path, &err), 0);
+    close(fd);
+}
+
+/* A check beside a writer at work never finds damage. */
+static void checks_beside_a_writer(void **state) {
+    (void)state;
+    const char *path = fresh();
+    filled(path);
+    pid_t pid = fork();
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        struct store *s = open_at(path, true, 0);
+        for (unsigned i = 0;; i++) {
+            struct fill f = {.from = i * 37 % 4000, .count = 30, .size = 100 + i % 3 * 1500};
+            if (store_write(s, fill_body, &f, NULL) != 0)
+                _exit(1);
+        }
+    }
+    for (unsigned i = 0; i < 300; i++) {
+        struct err err = {0};
+        if (read_checked(path, &err) != 0)
+            fail_msg("%s", err.text);
+    }
+    int status;
+    kill(pid, SIGKILL);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status));
+}
+
 static void bulk_is_there_after_sync(void **state) {
     (void)state;
     struct store *s = NULL;
@@ -448,6 +546,8 @@ int main(void) {
         cmocka_unit_test(cut_files_are_refused),
         cmocka_unit_test(garbage_is_refused),
         cmocka_unit_test(other_things_in_its_place),
+        cmocka_unit_test(damaged_pages),
+        cmocka_unit_test(checks_beside_a_writer),
         cmocka_unit_test(bulk_is_there_after_sync),
     };
     return cmocka_run_group_tests(tests, make_dir, drop_dir);
