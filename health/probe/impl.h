@@ -13,7 +13,8 @@
 
 enum {
     PROBE_TICK_MS = 50,
-    PROBE_TIMEOUT_MS = 2000, /* of a try; never more than two fifths of the interval */
+    PROBE_TIMEOUT_MS =
+        2000, /* of a try; never more than three tenths of the interval, so that two bad results fit into two */
     PROBE_TIMEOUT_MIN_MS = 100,
     PROBE_LATE_MS = 1000,      /* own lag beyond which this process doubts itself; at most half a local try */
     PROBE_START_MS = 60000,    /* until /readyz passed first, at most this long, local probes come each ... */

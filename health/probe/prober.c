@@ -12,7 +12,7 @@
 enum { JUDGE_CHECKS_PER_MS = 16 };
 
 uint32_t probe_timeout_ms(uint32_t interval_ms) {
-    uint32_t ms = interval_ms / 5 * 2;
+    uint32_t ms = interval_ms / 10 * 3;
     if (ms < PROBE_TIMEOUT_MIN_MS)
         ms = PROBE_TIMEOUT_MIN_MS;
     return ms < PROBE_TIMEOUT_MS ? ms : PROBE_TIMEOUT_MS;

@@ -202,11 +202,11 @@ static void test_points(void **state) {
 
 static void test_deadlines_shrink_with_the_tick(void **state) {
     (void)state;
-    assert_int_equal(probe_timeout_ms(5000), 2000);
+    assert_int_equal(probe_timeout_ms(5000), 1500);
     assert_int_equal(probe_timeout_ms(15000), 2000);
-    assert_int_equal(probe_timeout_ms(1000), 400);
+    assert_int_equal(probe_timeout_ms(1000), 300);
     assert_int_equal(probe_timeout_ms(1), PROBE_TIMEOUT_MIN_MS);
-    assert_int_equal(probe_hedge_ms(5000), 200);
+    assert_int_equal(probe_hedge_ms(5000), 150);
     for (uint32_t ms = 300; ms < 60000; ms += 100)
         assert_true(2 * probe_timeout_ms(ms) < ms);
 }
