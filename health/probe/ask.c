@@ -151,7 +151,7 @@ static void no_try(void *ctx) {
     ask_finish(a);
 }
 
-/* No socket to be had: that is this process's trouble, told as such, never from inside ask_start. */
+/* Told never from inside ask_start. No descriptor or memory to ask with is this process's own trouble: void. */
 static void finish_later(struct ask *a) {
     if (a->timer != NULL)
         loop_timer_cancel(a->timer);
@@ -178,7 +178,8 @@ static void next_try(struct ask *a) {
         a->running++;
         count_flight(a->p, a->plan.far, +1);
     } else if (a->running == 0) {
-        keep_problem(a, E_SYSTEM, err.text[0] != '\0' ? err.text : "the question cannot be written", 0);
+        bool own = err.code == E_FULL || err.code == E_NOMEM;
+        keep_problem(a, own ? E_AGAIN : E_SYSTEM, err.text[0] != '\0' ? err.text : "the question cannot be written", 0);
         a->started = a->plan.tries;
         finish_later(a);
     }

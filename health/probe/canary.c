@@ -85,7 +85,7 @@ static void canary_answer(void *ctx, const struct ask_result *r) {
     struct canary *c = ctx;
     enum verdict_state s = VERDICT_FAIL;
     struct evidence e;
-    bool undecided = false;
+    bool undecided = true; /* after a void answer nothing is known: once more */
     ask_evidence(&e, &c->plan, r);
     if (r->code != 0) {
         ask_problem(e.came, sizeof(e.came), r);

@@ -30,8 +30,7 @@ static void guard_answer(void *ctx, const struct ask_result *r) {
     else
         s = point_judge(g->point, &r->answer, &g->conf->refuse, e.came, sizeof(e.came));
     ask_tally(g->p, TALLY_POINT, &g->plan, r, s == VERDICT_PASS);
-    if (r->code != E_AGAIN)
-        g->hurry |= prober_result(g->p, g->check[g->point], s, &e);
+    g->hurry |= r->code == E_AGAIN || prober_result(g->p, g->check[g->point], s, &e);
     g->point++;
     guard_ask(g);
 }

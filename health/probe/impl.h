@@ -16,7 +16,7 @@ enum {
     PROBE_TIMEOUT_MS =
         2000, /* of a try; never more than three tenths of the interval, so that two bad results fit into two */
     PROBE_TIMEOUT_MIN_MS = 100,
-    PROBE_LATE_MS = 1000,      /* own lag beyond which this process doubts itself; at most half a local try */
+    PROBE_LATE_MS = 1000,      /* own lag beyond which this process doubts itself; at most a local try */
     PROBE_START_MS = 60000,    /* until /readyz passed first, at most this long, local probes come each ... */
     PROBE_START_TICK_MS = 250, /* ... */
     PROBE_GRACE_MS = 10000,    /* a node that starts is unknown rather than failed, at most this long */

@@ -189,7 +189,7 @@ int prober_open(struct prober **out, struct loop *l, const struct conf *conf, st
     p->started_ms = clock_mono_ms();
     p->tick_due_ms = p->started_ms + PROBE_TICK_MS;
     p->late_at_ms = INT64_MIN;
-    p->late_ms = probe_timeout_ms(conf->health.interval.local_ms) / 2;
+    p->late_ms = probe_timeout_ms(conf->health.interval.local_ms);
     p->late_ms = p->late_ms < PROBE_LATE_MS ? p->late_ms : PROBE_LATE_MS;
     int rc = verdict_open(&p->book, checks_wanted(conf), conf->health.fall, conf->health.rise);
     int64_t grace_ms = 2 * (int64_t)conf->health.interval.local_ms;

@@ -30,7 +30,7 @@ static void tcp_done(void *ctx, const struct ask_result *r) {
         snprintf(e.came, sizeof(e.came), "worker %u answered over tcp", worker);
     }
     ask_tally(p, TALLY_WORKER, &t->plan, r, good);
-    bool undecided = false;
+    bool undecided = true; /* after a void answer nothing is known: once more */
     if (r->code != E_AGAIN)
         undecided = prober_result(p, p->targets[t->target].tcp_check, good ? VERDICT_PASS : VERDICT_FAIL, &e);
     task_done(&t->task, undecided ? 0 : -1);

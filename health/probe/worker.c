@@ -137,7 +137,7 @@ static bool judge_target(struct round *r, size_t i) {
     enum verdict_state s = target_state(t, came, sizeof(came));
     struct evidence e = s == VERDICT_PASS || !t->has_bad ? t->good : t->bad;
     if (s != VERDICT_PASS && t->own_fault > 0)
-        return false;
+        return true; /* nothing learnt: once more */
     if (!t->has_good && !t->has_bad)
         e = (struct evidence){.wall_ms = clock_wall_ms()};
     text_copy(e.came, sizeof(e.came), came);
@@ -167,7 +167,7 @@ static bool judge_worker(struct round *r, unsigned w) {
     }
     if (missed || !seen) {
         if (own_fault)
-            return false;
+            return true;
         snprintf(e.came, sizeof(e.came), "worker %u gave no answer%s", w, missed ? " where others did" : "");
         return prober_result(r->p, r->worker_check[w], VERDICT_FAIL, &e);
     }

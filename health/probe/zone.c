@@ -104,6 +104,7 @@ static void serial_end(struct zone_probe *z) {
 static void serial_answer(struct zone_probe *z, const struct ask_result *r) {
     z->asked++;
     if (r->code == E_AGAIN) {
+        z->hurry = true;
         serial_end(z);
         return;
     }
@@ -127,6 +128,7 @@ static void point_answer(struct zone_probe *z, const struct ask_result *r) {
     int point = z->phase == PHASE_LISTED ? POINT_LISTED : POINT_UNLISTED;
     enum verdict_state s = VERDICT_FAIL;
     z->phase++;
+    z->hurry |= r->code == E_AGAIN;
     if (r->code == E_AGAIN)
         return;
     ask_evidence(&z->evidence, &z->plan, r);
