@@ -23,7 +23,7 @@ struct ask {
     struct ask *waiting;     /* lane */
     struct ask_try tries[PROBE_TRIES_MAX];
     unsigned started, running;
-    int64_t started_ms;
+    int64_t started_ms, lateness_ms; /* the prober's clock and its lateness so far, when it began */
     struct loop_timer *timer;
     struct ask_result result;
 };
@@ -95,7 +95,7 @@ static void ask_finish(struct ask *a) {
     struct ask_result result = a->result;
     ask_done done = a->done;
     void *ctx = a->ctx;
-    if (result.code == E_TIMEOUT && prober_late(p, a->started_ms))
+    if (result.code == E_TIMEOUT && prober_starved(p, a->started_ms, a->lateness_ms, a->plan.timeout_ms))
         result.code = E_AGAIN;
     ask_free(a);
     done(ctx, &result);
@@ -187,6 +187,7 @@ static void next_try(struct ask *a) {
 
 static void ask_begin(struct ask *a) {
     a->started_ms = clock_mono_ms();
+    a->lateness_ms = prober_lateness(a->p);
     if (a->plan.tries > 1)
         a->timer = loop_timer_start(a->p->loop, a->plan.hedge_ms, a->plan.hedge_ms, hedge, a);
     next_try(a);

@@ -81,6 +81,7 @@ struct prober {
     struct tally_set tally;
     struct loop_timer *timer;
     int64_t started_ms, judged_ms, tick_due_ms, late_at_ms; /* late_at: when this loop was last seen to be late */
+    int64_t lateness_ms;                                    /* sum over all ticks */
     uint32_t late_ms;                                       /* own lag beyond which this process doubts itself */
     bool was_ready;
     struct task **tasks;
@@ -112,7 +113,12 @@ uint32_t probe_hurry_ms(uint32_t interval_ms);   /* a check on its way to anothe
 int prober_add(struct prober *p, struct task *t, void (*start)(struct task *), uint32_t interval_ms, bool starting);
 /* Ends a run: the next one after the interval less some jitter, or after hurry_ms when that is not negative. */
 void task_done(struct task *t, int64_t hurry_ms);
-/* Whether this process was too late since `since_ms` to hold silence against anybody. */
+/* How late this process's ticks came, summed up since it started. */
+int64_t prober_lateness(const struct prober *p);
+/* Whether so much of the time since a question was asked was lost to this process itself (and, as it was the machine's
+ * doing most likely, to others) that less than half a try is left: silence is held against nobody then. */
+bool prober_starved(const struct prober *p, int64_t since_ms, int64_t lateness_then_ms, uint32_t timeout_ms);
+/* Whether it was late since `since_ms`: what is looked at on the board now may be as late. */
 bool prober_late(const struct prober *p, int64_t since_ms);
 /* The answer of somebody else into the book: true when the check is on its way to another state. */
 bool prober_result(struct prober *p, size_t check, enum verdict_state s, const struct evidence *e);

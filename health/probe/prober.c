@@ -32,6 +32,16 @@ unsigned prober_workers(const struct prober *p) {
     return n > LIMIT_WORKERS ? LIMIT_WORKERS : (unsigned)n;
 }
 
+int64_t prober_lateness(const struct prober *p) {
+    int64_t now_late = clock_mono_ms() - p->tick_due_ms;
+    return p->lateness_ms + (now_late > 0 ? now_late : 0);
+}
+
+bool prober_starved(const struct prober *p, int64_t since_ms, int64_t lateness_then_ms, uint32_t timeout_ms) {
+    int64_t elapsed_ms = clock_mono_ms() - since_ms;
+    return elapsed_ms - (prober_lateness(p) - lateness_then_ms) < (int64_t)timeout_ms / 2;
+}
+
 bool prober_late(const struct prober *p, int64_t since_ms) {
     return p->late_at_ms >= since_ms || clock_mono_ms() - p->tick_due_ms > p->late_ms;
 }
@@ -78,6 +88,7 @@ void task_done(struct task *t, int64_t hurry_ms) {
 
 static void note_own_lag(struct prober *p, int64_t now) {
     int64_t late = now - p->tick_due_ms;
+    p->lateness_ms += late > 0 ? late : 0;
     if (late > p->late_ms) {
         p->late_at_ms = now;
         p->tally.late++;
