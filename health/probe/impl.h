@@ -66,11 +66,6 @@ struct ask_result {
 };
 typedef void (*ask_done)(void *ctx, const struct ask_result *r);
 
-struct round;
-struct zone_probe;
-struct canary;
-struct storage;
-
 struct prober {
     struct loop *loop;
     const struct conf *conf;
