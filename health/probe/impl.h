@@ -13,8 +13,7 @@
 
 enum {
     PROBE_TICK_MS = 50,
-    PROBE_TIMEOUT_MS =
-        2000, /* of a try; never more than three tenths of the interval, so that two bad results fit into two */
+    PROBE_TIMEOUT_MS = 2000, /* of a try; at most three tenths of the interval: two bad results fit into two */
     PROBE_TIMEOUT_MIN_MS = 100,
     PROBE_LATE_MS = 1000,      /* own lag beyond which this process doubts itself; at most a local try */
     PROBE_START_MS = 60000,    /* until /readyz passed first, at most this long, local probes come each ... */
@@ -33,8 +32,7 @@ struct task {
     struct prober *p;
     void (*start)(struct task *t);
     uint32_t interval_ms;
-    bool starting; /* hurried until the node is ready first */
-    bool running;
+    bool starting, running; /* starting: hurried until the node is ready first */
     int64_t due_ms;
 };
 
@@ -46,7 +44,6 @@ struct target {
 };
 
 struct ask;
-
 struct ask_plan {
     struct addr server;
     bool tcp, rd, nsid, far;
