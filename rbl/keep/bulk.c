@@ -128,8 +128,14 @@ static int fill_rest(struct store *s, struct work *w, struct err *err) {
     struct buf writes = {0}, record = {0};
     uint8_t key[JOURNAL_KEY];
     int rc = take_journal(w, &writes, err);
+    if (rc == E_CORRUPT) { /* history is worth less than the zone */
+        LOG(LEVEL_ERROR, "the journal is damaged and starts anew", KS("zone", w->k->zone->name));
+        writes.size = 0;
+        w->next->journal_bytes = 0;
+        rc = 0;
+    }
     if (rc == 0) {
-        w->header.flags |= JOURNAL_BULK | (w->t == NULL ? JOURNAL_FROM_EMPTY : 0);
+        w->header.flags |= JOURNAL_BULK | (w->k->meta == NULL ? JOURNAL_FROM_EMPTY : 0);
         journal_write_header(&record, &w->header);
         journal_key(key, w->next->commits, 0);
         writes_put(&writes, TABLE_JOURNAL, (struct bytes){key, sizeof key}, buf_bytes(&record));

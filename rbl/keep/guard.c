@@ -55,7 +55,7 @@ static int listed(struct work *w, enum conf_test test, bool second) {
 }
 
 static int refuse(const struct work *w, struct err *err, const char *why) {
-    if (w->k->store == NULL)
+    if (w->k->meta == NULL)
         return err_set(err, E_REFUSED, "%s: refused, nothing was committed before", why);
     return err_set(err, E_REFUSED, "%s: refused, kept serial %u", why, w->k->meta->serial);
 }
@@ -83,7 +83,7 @@ static int check_points(struct work *w, struct err *err) {
 
 static int check_limits(struct work *w, struct err *err) {
     const struct conf_zone *z = w->k->zone;
-    uint64_t before = w->t != NULL ? meta_entries(w->k->meta) : 0, after = meta_entries(w->next);
+    uint64_t before = w->k->meta != NULL ? meta_entries(w->k->meta) : 0, after = meta_entries(w->next);
     char why[160];
     if (z->limits.entries > 0 && after > z->limits.entries) {
         snprintf(why, sizeof why, "would have %llu entries (limit %llu)", (unsigned long long)after,

@@ -51,7 +51,7 @@ struct keep_result {
 
 /* Makes the zone's contents equal to `d` by difference. E_REFUSED when a guard says no (test points, limits: text with
  * the numbers), the old generation staying. Nothing changed: 0 with changed false and no new serial. Durable when it
- * returns 0. */
+ * returns 0. When what is stored turns out to be damaged, the new contents become a new generation (bulk). */
 int keep_replace(struct keep *k, const struct data *d, const struct keep_commit *c, struct keep_result *r,
                  struct err *err) MUST_USE;
 

@@ -7,7 +7,7 @@ static bool serial_newer(uint32_t a, uint32_t b) { return a != b && (int32_t)(a 
 /* Never 0, never backwards. */
 static uint32_t choose_serial(const struct work *w) {
     uint32_t hint = w->c->serial_hint, next;
-    if (w->t == NULL) {
+    if (w->k->meta == NULL) {
         next = hint != 0 ? hint : (uint32_t)clock_wall_s();
         return next != 0 ? next : 1;
     }
@@ -83,6 +83,21 @@ static int find_difference(struct work *w, struct err *err) {
     return rc;
 }
 
+/* What is stored cannot be read. Its serial and number of commits can, so the new contents become a generation of their
+ * own that goes on from there. */
+static int start_anew(struct work *w, struct err *err) {
+    LOG(LEVEL_ERROR, "the stored zone is damaged, writing a new generation", KS("zone", w->k->zone->name),
+        KS("generation", w->k->generation), KS("why", err != NULL ? err->text : ""));
+    work_end_reading(w);
+    for (unsigned kind = 0; kind < FEED_KINDS; kind++)
+        feed_close(&w->feed[kind]);
+    diff_close(&w->diff);
+    ids_close(&w->ids);
+    int rc = find_difference(w, err);
+    w->diff.removed = meta_entries(w->k->meta);
+    return rc;
+}
+
 /* Whether SOA, NS, TTLs or the datasets themselves changed. */
 static bool apex_changed(const struct work *w) {
     struct buf a = {0}, b = {0};
@@ -98,17 +113,17 @@ static void prepare_commit(struct work *w) {
     struct meta *n = w->next;
     struct journal_header *h = &w->header;
     n->serial = choose_serial(w);
-    n->commits = w->t != NULL ? w->k->meta->commits + 1 : 1;
+    n->commits = w->k->meta != NULL ? w->k->meta->commits + 1 : 1;
     n->changed_wall_s = clock_wall_s();
     n->digest = w->diff.digest;
     h->flags = w->c->force ? JOURNAL_FORCED : 0;
-    h->from_serial = w->t != NULL ? w->k->meta->serial : 0;
+    h->from_serial = w->k->meta != NULL ? w->k->meta->serial : 0;
     h->to_serial = n->serial;
     h->wall_s = n->changed_wall_s;
     h->added = w->diff.added;
     h->removed = w->diff.removed;
     h->entries = meta_entries(n);
-    if (w->t != NULL)
+    if (w->k->meta != NULL)
         h->before = w->k->meta->digest;
     h->after = n->digest;
     text_copy(h->source, sizeof h->source, w->c->source);
@@ -167,6 +182,8 @@ static int replace(struct work *w, struct keep_result *r, struct err *err) {
         rc = store_read_begin(w->k->store, &w->t, err);
     if (rc == 0)
         rc = find_difference(w, err);
+    if (rc == E_CORRUPT && w->t != NULL)
+        rc = start_anew(w, err);
     if (rc < 0)
         return rc;
     w->next->bad_lines = w->d->bad_lines;

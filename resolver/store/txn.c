@@ -188,6 +188,9 @@ int store_write(struct store *s, store_body body, void *ctx, struct err *err) {
             keep_room(s);
         if (rc <= 0)
             return rc;
+        int dead = 0; /* readers that died may be all that stands in the way */
+        if (mdb_reader_check(s->env, &dead) == 0 && dead > 0)
+            continue;
         rc = store_grow(s, err);
         if (rc < 0)
             return rc;
