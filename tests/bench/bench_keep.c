@@ -161,6 +161,61 @@ static void looks(const char *dir, const char *zone, const struct data *d) {
     free(miss);
 }
 
+/* Names as a list of domains has them: of two labels, every tenth a wildcard; asked for with one label more. */
+static void bench_names(const char *dir, size_t n) {
+    char zone[32], text[64];
+    struct conf_zone z = {.name = zone, .ttl_s = 60, .journal = 256 << 20, .limits = {.shrink = 1e9, .grow = 1e9}};
+    struct value v = {.a = {127, 0, 0, 2}};
+    struct err err;
+    struct keep *k;
+    struct data d;
+    struct name name;
+    uint32_t id;
+    snprintf(zone, sizeof zone, "names%zu.example.", n);
+    printf("%zu names\n", n);
+    must(data_open(&d), "data", NULL);
+    d.dataset_count = 1;
+    d.dataset[0].type = DATASET_DNSET;
+    must(data_value(&d, &v, &id), "value", NULL);
+    for (size_t i = 0; i < n; i++) {
+        snprintf(text, sizeof text, "host-%x.%s", any32(), i % 3 == 0 ? "com" : i % 3 == 1 ? "net" : "example");
+        must(name_from_text(&name, text, &err), "name", &err);
+        must(data_add_name(&d, 0, &name, i % 10 == 0, id), "add", NULL);
+    }
+    must(data_settle(&d, &err), "settle", &err);
+    must(keep_open(&k, dir, &z, &err), "open", &err);
+    struct keep_result r = replace(k, &d);
+    printf("  bulk load              %8.2f s wall, %.2f bytes/entry\n", (double)r.micros / 1e6,
+           (double)r.bytes / (double)n);
+    keep_close(k);
+    data_free(&d);
+    struct view *w;
+    must(view_open(&w, dir, zone, &err), "view", &err);
+    enum { NAMES = 100000 };
+    struct name *ask = malloc(NAMES * sizeof *ask);
+    if (ask == NULL)
+        exit(1);
+    for (size_t i = 0; i < NAMES; i++) {
+        snprintf(text, sizeof text, "www.host-%x.com", any32());
+        must(name_from_text(&ask[i], text, &err), "name", &err);
+    }
+    double t[RUNS];
+    for (unsigned run = 0; run < RUNS; run++) {
+        double begun = cpu_s();
+        struct view_hit h[LIMIT_ANSWER_RRS];
+        unsigned hits;
+        bool below;
+        must(view_begin(w, 1, &err), "begin", &err);
+        for (size_t i = 0; i < NAMES; i++)
+            must(view_find_name(w, &ask[i], h, &hits, &below), "find", NULL);
+        view_end(w);
+        t[run] = (cpu_s() - begun) / NAMES * 1e9;
+    }
+    printf("  look-up, not listed    %8.0f ns\n", median(t, RUNS));
+    free(ask);
+    view_close(w);
+}
+
 static void commits(struct keep *k, size_t n) {
     double wall[COMMITS], cpu[COMMITS], bytes[COMMITS];
     struct keep_result r = {0};
@@ -235,6 +290,7 @@ int main(int argc, char **argv) {
         bench(dir, strtoul(argv[i], NULL, 10));
     if (argc < 2)
         bench(dir, 1000000);
+    bench_names(dir, 1000000);
     snprintf(command, sizeof command, "rm -rf '%s'", dir);
     return system(command) != 0;
 }
