@@ -1,12 +1,8 @@
 /* candor-sync: the one process that writes zones. Composes the keeper (files, publishing, commits), the control socket
  * and the sync port on one loop. */
-#include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "rbl/port.h"
