@@ -55,6 +55,12 @@ struct keep_result {
 int keep_replace(struct keep *k, const struct data *d, const struct keep_commit *c, struct keep_result *r,
                  struct err *err) MUST_USE;
 
+/* Whether the file has grown beyond KEEP_COMPACT_SHARE times what its entries need (free pages, splintered ones). */
+bool keep_wants_compaction(struct keep *k);
+/* Writes the same contents, serial and journal into a new generation packed tight and makes it the live one; readers
+ * follow by themselves and never wait. Killed anywhere, the old or the new one is there. */
+int keep_compact(struct keep *k, struct keep_result *r, struct err *err) MUST_USE;
+
 /* One entry that answers for an address or a name, for "why". */
 struct keep_match {
     unsigned dataset;
@@ -62,11 +68,14 @@ struct keep_match {
     unsigned bits; /* prefix length, or 1 for a wildcard name, 0 for an exact one */
     bool excluded;
     struct value value;
-    char entry[300];    /* as text */
+    char entry[300]; /* as text */
+    bool local;      /* added or excluded by hand or UPDATE, not from a file */
+    bool silenced;   /* a local exclusion keeps it from answering */
+    int64_t until_wall_s;
     bool journal_known; /* the commit that brought it is still in the journal: */
     uint32_t since_serial;
     int64_t since_wall_s;
-    char since_source[32];
+    char since_source[64]; /* who: files, publish, "update KEY", add */
 };
 int keep_why_addr(struct keep *k, const struct addr *a, struct keep_match *m, unsigned cap, unsigned *count,
                   struct err *err) MUST_USE;
@@ -79,7 +88,7 @@ struct keep_history {
     int64_t wall_s;
     uint64_t added, removed, entries;
     struct digest digest;
-    char source[32];
+    char source[64];
     char reason[128];
 };
 int keep_history(struct keep *k, struct keep_history *h, unsigned cap, unsigned *count, struct err *err) MUST_USE;

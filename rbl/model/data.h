@@ -17,16 +17,31 @@
 #include "resolver/base/err.h"
 #include "resolver/dns/writer.h"
 
-/* An interned answer. TXT is a template: '$' stands for what was asked (for names: the listed entry), a NUL, which no
- * text file can hold, for a dollar sign; substitution happens when the question is answered. $0..$9 and $= are resolved
- * when the file is read. value_text() writes it as a data file would. */
+/* What an entry says; interned. Compared as a whole: two values are equal when all that their kind uses is.
+ *
+ *   VALUE_LISTED  A and TXT of a list. TXT is a template: '$' stands for what was asked (for names: the listed entry),
+ *                 a NUL, which no text file can hold, for a dollar sign; substitution happens when the question is
+ *                 answered. $0..$9 and $= are resolved when the file is read.
+ *   VALUE_RR      one RR of a generic dataset or an UPDATE: `type`, and RDATA in wire form, uncompressed, in txt[].
+ *   VALUE_ACL     what an acl dataset says of an asker: `act`; for ACL_LISTED A and TXT as above, where '$' stands for
+ *                 the asker's address.
+ *
+ * value_text() writes it as a data file would. */
+enum value_kind { VALUE_LISTED, VALUE_RR, VALUE_ACL };
+/* In the order in which a zone's and the global list are weighed: the lowest of both counts. */
+enum acl_act { ACL_IGNORE, ACL_REFUSE, ACL_EMPTY, ACL_LISTED, ACL_PASS };
+enum { VALUE_BYTES = 512 };
 struct value {
+    uint8_t kind; /* enum value_kind */
+    uint8_t act;  /* VALUE_ACL: enum acl_act */
     uint8_t a[4];
-    uint8_t txt_size; /* 0: no TXT */
     bool has_txt;
-    char txt[LIMIT_TXT + 1]; /* txt_size bytes count; not a C string */
+    uint16_t type;             /* VALUE_RR */
+    uint32_t ttl;              /* VALUE_RR, and entries made by UPDATE: seconds; 0: the dataset's */
+    uint16_t txt_size;         /* octets in txt[]: at most LIMIT_TXT of a TXT template, VALUE_BYTES of RDATA */
+    char txt[VALUE_BYTES + 1]; /* txt_size octets count; not a C string */
 };
-enum { VALUE_TEXT_MAX = 2 * LIMIT_TXT + 24 };
+enum { VALUE_TEXT_MAX = 4 * VALUE_BYTES + 64 };
 
 enum { VALUE_EXCLUDED = 0, VALUE_FIRST = 1 };
 
@@ -50,14 +65,23 @@ struct entry_name {
     uint32_t value;
 };
 
+/* A combined dataset is none itself: each part behind a $DATASET is a dataset of its own, attached to the subzones that
+ * its line names. */
+enum { DATASET_SUBS = 16 };
 struct dataset {
-    enum conf_dataset_type type;
-    uint32_t ttl; /* of the dataset's A and TXT ($TTL); 0: the zone's */
+    enum conf_dataset_type type; /* never DATASET_COMBINED */
+    uint32_t ttl;                /* of the dataset's A and TXT ($TTL); 0: the zone's */
+    unsigned sub_count;          /* 0: attached at the apex alone, as most are */
+    const struct name *sub;      /* relative to the apex, lower-case; the root name: the apex ("@"); in the arena */
 };
 
+/* The dataset of what was added and taken away by hand or UPDATE, in every zone; its number is fixed, behind those of
+ * files (keep.h). */
+enum { DATASET_LOCAL = LIMIT_DATASETS - 1 };
+
 struct data {
-    struct arena arena; /* names and values live here */
-    struct dataset dataset[LIMIT_DATASETS];
+    struct arena arena;                     /* names and values live here */
+    struct dataset dataset[LIMIT_DATASETS]; /* at most DATASET_LOCAL of them come from files */
     unsigned dataset_count;
     struct value *value; /* value[0] stands for VALUE_EXCLUDED */
     uint32_t value_count, value_cap;
@@ -86,7 +110,7 @@ void data_free(struct data *d);
 /* Id of an equal value, made when new; E_FULL beyond LIMIT_VALUES. The data_add functions take a value as it is: that
  * it is one is checked by data_settle. E_FULL beyond LIMIT_LOAD_ENTRIES. */
 int data_value(struct data *d, const struct value *v, uint32_t *id) MUST_USE;
-/* ":127.0.0.2:text $ of $$5"; `to` holds VALUE_TEXT_MAX. Returns `to`. */
+/* ":127.0.0.2:text $ of $$5", "300 MX 10 mx.example.", ":refuse"; `to` holds VALUE_TEXT_MAX. Returns `to`. */
 const char *value_text(const struct value *v, char *to);
 int data_add4(struct data *d, unsigned dataset, uint32_t first, uint32_t last,
               uint32_t value) MUST_USE; /* a range: the fewest prefixes */

@@ -10,7 +10,7 @@
 #ifndef CANDOR_RBL_PUBLISH_KEEPER_H
 #define CANDOR_RBL_PUBLISH_KEEPER_H
 
-#include "rbl/keep/keep.h"
+#include "rbl/keep/edit.h"
 #include "rbl/load/load.h"
 #include "resolver/base/board.h"
 #include "resolver/net/loop.h"
@@ -26,7 +26,19 @@ enum {
 
 struct keeper;
 
-enum job_kind { JOB_OPEN, JOB_FILES, JOB_PUBLISH, JOB_WHY, JOB_HISTORY, JOB_VERIFY, JOB_STAT, JOB_KINDS };
+enum job_kind {
+    JOB_OPEN,
+    JOB_FILES,
+    JOB_PUBLISH,
+    JOB_CHANGE, /* edits: several that wait become one commit */
+    JOB_EXPIRE,
+    JOB_COMPACT,
+    JOB_WHY,
+    JOB_HISTORY,
+    JOB_VERIFY,
+    JOB_STAT,
+    JOB_KINDS
+};
 
 /* One piece of work on one zone. Filled by who asks, owned by the keeper from keeper_submit on, freed after `done`. */
 struct job {
@@ -41,6 +53,11 @@ struct job {
     bool why_is_name;
     struct addr why_addr;
     struct name why_name; /* relative to the zone */
+    /* JOB_CHANGE: puts this job's edits into the batch, on a thread of the pool; looks at what is there for
+     * prerequisites. A result other than 0 takes this job's edits back, becomes its `code` and leaves the others alone.
+     * `done` comes when the commit that holds the edits is durable or failed. */
+    int (*change)(void *ctx, struct keep_batch *b, struct err *err);
+    const char *change_source; /* who, for why and history; arena or static */
     /* results */
     int code;
     struct err err;

@@ -99,6 +99,9 @@ static int work_kind(struct job *j) {
         return work_history(j);
     case JOB_VERIFY:
         return keep_verify(j->zone->keep, &j->err);
+    case JOB_CHANGE:
+    case JOB_EXPIRE:
+    case JOB_COMPACT:
     case JOB_KINDS:
         break;
     }

@@ -40,7 +40,7 @@ enum {
     LIMIT_LOAD_LINE = 4096,
     LIMIT_LOAD_ERRORS_SHOWN = 20,
     LIMIT_LOAD_ENTRIES = 200000000,
-    LIMIT_DATASETS = 16, /* per zone */
+    LIMIT_DATASETS = 64, /* per zone, the parts of combined ones each */
     LIMIT_FILES = 64,    /* per dataset */
     LIMIT_VALUES = 1 << 24,
     LIMIT_TXT = 255,

@@ -14,6 +14,7 @@ struct source_answer {
     uint8_t rcode;        /* NOERROR, NXDOMAIN, SERVFAIL, REFUSED */
     int ede;              /* EDE_NONE or the reason of a SERVFAIL or REFUSED */
     const char *ede_text; /* static or owned by the source until end() */
+    bool drop;            /* no reply at all: the zone's access list ignores this asker */
 };
 
 struct source_ops {

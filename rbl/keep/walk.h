@@ -1,0 +1,20 @@
+/* Reading a kept zone as entries: all of them, or what changed between two serials. For export, diff and transfers. */
+#ifndef CANDOR_KEEP_WALK_H
+#define CANDOR_KEEP_WALK_H
+
+#include "rbl/keep/edit.h"
+
+/* Opens the live generation for reading alone, beside the process that keeps it and without asking it: keep_state,
+ * keep_walk, keep_diff, keep_history, keep_why*, keep_verify and keep_stat work on it, everything else is E_DENIED.
+ * E_NOTFOUND: no generation yet. Closed with keep_close. */
+int keep_open_reading(struct keep **k, const char *state, const struct conf_zone *zone, struct err *err) MUST_USE;
+
+/* Calls `each` with every entry in key order, values and until included, until it returns other than 0, which is then
+ * the result. Reads one generation at one time; bounded memory. */
+int keep_walk(struct keep *k, int (*each)(void *ctx, const struct keep_entry *e), void *ctx, struct err *err) MUST_USE;
+/* What changed from one serial to another, from the journal, netted: an entry that came and went is not told.
+ * E_NOTFOUND when a serial or a changeset between them is no longer there: the text says how far back it reaches. */
+int keep_diff(struct keep *k, uint32_t from_serial, uint32_t to_serial,
+              int (*each)(void *ctx, bool removed, const struct keep_entry *e), void *ctx, struct err *err) MUST_USE;
+
+#endif
