@@ -40,8 +40,7 @@ void conf_fill_node(struct conf_reader *r, const struct conf_raw_node *in, struc
     if (out->run[0] == '\0')
         conf_fail(r, E_INVALID, "run", "a directory");
     if (strlen(out->run) > LIMIT_CONF_RUN)
-        conf_fail(r, E_RANGE, "run", "a path of at most %d bytes from the root, %zu with %s: sockets are made there",
-                  LIMIT_CONF_RUN, strlen(out->run), out->run);
+        conf_fail(r, E_RANGE, "run", "a path of at most %d bytes from the root, %zu", LIMIT_CONF_RUN, strlen(out->run));
     out->user = conf_take_text(r, "user", in->user, "");
     if (out->user[0] != '\0' && !name_fits(out->user))
         conf_fail(r, E_INVALID, "user", "the name of a user of this system");

@@ -9,7 +9,7 @@ enum {
     LIMIT_CONF_KEYS = 64,   /* in one mapping */
     LIMIT_CONF_LIST = 1024, /* entries of a sequence that has no closer limit */
     LIMIT_CONF_TEXT = 1024, /* bytes of one value */
-    LIMIT_CONF_RUN = 92,    /* bytes of node.run: names of sockets in it must fit into sun_path */
+    LIMIT_CONF_RUN = 3840,  /* bytes of node.run: the names made in it stay below PATH_MAX */
     LIMIT_LISTEN = 16,
     LIMIT_WORKERS = 64,
     LIMIT_ZONES = 1024,

@@ -40,7 +40,7 @@ struct control {
     uint64_t order;
     control_handler handler;
     void *ctx;
-    struct sockaddr_un path;
+    struct control_path path;
     struct caller *callers[LIMIT_CONTROL_CLIENTS];
 };
 
@@ -226,9 +226,9 @@ int control_open(struct control **out, struct loop *l, const char *path, control
     struct control *c = loop_closing(l) ? NULL : calloc(1, sizeof *c);
     if (c == NULL)
         return err_set(err, E_NOMEM, "%s: no memory", path);
-    *c = (struct control){.loop = l, .fd = -1, .handler = handler, .ctx = ctx};
+    *c = (struct control){.loop = l, .fd = -1, .path.folder = -1, .handler = handler, .ctx = ctx};
     loop_own(l, &c->owned, LOOP_OBJECT, close_owned);
-    int rc = control_path(&c->path, path, err);
+    int rc = control_path_open(&c->path, path, err);
     if (rc == 0)
         rc = c->fd = control_listen(&c->path, CONTROL_BACKLOG, err);
     if (rc >= 0) {
@@ -255,9 +255,10 @@ void control_close(struct control *c) {
     if (c->pause != NULL)
         loop_timer_cancel(c->pause);
     if (c->fd >= 0) {
-        (void)unlink(c->path.sun_path);
+        (void)unlink(c->path.name.sun_path);
         (void)close(c->fd);
     }
+    control_path_close(&c->path);
     loop_disown(c->loop, &c->owned);
     free(c);
 }

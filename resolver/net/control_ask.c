@@ -47,16 +47,12 @@ static int wait_for(const struct ask *a, short events, const char *what) {
     }
 }
 
-static int connect_to(struct ask *a) {
-    struct sockaddr_un name;
+static int connect_name(struct ask *a, const struct sockaddr_un *name) {
     struct timespec pause = {.tv_nsec = ASK_PAUSE_MS * NS_PER_MS};
-    int rc = control_path(&name, a->path, a->err);
-    if (rc != 0)
-        return rc;
     a->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (a->fd < 0)
         return err_errno(a->err, "%s: socket", a->path);
-    while (connect(a->fd, (struct sockaddr *)&name, sizeof name) != 0) {
+    while (connect(a->fd, (const struct sockaddr *)name, sizeof *name) != 0) {
         if (errno == ENOENT || errno == ECONNREFUSED || errno == ENOTDIR)
             return err_set(a->err, E_NOTFOUND, "%s: nobody listens there", a->path);
         if (errno != EAGAIN && errno != EINTR)
@@ -66,6 +62,15 @@ static int connect_to(struct ask *a) {
         (void)nanosleep(&pause, NULL);
     }
     return 0;
+}
+
+static int connect_to(struct ask *a) {
+    struct control_path path;
+    int rc = control_path_open(&path, a->path, a->err);
+    if (rc == 0)
+        rc = connect_name(a, &path.name);
+    control_path_close(&path);
+    return rc;
 }
 
 static int say(struct ask *a, const char *line) {

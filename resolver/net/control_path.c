@@ -1,17 +1,46 @@
 #include "resolver/net/control_path.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-int control_path(struct sockaddr_un *to, const char *path, struct err *err) {
+/* sun_path ends after 107 bytes, folders do not: /proc/self/fd/N/NAME is the same socket (proc(5)). */
+static int through_folder(struct control_path *to, const char *path, struct err *err) {
+    char folder[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    size_t size = slash != NULL ? (size_t)(slash - path) : 0;
+    if (size == 0 || size >= sizeof folder)
+        return err_set(err, E_RANGE, "%s: no path for a socket", path);
+    memcpy(folder, path, size);
+    folder[size] = '\0';
+    to->folder = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (to->folder < 0)
+        return errno == ENOENT || errno == ENOTDIR ? err_set(err, E_NOTFOUND, "%s: nobody listens there", path)
+                                                   : err_errno(err, "%s", folder);
+    int n = snprintf(to->name.sun_path, sizeof to->name.sun_path, "/proc/self/fd/%d%s", to->folder, slash);
+    if (n > 0 && (size_t)n < sizeof to->name.sun_path)
+        return 0;
+    control_path_close(to);
+    return err_set(err, E_RANGE, "%s: the name of a socket is too long", path);
+}
+
+int control_path_open(struct control_path *to, const char *path, struct err *err) {
     size_t size = strlen(path);
-    *to = (struct sockaddr_un){.sun_family = AF_UNIX};
-    if (size == 0 || size >= sizeof to->sun_path)
-        return err_set(err, E_RANGE, "%s: the path of a socket has at most %zu bytes", path, sizeof to->sun_path - 1);
-    memcpy(to->sun_path, path, size);
+    *to = (struct control_path){.name.sun_family = AF_UNIX, .folder = -1};
+    if (size == 0 || size >= sizeof to->name.sun_path)
+        return through_folder(to, path, err);
+    memcpy(to->name.sun_path, path, size);
     return 0;
+}
+
+void control_path_close(struct control_path *p) {
+    if (p->folder >= 0)
+        (void)close(p->folder);
+    p->folder = -1;
 }
 
 /* Whether somebody listens there. A backlog that is full answers EAGAIN: it is alive, or at least there. */
@@ -40,7 +69,8 @@ static int remove_dead(const struct sockaddr_un *path, struct err *err) {
     return 0;
 }
 
-int control_listen(const struct sockaddr_un *path, int backlog, struct err *err) {
+int control_listen(const struct control_path *at, int backlog, struct err *err) {
+    const struct sockaddr_un *path = &at->name;
     const struct sockaddr *name = (const struct sockaddr *)path;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)

@@ -7,9 +7,14 @@
 
 #include "resolver/base/err.h"
 
-/* E_RANGE when the path is too long for a socket. */
-int control_path(struct sockaddr_un *to, const char *path, struct err *err) MUST_USE;
+/* A name that fits into sun_path for a socket anywhere: a long path is named through its open folder. */
+struct control_path {
+    struct sockaddr_un name;
+    int folder; /* -1: the path is short enough as it is */
+};
+int control_path_open(struct control_path *to, const char *path, struct err *err) MUST_USE;
+void control_path_close(struct control_path *p);
 /* fd or error; replaces what a dead daemon left. */
-int control_listen(const struct sockaddr_un *path, int backlog, struct err *err) MUST_USE;
+int control_listen(const struct control_path *path, int backlog, struct err *err) MUST_USE;
 
 #endif

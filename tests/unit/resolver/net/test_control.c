@@ -346,6 +346,26 @@ static void test_paths_that_will_not_do(void **state) {
     assert_null(answer);
 }
 
+/* sun_path has 108 bytes; folders of build machines and of long host names have more. */
+static void test_a_path_longer_than_a_socket_name(void **state) {
+    struct err err = {0};
+    struct control *c = NULL;
+    char deep[256], path[300], *answer = NULL;
+    (void)state;
+    (void)snprintf(deep, sizeof deep, "%s/%0150d", t.folder, 0);
+    (void)snprintf(path, sizeof path, "%s/x.sock", deep);
+    assert_int_equal(control_ask(path, "x", 100, &answer, &err), E_NOTFOUND);
+    assert_int_equal(mkdir(deep, 0700), 0);
+    assert_int_equal(control_ask(path, "x", 100, &answer, &err), E_NOTFOUND);
+    assert_int_equal(control_open(&c, t.loop, path, on_line, &t, &err), 0);
+    struct control *second = NULL;
+    assert_int_equal(control_open(&second, t.loop, path, on_line, &t, &err), E_EXISTS);
+    assert_int_equal(control_ask(path, "x", 50, &answer, &err), E_TIMEOUT); /* connected; the loop does not turn */
+    control_close(c);
+    assert_int_equal(access(path, F_OK), -1);
+    assert_int_equal(rmdir(deep), 0);
+}
+
 /* --- control_ask against daemons of all kinds, each a process of its own */
 
 static pid_t daemon_start(void) {
@@ -471,6 +491,7 @@ int main(void) {
         T(test_closed_with_calls_open),
         T(test_socket_of_the_dead_is_replaced),
         T(test_paths_that_will_not_do),
+        T(test_a_path_longer_than_a_socket_name),
         T(test_ask),
         T(test_ask_a_daemon_that_is_stopped),
         T(test_ask_a_daemon_that_never_answers_or_dies),
