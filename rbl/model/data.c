@@ -104,7 +104,7 @@ uint8_t *data_pack(struct data *d, const uint8_t *bytes, size_t size) {
     struct data_value_index *x = d->index;
     if (size > CHUNK)
         return NULL;
-    if (size > x->chunk_left) {
+    if (size > x->chunk_left || x->chunk == NULL) {
         uint8_t *chunk = arena_alloc(&d->arena, CHUNK);
         if (chunk == NULL)
             return NULL;

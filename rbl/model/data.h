@@ -77,7 +77,7 @@ struct dataset {
 
 /* The dataset of what was added and taken away by hand or UPDATE, in every zone; its number is fixed, behind those of
  * files (keep.h). */
-enum { DATASET_LOCAL = LIMIT_DATASETS - 1 };
+enum { DATASET_LOCAL = LIMIT_DATASETS - 1, DATA_NS = 32 };
 
 struct data {
     struct arena arena;                     /* names and values live here */
@@ -96,10 +96,11 @@ struct data {
     bool soa_by_time; /* $SOA gave serial 0: soa.serial is the time of the newest file */
     struct dns_soa soa;
     uint32_t soa_ttl;
-    struct name ns[8];
+    struct name ns[DATA_NS];
     unsigned ns_count;
     uint32_t ns_ttl;
     uint32_t ttl;                      /* the zone's; data_open: 35 minutes */
+    uint32_t ttl_min, ttl_max;         /* bounds of TTLs that the files give; 0: none */
     int64_t timestamp, expires_wall_s; /* $TIMESTAMP; 0: none */
     uint64_t bad_lines;
     struct data_value_index *index;

@@ -15,7 +15,7 @@ struct seen {
 
 static bool keeps_first(const struct data *d, unsigned dataset) {
     enum conf_dataset_type type = d->dataset[dataset].type;
-    return type == DATASET_IP4TRIE || type == DATASET_IP6TRIE;
+    return type == DATASET_IP4TRIE || type == DATASET_IP6TRIE || type == DATASET_ACL;
 }
 
 static int seen_open(const struct data *d, struct seen *s) {

@@ -1,18 +1,48 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include <stdio.h>
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "rbl/model/impl.h"
 
+static bool has_a(const struct value *v) {
+    return v->kind == VALUE_LISTED || (v->kind == VALUE_ACL && v->act == ACL_LISTED);
+}
+
+/* Only what the kind uses, the rest zero, so that equal values are equal octet by octet. E_RANGE: none of ours. */
+static int normal(struct value *to, const struct value *v) {
+    bool listed = has_a(v);
+    if (v->kind > VALUE_ACL || (v->kind == VALUE_ACL && v->act > ACL_PASS) ||
+        (v->txt_size > 0 && listed && !v->has_txt))
+        return E_RANGE;
+    if (v->txt_size > (listed ? LIMIT_TXT : VALUE_BYTES))
+        return E_RANGE;
+    memset(to, 0, offsetof(struct value, txt));
+    to->kind = v->kind;
+    if (v->kind == VALUE_ACL)
+        to->act = v->act;
+    else
+        to->ttl = v->ttl;
+    if (v->kind == VALUE_RR)
+        to->type = v->type;
+    if (listed) {
+        memcpy(to->a, v->a, sizeof to->a);
+        to->has_txt = v->has_txt;
+    }
+    to->txt_size = listed || v->kind == VALUE_RR ? v->txt_size : 0;
+    memcpy(to->txt, v->txt, to->txt_size);
+    to->txt[to->txt_size] = '\0';
+    return 0;
+}
+
+/* Of two normal ones. */
 static bool value_equal(const struct value *a, const struct value *b) {
-    return memcmp(a->a, b->a, sizeof a->a) == 0 && a->has_txt == b->has_txt && a->txt_size == b->txt_size &&
-           memcmp(a->txt, b->txt, a->txt_size) == 0;
+    return memcmp(a, b, offsetof(struct value, txt)) == 0 && memcmp(a->txt, b->txt, a->txt_size) == 0;
 }
 
 static uint32_t value_hash(const struct value *v) {
-    return (uint32_t)XXH3_64bits_withSeed(v->txt, v->txt_size, (uint64_t)get_u32(v->a) << 1 | v->has_txt);
+    return (uint32_t)XXH3_64bits(v, offsetof(struct value, txt) + v->txt_size);
 }
 
 /* The slot that holds an equal value, or the free one where it belongs. */
@@ -55,12 +85,13 @@ static int array_grow(struct data *d) {
 }
 
 int data_value(struct data *d, const struct value *v, uint32_t *id) {
-    if (v->txt_size > 0 && !v->has_txt)
-        return E_RANGE;
-    int rc = index_grow(d);
+    struct value mine;
+    int rc = normal(&mine, v);
+    if (rc == 0)
+        rc = index_grow(d);
     if (rc < 0)
         return rc;
-    uint32_t *slot = slot_of(d, v);
+    uint32_t *slot = slot_of(d, &mine);
     if (*slot != 0) {
         *id = *slot;
         return 0;
@@ -70,32 +101,43 @@ int data_value(struct data *d, const struct value *v, uint32_t *id) {
     rc = array_grow(d);
     if (rc < 0)
         return rc;
-    struct value *mine = &d->value[d->value_count];
-    memset(mine, 0, sizeof *mine);
-    memcpy(mine->a, v->a, sizeof mine->a);
-    mine->has_txt = v->has_txt;
-    mine->txt_size = v->txt_size;
-    memcpy(mine->txt, v->txt, v->txt_size);
+    memcpy(&d->value[d->value_count], &mine, offsetof(struct value, txt) + mine.txt_size + 1u);
     *slot = *id = d->value_count++;
     return 0;
 }
 
-const char *value_text(const struct value *v, char *to) {
-    int at = snprintf(to, VALUE_TEXT_MAX, ":%u.%u.%u.%u:", v->a[0], v->a[1], v->a[2], v->a[3]);
-    for (unsigned i = 0; i < v->txt_size; i++) {
-        to[at++] = v->txt[i] != '\0' ? v->txt[i] : '$';
-        if (v->txt[i] == '\0')
-            to[at++] = '$';
+/* What an entry says, as docs/formats/zone.md has it: a change makes every stored digest wrong. */
+static size_t form_value(uint8_t *to, const struct value *v) {
+    enum { FORM_LISTED = 1, FORM_LISTED_TTL, FORM_RR, FORM_ACL };
+    size_t at = 0;
+    if (v->kind == VALUE_RR) {
+        to[at++] = FORM_RR;
+        put_u16(to + at, v->type);
+        put_u32(to + at + 2, v->ttl);
+        at += 6;
+    } else if (v->kind == VALUE_ACL) {
+        to[at++] = FORM_ACL;
+        to[at++] = v->act;
+    } else if (v->ttl != 0) {
+        to[at++] = FORM_LISTED_TTL;
+        put_u32(to + at, v->ttl);
+        at += 4;
+    } else {
+        to[at++] = FORM_LISTED;
     }
-    to[at] = '\0';
-    return to;
+    if (has_a(v)) {
+        memcpy(to + at, v->a, 4);
+        to[at + 4] = v->has_txt;
+        at += 5;
+    }
+    memcpy(to + at, v->txt, v->txt_size);
+    return at + v->txt_size;
 }
 
-/* The canonical form: dataset, kind, key size, key, bits or wildcard, then 0 for an exclusion, else 1, A, 0 or 1 for
- * TXT, TXT. It is part of docs/formats/zone.md: a change makes every stored digest wrong. */
+/* The canonical form: dataset, kind, key size, key, bits or wildcard, then 0 for an exclusion, else the value. */
 static struct digest digest(const struct data *d, unsigned dataset, char kind, const uint8_t *key, size_t key_size,
                             unsigned bits, uint32_t value) {
-    uint8_t form[5 + LIMIT_NAME_WIRE + 6 + LIMIT_TXT];
+    uint8_t form[4 + LIMIT_NAME_WIRE + 10 + VALUE_BYTES];
     size_t at = 0;
     form[at++] = (uint8_t)dataset;
     form[at++] = (uint8_t)kind;
@@ -103,14 +145,10 @@ static struct digest digest(const struct data *d, unsigned dataset, char kind, c
     memcpy(form + at, key, key_size);
     at += key_size;
     form[at++] = (uint8_t)bits;
-    form[at++] = value != VALUE_EXCLUDED;
-    if (value != VALUE_EXCLUDED && value < d->value_count) {
-        const struct value *v = &d->value[value];
-        memcpy(form + at, v->a, 4);
-        form[at + 4] = v->has_txt;
-        memcpy(form + at + 5, v->txt, v->txt_size);
-        at += 5u + v->txt_size;
-    }
+    if (value != VALUE_EXCLUDED && value < d->value_count)
+        at += form_value(form + at, &d->value[value]);
+    else
+        form[at++] = value != VALUE_EXCLUDED;
     XXH128_hash_t h = XXH3_128bits(form, at);
     return (struct digest){.lo = h.low64, .hi = h.high64};
 }

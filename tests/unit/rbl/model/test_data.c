@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "rbl/model/data.h"
+#include "resolver/dns/const.h"
 
 static struct data *d;
 static struct err err;
@@ -294,6 +295,121 @@ static void digests(void **state) {
     free(other);
 }
 
+static uint32_t made(const struct value *v) {
+    uint32_t id;
+    assert_int_equal(data_value(d, v, &id), 0);
+    return id;
+}
+
+/* All that a kind uses makes a value another one; what it does not use does not. */
+static void kinds_of_values(void **state) {
+    (void)state;
+    const struct value all[] = {
+        {.a = {1, 2, 3, 4}, .has_txt = true, .txt_size = 1, .txt = "x"},
+        {.a = {1, 2, 3, 4}, .has_txt = true, .txt_size = 1, .txt = "x", .ttl = 60},
+        {.a = {1, 2, 3, 4}, .has_txt = true, .txt_size = 1, .txt = "x", .ttl = 61},
+        {.kind = VALUE_RR, .type = TYPE_TXT, .txt_size = 2, .txt = "\1x"},
+        {.kind = VALUE_RR, .type = TYPE_TXT, .txt_size = 2, .txt = "\1y"},
+        {.kind = VALUE_RR, .type = TYPE_TXT, .txt_size = 2, .txt = "\1x", .ttl = 60},
+        {.kind = VALUE_RR, .type = 10, .txt_size = 2, .txt = "\1x"},
+        {.kind = VALUE_RR, .type = 10},
+        {.kind = VALUE_ACL, .act = ACL_IGNORE},
+        {.kind = VALUE_ACL, .act = ACL_PASS},
+        {.kind = VALUE_ACL, .act = ACL_LISTED, .a = {1, 2, 3, 4}, .has_txt = true, .txt_size = 1, .txt = "x"},
+        {.kind = VALUE_ACL, .act = ACL_LISTED, .a = {1, 2, 3, 5}, .has_txt = true, .txt_size = 1, .txt = "x"},
+    };
+    struct digest seen[ARRAY_SIZE(all)];
+    for (unsigned i = 0; i < ARRAY_SIZE(all); i++) {
+        uint32_t id = made(&all[i]);
+        assert_int_equal(id, VALUE_FIRST + i);
+        assert_int_equal(made(&all[i]), id);
+        seen[i] = digest_entry4(d, &(struct entry4){7, id, 0, 32});
+        for (unsigned j = 0; j < i; j++)
+            assert_false(same(seen[i], seen[j]));
+    }
+    struct value v = all[3]; /* RDATA has no A, an action neither */
+    v.a[0] = 9;
+    v.has_txt = true;
+    assert_int_equal(made(&v), VALUE_FIRST + 3);
+    v = all[8];
+    v.ttl = 9;
+    v.txt_size = 3;
+    v.type = 7;
+    assert_int_equal(made(&v), VALUE_FIRST + 8);
+    v = all[0];
+    v.act = ACL_EMPTY;
+    v.type = 7;
+    assert_int_equal(made(&v), VALUE_FIRST);
+    struct value big = {.kind = VALUE_RR, .type = 10, .txt_size = VALUE_BYTES};
+    uint32_t id = made(&big);
+    big.txt[VALUE_BYTES - 1] = 1;
+    assert_int_not_equal(made(&big), id);
+}
+
+static void values_that_are_none(void **state) {
+    (void)state;
+    const struct value none[] = {
+        {.kind = 3},
+        {.kind = VALUE_ACL, .act = ACL_PASS + 1},
+        {.kind = VALUE_RR, .txt_size = VALUE_BYTES + 1},
+        {.has_txt = true, .txt_size = LIMIT_TXT + 1},
+        {.kind = VALUE_ACL, .act = ACL_LISTED, .txt_size = 1},
+    };
+    uint32_t id;
+    for (unsigned i = 0; i < ARRAY_SIZE(none); i++)
+        assert_int_equal(data_value(d, &none[i], &id), E_RANGE);
+}
+
+static const char *rr_text(uint32_t ttl, uint16_t type, const char *rdata, unsigned size) {
+    static char text[VALUE_TEXT_MAX];
+    struct value v = {.kind = VALUE_RR, .ttl = ttl, .type = type, .txt_size = (uint16_t)size};
+    memcpy(v.txt, rdata, size);
+    return value_text(&v, text);
+}
+
+static void rrs_as_text(void **state) {
+    (void)state;
+    char text[VALUE_TEXT_MAX];
+    assert_string_equal(rr_text(0, TYPE_A, "\300\0\2\1", 4), "A 192.0.2.1");
+    assert_string_equal(rr_text(7, TYPE_AAAA, "\40\1\15\270\0\0\0\0\0\0\0\0\0\0\0\1", 16),
+                        "7 AAAA 2001:db8:0:0:0:0:0:1");
+    assert_string_equal(rr_text(300, TYPE_MX, "\0\12\2mx\7example", 14), "300 MX 10 mx.example.");
+    assert_string_equal(rr_text(0, TYPE_NS, "\2ns\0", 4), "NS ns.");
+    assert_string_equal(rr_text(0, TYPE_CNAME, "\0", 1), "CNAME .");
+    assert_string_equal(rr_text(0, TYPE_TXT, "\5a\"b\\\1\0", 7), "TXT \"a\\\"b\\\\\\001\" \"\"");
+    assert_string_equal(rr_text(0, 65280, "\1\377", 2), "TYPE65280 \\# 2 01ff");
+    /* RDATA that is none of its type */
+    assert_string_equal(rr_text(0, TYPE_A, "\1\2\3", 3), "A \\# 3 010203");
+    assert_string_equal(rr_text(0, TYPE_TXT, "\2x", 2), "TXT \\# 2 0278");
+    assert_string_equal(rr_text(0, TYPE_TXT, "", 0), "TXT \\# 0");
+    assert_string_equal(rr_text(0, TYPE_MX, "\0\12", 2), "MX \\# 2 000a");
+    assert_string_equal(rr_text(0, TYPE_NS, "\2ns\300", 4), "NS \\# 4 026e73c0");
+    assert_string_equal(rr_text(0, TYPE_NS, "\1n\0\0", 4), "NS \\# 4 016e0000");
+    struct value big = {.kind = VALUE_RR, .ttl = UINT32_MAX, .type = TYPE_TXT, .txt_size = VALUE_BYTES};
+    memset(big.txt, 1, VALUE_BYTES); /* the most text: one octet a string */
+    assert_true(strlen(value_text(&big, text)) < VALUE_TEXT_MAX);
+    memset(big.txt, 2, 510);
+    big.txt[0] = (char)255;
+    big.txt[256] = (char)255;
+    assert_true(strlen(value_text(&big, text)) < VALUE_TEXT_MAX);
+    assert_string_equal(value_text(&(struct value){.kind = VALUE_ACL, .act = ACL_REFUSE}, text), ":refuse");
+    assert_string_equal(value_text(&(struct value){.kind = VALUE_ACL, .act = ACL_LISTED, .a = {127, 0, 0, 2}}, text),
+                        ":127.0.0.2:");
+}
+
+/* "*" alone: all names beneath the zone. */
+static void the_root_wildcard_may_come_first(void **state) {
+    (void)state;
+    struct name root = {.size = 1};
+    assert_int_equal(data_add_name(d, 3, &root, true, VALUE_EXCLUDED), 0);
+    assert_int_equal(data_add_name(d, 3, &root, false, VALUE_EXCLUDED), 0);
+    assert_int_equal(data_settle(d, &err), 0);
+    assert_int_equal(d->nn, 2);
+    assert_int_equal(d->en[0].size, 0);
+    assert_false(d->en[0].wildcard);
+    assert_true(d->en[1].wildcard);
+}
+
 /* The canonical form is on disk: a digest that changes makes every stored zone look damaged. */
 static void the_digest_is_a_format(void **state) {
     (void)state;
@@ -315,6 +431,10 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_trie_keeps_the_first, setup, teardown),
         cmocka_unit_test_setup_teardown(a_value_that_is_none, setup, teardown),
         cmocka_unit_test_setup_teardown(digests, setup, teardown),
+        cmocka_unit_test_setup_teardown(kinds_of_values, setup, teardown),
+        cmocka_unit_test_setup_teardown(values_that_are_none, setup, teardown),
+        cmocka_unit_test_setup_teardown(rrs_as_text, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_root_wildcard_may_come_first, setup, teardown),
         cmocka_unit_test_setup_teardown(the_digest_is_a_format, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
