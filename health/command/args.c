@@ -1,69 +1,58 @@
 #include <getopt.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "health/command/command.h"
+#include "resolver/base/bytes.h"
 
 static const char default_path[] = "/etc/candor/candor.yaml";
 
+/* Every option of every command. `value` NULL: a flag, a bool at `at` of struct args; else a text there. */
 static const struct {
-    char letter;
     unsigned option;
-    const char *name;
-} letters[] = {
-    {'c', OPTION_CONFIG, "--config"},
-    {'j', OPTION_JSON, "--json"},
-    {'n', OPTION_DRY_RUN, "--dry-run"},
-    {'f', OPTION_FORCE, "--force"},
+    int letter; /* as getopt returns it; below 256 also the short form */
+    const char *name, *value;
+    size_t at;
+    const char *help;
+} table[] = {
+    {OPTION_CONFIG, 'c', "config", "FILE", offsetof(struct args, config), "the configuration of the node"},
+    {OPTION_JSON, 256, "json", NULL, offsetof(struct args, json), "answer in JSON, for programs"},
+    {OPTION_DRY_RUN, 257, "dry-run", NULL, offsetof(struct args, dry_run), "say what would change, change nothing"},
+    {OPTION_FORCE, 258, "force", "REASON", offsetof(struct args, force),
+     "skip the limits of the zone; the reason goes into its history"},
+    {OPTION_TTL_OF_ENTRY, 259, "ttl-of-entry", "TIME", offsetof(struct args, ttl_of_entry),
+     "the entries go by themselves after this time: 90s, 30m, 1h, 7d"},
+    {OPTION_FORMAT, 260, "format", "FORMAT", offsetof(struct args, format), "rbldnsd (the default), bind, plain, json"},
 };
-
-static const struct option options[] = {
-    {"config", required_argument, NULL, 'c'}, {"json", no_argument, NULL, 'j'}, {"dry-run", no_argument, NULL, 'n'},
-    {"force", required_argument, NULL, 'f'},  {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0},
-};
-
-static bool allowed(const struct command *c, int letter) {
-    if (letter == 'h')
-        return true;
-    for (size_t i = 0; i < sizeof letters / sizeof letters[0]; i++)
-        if (letters[i].letter == letter)
-            return (c->options & letters[i].option) != 0;
-    return false;
-}
-
-static void take(struct args *a, int letter, const char *value) {
-    switch (letter) {
-    case 'c':
-        a->config = value;
-        break;
-    case 'j':
-        a->json = true;
-        break;
-    case 'n':
-        a->dry_run = true;
-        break;
-    case 'f':
-        a->force = value;
-        break;
-    default:
-        a->help = true;
-    }
-}
 
 int args_parse(struct args *a, const struct command *c, int argc, char **argv, struct err *err) {
+    struct option options[ARRAY_SIZE(table) + 2];
+    size_t n = 0;
     int letter;
+    /* Options of other commands are not in the list at all: getopt then names them as unknown. */
+    for (size_t i = 0; i < ARRAY_SIZE(table); i++)
+        if ((c->options & table[i].option) != 0)
+            options[n++] = (struct option){table[i].name, table[i].value != NULL, NULL, table[i].letter};
+    options[n++] = (struct option){"help", no_argument, NULL, 'h'};
+    options[n] = (struct option){NULL, 0, NULL, 0};
     memset(a, 0, sizeof *a);
     optind = 0; /* begins anew, also when this was called before */
     opterr = 0;
-    while ((letter = getopt_long(argc, argv, ":c:h", options, NULL)) != -1) {
+    while ((letter = getopt_long(argc, argv, (c->options & OPTION_CONFIG) != 0 ? ":c:h" : ":h", options, NULL)) != -1) {
         const char *shown = optind > 0 && optind <= argc ? argv[optind - 1] : "";
         if (letter == ':')
             return err_set(err, E_INVALID, "%s wants a value", shown);
-        if (letter == '?' || !allowed(c, letter))
+        if (letter == '?')
             return err_set(err, E_INVALID, "`candor %s` has no option %s", c->name, shown);
-        take(a, letter, optarg);
+        a->help |= letter == 'h';
+        for (size_t i = 0; i < ARRAY_SIZE(table); i++)
+            if (table[i].letter == letter && table[i].value != NULL)
+                *(const char **)((char *)a + table[i].at) = optarg;
+            else if (table[i].letter == letter)
+                *(bool *)((char *)a + table[i].at) = true;
     }
     a->count = argc - optind;
     a->at = argv + optind;
@@ -76,6 +65,17 @@ int args_parse(struct args *a, const struct command *c, int argc, char **argv, s
     if (a->force != NULL && a->force[0] == '\0')
         return err_set(err, E_INVALID, "--force wants a reason, which goes into the history of the zone");
     return 0;
+}
+
+void args_each(unsigned options, void (*each)(void *ctx, const char *usage, const char *help), void *ctx) {
+    for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+        char usage[64];
+        if ((options & table[i].option) == 0)
+            continue;
+        (void)snprintf(usage, sizeof usage, "%s%s%s%s", table[i].letter < 256 ? "-c, --" : "--", table[i].name,
+                       table[i].value != NULL ? " " : "", table[i].value != NULL ? table[i].value : "");
+        each(ctx, usage, table[i].help);
+    }
 }
 
 const char *args_config_path(const struct args *a) {

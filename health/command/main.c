@@ -5,7 +5,8 @@
 #include "health/command/command.h"
 
 static const struct command *const commands[] = {
-    &command_run, &command_check, &command_status, &command_publish, &command_lookup, &command_why, &command_history,
+    &command_run,    &command_rbldnsd, &command_check,   &command_status,
+    &command_lookup, &command_why,     &command_publish, &command_history,
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
@@ -16,35 +17,23 @@ static const struct command *find(const char *name) {
     return NULL;
 }
 
-static void overview(FILE *to) {
-    fprintf(to, "usage: candor COMMAND [ARGUMENT...] [-c FILE]\n\n");
-    for (int i = 0; i < COMMANDS; i++)
-        fprintf(to, "  %-13s %s\n", commands[i]->name, commands[i]->summary);
-    fprintf(to, "  %-13s %s\n  %-13s %s\n", "help", "this text, or the manual of a command: candor help COMMAND",
-            "version", "prints the version");
-    fprintf(to, "\nWithout -c FILE the file is $CANDOR_CONFIG, else /etc/candor/candor.yaml, else the defaults.\n");
-}
-
-static void manual(FILE *to, const struct command *c) {
-    fprintf(to, "usage: candor %s%s%s%s%s%s [-c FILE]\n\n%s\n", c->name, c->synopsis[0] != '\0' ? " " : "", c->synopsis,
-            (c->options & OPTION_JSON) != 0 ? " [--json]" : "",
-            (c->options & OPTION_DRY_RUN) != 0 ? " [--dry-run]" : "",
-            (c->options & OPTION_FORCE) != 0 ? " [--force REASON]" : "", c->manual);
-}
-
 static int help(const char *topic) {
     const struct command *c = topic != NULL ? find(topic) : NULL;
     if (c != NULL) {
-        manual(stdout, c);
+        manual_command(stdout, c);
         return EXIT_WELL;
     }
-    overview(topic != NULL ? stderr : stdout);
+    if (topic != NULL && strcmp(topic, "--man") == 0) {
+        manual_roff(stdout, commands, COMMANDS);
+        return EXIT_WELL;
+    }
+    manual_overview(topic != NULL ? stderr : stdout, commands, COMMANDS);
     return topic != NULL ? EXIT_USAGE : EXIT_WELL;
 }
 
 int main(int argc, char **argv) {
     if (argc < 2) {
-        overview(stderr);
+        manual_overview(stderr, commands, COMMANDS);
         return EXIT_USAGE;
     }
     const char *name = argv[1];
@@ -57,18 +46,20 @@ int main(int argc, char **argv) {
     const struct command *c = find(name);
     if (c == NULL) {
         fprintf(stderr, "candor: unknown command '%s'\n\n", name);
-        overview(stderr);
+        manual_overview(stderr, commands, COMMANDS);
         return EXIT_USAGE;
     }
+    if (c->run_raw != NULL)
+        return c->run_raw(argc - 1, argv + 1);
     struct args a;
     struct err err = {0};
     if (args_parse(&a, c, argc - 1, argv + 1, &err) < 0) {
         fprintf(stderr, "candor %s: %s\n", name, err.text);
-        manual(stderr, c);
+        manual_command(stderr, c);
         return EXIT_USAGE;
     }
     if (a.help) {
-        manual(stdout, c);
+        manual_command(stdout, c);
         return EXIT_WELL;
     }
     return c->run(&a);

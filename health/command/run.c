@@ -1,4 +1,6 @@
 /* candor run: makes what the daemons need (folders, lock, board) and supervises them in the foreground. */
+#include "health/command/run.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -19,8 +21,7 @@
 
 enum { FOLDER_MODE = 0755, LOCK_MODE = 0600, LOCK_WAIT_TRIES = 100, LOCK_WAIT_MS = 50 };
 
-/* Makes a folder and those above it; the last one is given to `user`. */
-static int make_folder(const char *path, const char *user, struct err *err) {
+int run_folder(const char *path, const char *user, struct err *err) {
     char part[4096];
     if (text_copy(part, sizeof part, path) != strlen(path))
         return err_set(err, E_RANGE, "%s: path too long", path);
@@ -88,6 +89,8 @@ static int signals(int *fd, struct err *err) {
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGUSR1);
+    sigaddset(&set, SIGUSR2);
     (void)signal(SIGPIPE, SIG_IGN);
     /* Blocked, so that they reach the descriptor: also as PID 1, where the kernel drops what has no handler. */
     if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
@@ -103,23 +106,37 @@ static void announce(const struct conf *conf) {
         LOG(LEVEL_WARN, "configured, but not in this version", KS("key", conf->later.at[i]));
 }
 
-static int run_node(const struct conf *conf, struct err *err) {
+static int write_pid(const char *path, struct err *err) {
+    char text[24];
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+    int size = snprintf(text, sizeof text, "%d\n", (int)getpid());
+    bool well = fd >= 0 && write(fd, text, (size_t)size) == size;
+    int rc = well ? 0 : err_errno(err, "%s", path);
+    if (fd >= 0)
+        (void)close(fd);
+    return rc;
+}
+
+int run_node(const struct conf *conf, const struct run_how *how, struct err *err) {
     int own = -1, daemons = -1, rc;
     struct supervise_plan plan = {
         .config = conf->path[0] != '\0' ? conf->path : NULL,
         .lock_fd = -1,
         .signal_fd = -1,
+        .ready_fd = how->ready_fd,
         .restart_hung = conf->health.heal.restart_hung,
         .policy = {conf->health.heal.max_restarts, (int64_t)conf->health.heal.within_s * 1000},
     };
     const struct conf_node *node = &conf->node;
-    if ((rc = make_folder(node->run, node->user, err)) < 0 || (rc = make_folder(node->state, node->user, err)) < 0 ||
+    if ((rc = run_folder(node->run, node->user, err)) < 0 || (rc = run_folder(node->state, node->user, err)) < 0 ||
         (rc = lock(node->run, &own, &daemons, err)) < 0 || (rc = new_board(&plan.board, node->run, err)) < 0 ||
-        (rc = signals(&plan.signal_fd, err)) < 0)
+        (rc = signals(&plan.signal_fd, err)) < 0 || (how->pid_file != NULL && (rc = write_pid(how->pid_file, err)) < 0))
         return rc; /* the process ends: the kernel closes what was opened */
     plan.lock_fd = daemons;
     announce(conf);
     rc = supervise(&plan, err);
+    if (how->pid_file != NULL)
+        (void)unlink(how->pid_file);
     board_detach(plan.board);
     return rc;
 }
@@ -130,7 +147,7 @@ static int run(const struct args *a) {
     if (args_config(a, &conf) < 0)
         return EXIT_TROUBLE;
     log_open("candor", conf->log.level, conf->log.format, conf->log.target);
-    int rc = run_node(conf, &err);
+    int rc = run_node(conf, &(struct run_how){.ready_fd = STDERR_FILENO}, &err);
     if (rc < 0)
         fprintf(stderr, "candor run: %s\n", err.text);
     conf_free(conf);
@@ -145,7 +162,9 @@ const struct command command_run = {
         "Prints one line \"candor: ready\" on stderr when the node first answers as it should (/readyz).\n"
         "What dies is started again at once, and later and later while it keeps dying young; what hangs is ended and\n"
         "started again, at most heal.max-restarts times within heal.within. SIGTERM and SIGINT stop the node (exit\n"
-        "code 0), SIGHUP makes candor-sync read its files again. Works as PID 1 of a container. Exit code 2 when the\n"
+        "code 0), SIGHUP makes candor-sync read its files again, SIGUSR1 writes the traffic so far into the log, "
+        "SIGUSR2 too and\n"
+        "counts anew from there. Works as PID 1 of a container. Exit code 2 when the\n"
         "configuration is wrong or another `candor run` works in the same run folder.",
     .options = OPTION_CONFIG,
     .run = run,

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "health/command/child.h"
+#include "health/command/traffic.h"
 #include "resolver/base/clock.h"
 #include "resolver/base/log.h"
 
@@ -35,6 +36,7 @@ struct supervisor {
     int64_t tick_ms;              /* when the next heartbeat is due */
     int64_t fair_ms;              /* before this nobody is judged by heartbeats: we were late ourselves */
     bool ready, stopping;
+    struct traffic traffic; /* where SIGUSR2 last began to count */
 };
 
 /* What candor-sync and candor-resolver show is there before candor-health looks; stopped the other way round, so that
@@ -168,6 +170,8 @@ static void on_signal(struct supervisor *s, int signum) {
         for (int k = 0; k < CHILDREN; k++)
             if (s->child[k].role == ROLE_SYNC && s->child[k].pid > 0)
                 (void)kill(s->child[k].pid, SIGHUP);
+    } else if (signum == SIGUSR1 || signum == SIGUSR2) {
+        traffic_log(&s->traffic, s->plan->board, signum == SIGUSR2);
     } else if (signum == SIGTERM || signum == SIGINT) {
         LOG(LEVEL_INFO, s->stopping ? "asked again: ending everything" : "stopping", KI("signal", signum));
         for (int k = 0; s->stopping && k < CHILDREN; k++)
@@ -209,7 +213,7 @@ static void turn(struct supervisor *s, int64_t now_ms) {
     if (ready && !s->ready && !s->stopping) {
         s->ready = true;
         static const char line[] = "candor: ready\n";
-        (void)!write(STDERR_FILENO, line, sizeof line - 1);
+        (void)!write(s->plan->ready_fd, line, sizeof line - 1);
     }
 }
 

@@ -27,7 +27,8 @@ enum {
 struct supervise_plan {
     const char *config; /* given to the daemons as -c; NULL: none */
     int lock_fd;        /* inherited by the daemons; -1: none */
-    int signal_fd;      /* signalfd of SIGCHLD, SIGTERM, SIGINT, SIGHUP, all of them blocked */
+    int signal_fd;      /* signalfd of SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, all of them blocked */
+    int ready_fd;       /* "candor: ready" goes there, once */
     struct board *board;
     struct policy policy; /* for what hangs */
     bool restart_hung;    /* false: what hangs is said, not ended */
