@@ -50,7 +50,7 @@ MAIN_candor-health := $(call objs,health)
 PROGRAMS := $(foreach p,candor candor-resolver candor-sync candor-health,$(if $(filter %/main.o,$(MAIN_$(p))),$(p)))
 
 .DELETE_ON_ERROR:
-.PHONY: all deps deps-test run test unit unit-build system-build lint lint-tidy lint-objects bench bench-build fuzz fuzz-build install uninstall clean help
+.PHONY: all deps deps-test run test unit unit-build system-build lint lint-tidy lint-objects bench bench-build bench-dnsbl fuzz fuzz-build install uninstall clean help
 
 all: $(addprefix $(O)/,$(PROGRAMS))
 
@@ -60,7 +60,7 @@ help:
 	@echo 'make all        build candor and its three daemons into $(BUILD)'
 	@echo 'make unit       unit tests alone; make unit-resolver/dns those of one room'
 	@echo 'make lint       floor law, headers, format, clang-tidy, both compilers, sizes'
-	@echo 'make bench      benchmarks against peers (tests/bench)'
+	@echo 'make bench      benchmarks against peers (tests/bench); make bench-dnsbl: blocklists beside rbldnsd, the whole table'
 	@echo 'make fuzz       every fuzz target for SECONDS=$(SECONDS)'
 	@echo 'make deps       Debian packages for the build; make deps-test: those for the tests'
 	@echo 'make install    into DESTDIR and PREFIX=$(PREFIX); make uninstall takes it away'
@@ -174,16 +174,23 @@ test:
 	@$(MAKE) --no-print-directory -j$$(nproc) all
 	@tests/run -b $(BUILD) -p $(O)
 
-# tests/bench: C programs over the archives, and scripts that stand Candor beside its peers. soak.py, an hour, is for its own day.
-BENCHES := tests/bench/serve.py tests/bench/start.py
-BENCH_BINS := $(patsubst %.c,$(O)/%,$(sort $(wildcard tests/bench/*.c)))
-$(O)/tests/bench/%: $(O)/tests/bench/%.o $(call archives,$(filter-out health/command,$(ROOMS)))
+# tests/bench: bench_*.c over the archives, and scripts that stand Candor beside its peers with the tools gen, load and probe.
+# soak.py, an hour, and churn.py, ten million entries for a month, are for their own day.
+BENCH_TOOLS := $(patsubst %,$(O)/tests/bench/%,gen load probe)
+BENCH_BINS := $(patsubst %.c,$(O)/%,$(sort $(wildcard tests/bench/bench_*.c)))
+$(BENCH_TOOLS): %: %.o
+	$(call say,LINK)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^
+$(O)/tests/bench/bench_%: $(O)/tests/bench/bench_%.o $(call archives,$(filter-out health/command,$(ROOMS)))
 	$(link) $(LIBS_ALL)
 $(O)/tests/bench/bench_answer: $(patsubst %.c,$(O)/%.o,$(wildcard rbl/answer*.c))
 .SECONDARY: $(addsuffix .o,$(BENCH_BINS))
-bench-build: $(BENCH_BINS)
+bench-build: $(BENCH_BINS) $(BENCH_TOOLS)
 bench: all system-build bench-build
-	@set -e; for b in $(BENCH_BINS) $(wildcard $(BENCHES)); do echo "== $$b"; CANDOR_BUILD=$(abspath $(O)) $$b; done
+	@set -e; for b in $(BENCH_BINS) tests/bench/cache.py; do echo "== $$b"; CANDOR_BUILD=$(abspath $(O)) $$b; done
+	@CANDOR_BUILD=$(abspath $(O)) tests/bench/dnsbl.py --quick
+# Everything about blocklists beside rbldnsd, about ten minutes; BENCH_ARGS=--quick one million entries alone, --json for machines.
+bench-dnsbl: all system-build bench-build
+	@CANDOR_BUILD=$(abspath $(O)) tests/bench/dnsbl.py $(BENCH_ARGS)
 
 DAEMONS := $(filter-out candor,$(PROGRAMS))
 install: all

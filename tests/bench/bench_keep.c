@@ -130,7 +130,7 @@ static void looks(const char *dir, const char *zone, const struct data *d) {
     must(view_begin(v, 1, &err), "begin", &err);
     struct view_hit h[LIMIT_ANSWER_RRS];
     unsigned hits, found = 0;
-    must(view_find4(v, hit[0], h, &hits), "find", NULL);
+    must(view_find4(v, VIEW_ALL, hit[0], h, &hits), "find", NULL);
     view_end(v);
     printf("  open to first answer   %8.2f ms\n", (now_s() - begun) * 1e3);
     for (unsigned kind = 0; kind < 2; kind++) {
@@ -142,7 +142,7 @@ static void looks(const char *dir, const char *zone, const struct data *d) {
             for (size_t i = 0; i < LOOKS; i++) {
                 if (i % BATCH == 0)
                     must(view_begin(v, 1, &err), "begin", &err);
-                must(view_find4(v, ask[i], h, &hits), "find", NULL);
+                must(view_find4(v, VIEW_ALL, ask[i], h, &hits), "find", NULL);
                 found += hits > 0;
                 if (i % BATCH == BATCH - 1)
                     view_end(v);
@@ -207,7 +207,7 @@ static void bench_names(const char *dir, size_t n) {
         bool below;
         must(view_begin(w, 1, &err), "begin", &err);
         for (size_t i = 0; i < NAMES; i++)
-            must(view_find_name(w, &ask[i], h, &hits, &below), "find", NULL);
+            must(view_find_name(w, VIEW_ALL, &ask[i], h, &hits, &below), "find", NULL);
         view_end(w);
         t[run] = (cpu_s() - begun) / NAMES * 1e9;
     }

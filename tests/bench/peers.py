@@ -1,11 +1,11 @@
-"""Servers side by side for the benchmarks: Candor, Debian's rbldnsd and unbound, one CPU for the server, the other for dnsperf.
+"""Servers side by side for the benchmarks: Candor, Debian's rbldnsd and unbound, one CPU for the server, the other for the load.
 
-CPU time is the kernel's own accounting of the server's processes over the run, divided by the queries that dnsperf saw answered."""
+CPU time is the kernel's own accounting of the server's processes over a run, divided by the queries that the load saw answered."""
+import collections
 import contextlib
 import os
-import random
-import re
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -17,44 +17,23 @@ import psutil
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "system"))
 from lib import ask  # noqa: E402
 from lib.node import Node, free_port, until  # noqa: E402
-from lib.rbldnsd import rbldnsd as debian_rbldnsd  # noqa: E402
 
 SERVER_CPU, CLIENT_CPU = 0, 1 % os.cpu_count()
 TICK = os.sysconf("SC_CLK_TCK")
+QUIET = {"canary": {"cached": "", "uncached-under": "", "nxdomain-under": ""}}  # health probes nothing outside
+TOOLS = os.path.join(ask.BUILD, "tests", "bench")
 
 
-def random_ip4(count, seed=1):
-    rng = random.Random(seed)
-    out = set()
-    while len(out) < count:
-        out.add(rng.randrange(1 << 24, 224 << 24))
-    return sorted(out)
+def generated(path, *args):
+    """Writes what tests/bench/gen makes of `args` to `path`; complete or not there."""
+    with open(str(path) + ".part", "wb") as f:
+        subprocess.run([os.path.join(TOOLS, "gen"), *map(str, args)], stdout=f, check=True)
+    os.rename(str(path) + ".part", path)
+    return str(path)
 
 
-def dotted(n):
-    return "%d.%d.%d.%d" % (n >> 24, n >> 16 & 255, n >> 8 & 255, n & 255)
-
-
-def reverse(n):
-    return "%d.%d.%d.%d" % (n & 255, n >> 8 & 255, n >> 16 & 255, n >> 24)
-
-
-def write_list(path, addrs):
-    with open(path, "w") as f:
-        f.write(":127.0.0.2:$ is listed\n")
-        f.writelines(dotted(a) + "\n" for a in addrs)
-    return path
-
-
-def write_queries(path, addrs, zone, count, hits, seed=2):
-    rng, have = random.Random(seed), set(addrs)
-    with open(path, "w") as f:
-        for _ in range(count):
-            a = rng.choice(addrs) if rng.random() < hits else rng.randrange(1 << 24, 224 << 24)
-            while a in have and rng.random() >= hits:
-                a = rng.randrange(1 << 24, 224 << 24)
-            f.write("%s.%s A\n" % (reverse(a), zone))
-    return path
+def generated_name(kind, index, zone):
+    return subprocess.run([os.path.join(TOOLS, "gen"), "name" + kind, str(index), zone], capture_output=True, text=True, check=True).stdout.strip()
 
 
 class Cpu:
@@ -77,14 +56,16 @@ class Server:
     def __init__(self, name, address, pids):
         self.name, self.address, self.pids = name, address, pids
 
-    def pin(self):
+    def pin(self, cpus=(SERVER_CPU,)):
         for pid in self.pids:
             with contextlib.suppress(psutil.Error):
-                p = psutil.Process(pid)
-                for t in p.threads():
+                for t in psutil.Process(pid).threads():
                     with contextlib.suppress(OSError):
-                        os.sched_setaffinity(t.id, {SERVER_CPU})
+                        os.sched_setaffinity(t.id, cpus)
         return self
+
+    def unpin(self):
+        return self.pin(range(os.cpu_count()))
 
     def rss(self):
         """Private memory in bytes (what the process would give back), and all that it has in memory."""
@@ -96,10 +77,79 @@ class Server:
         return private, total
 
 
-@contextlib.contextmanager
-def rbldnsd(zone, kind, file):
-    with debian_rbldnsd([(zone, kind, file)]) as (address, pid):
-        yield Server("rbldnsd", address, [pid]).pin()
+class Rbldnsd:
+    """Debian's rbldnsd on one list of its own copy; `more` are options, such as -f (a second process serves during a reload)."""
+
+    def __init__(self, kind, file, more=()):
+        self.folder = tempfile.TemporaryDirectory(prefix="candor-rbldnsd-")  # it gives its privileges up before it reads
+        os.chmod(self.folder.name, 0o755)
+        self.list, self.process = os.path.join(self.folder.name, "list"), None
+        shutil.copyfile(file, self.list)
+        self.port = free_port()
+        self.argv = ["/usr/sbin/rbldnsd", "-n", "-u", "daemon", "-c", "0", "-b", "127.0.0.1/%d" % self.port, *more, "-w", self.folder.name,
+                     "bl.test:%s:list" % kind]
+        self.address = "127.0.0.1@%d" % self.port
+
+    def start(self):
+        self.process = subprocess.Popen(self.argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def server(self):
+        return Server("rbldnsd", self.address, [self.process.pid])
+
+    def put(self, file):
+        """The new list in place, and the signal at once; the moment when it stood there."""
+        shutil.copyfile(file, self.list + ".new")
+        os.rename(self.list + ".new", self.list)
+        at = time.monotonic()
+        self.process.send_signal(signal.SIGHUP)
+        return at
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait()
+        self.folder.cleanup()
+
+
+Seen = collections.namedtuple("Seen", "sent answered first_answer first_listed silence silence_began")
+
+
+class Probe:
+    """Asks for one name each millisecond, in the background, until it is listed (and after_ms more), or until seen() is called."""
+
+    def __init__(self, address, name, within_s=120, after_ms=0, interval_us=1000, till_told=False):
+        argv = [os.path.join(TOOLS, "probe"), "-s", address, "-i", str(interval_us), "-t", str(within_s), "-a", str(after_ms)]
+        argv += ["-e"] if till_told else []
+        self.within_s = within_s
+        self.process = subprocess.Popen(argv + [name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def wait_answered(self):
+        assert self.process.stdout.readline() == "answered\n"
+        return self
+
+    def seen(self):
+        """What was seen until the probe ended; times on the clock of time.monotonic()."""
+        out = self.process.communicate(timeout=self.within_s + 10)[0].splitlines()[-1].split()
+        seen = Seen(int(out[0]), int(out[1]), *map(float, out[2:]))
+        assert seen.first_listed >= 0, seen
+        return seen
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
 
 
 @contextlib.contextmanager
@@ -132,28 +182,30 @@ def candor(folder, config):
         yield Server("candor", node.dns, [p.pid for p in node.workers()]).pin(), node
 
 
-def dnsperf(server, queries, seconds, clients=16, outstanding=200):
-    """One run: (queries answered, lost, queries a second)."""
-    host, _, port = server.address.partition("@")
-    out = subprocess.run(["taskset", "-c", str(CLIENT_CPU), "dnsperf", "-s", host, "-p", port, "-d", queries, "-l", str(seconds), "-c",
-                          str(clients), "-q", str(outstanding), "-e"], capture_output=True, text=True, check=True).stdout
-    done = int(re.search(r"Queries completed:\s+(\d+)", out).group(1))
-    lost = int(re.search(r"Queries lost:\s+(\d+)", out).group(1))
-    return done, lost, float(re.search(r"Queries per second:\s+([\d.]+)", out).group(1))
+Load = collections.namedtuple("Load", "seconds sent answered lost listed nxdomain other p50 p99 longest")
 
 
-def side_by_side(servers, queries, reps, seconds):
-    """Runs A B C A B C ...; per server a list of (user us, system us, lost, qps) per query."""
+def load(server, questions, seconds, window=100, rate=0):
+    """One run of tests/bench/load on the other CPU: `window` questions in flight, or `rate` a second whatever comes back."""
+    how = ["-r", str(rate)] if rate else ["-w", str(window)]
+    out = subprocess.run(["taskset", "-c", str(CLIENT_CPU), os.path.join(TOOLS, "load"), "-s", server.address, "-d", questions, "-l",
+                          str(seconds), *how], capture_output=True, text=True, check=True).stdout.split()
+    return Load(float(out[0]), *map(int, out[1:7]), *map(float, out[7:]))
+
+
+def side_by_side(servers, questions, reps, seconds):
+    """Runs A B C A B C ...; per server a list of (user us, system us, lost, queries/s) of a query."""
     rows = {s.name: [] for s in servers}
     for s in servers:
-        dnsperf(s, queries, 1)
+        load(s, questions, 1)
     for _ in range(reps):
         for s in servers:
             cpu = Cpu(s.pids)
             u0, k0 = cpu.read()
-            done, lost, qps = dnsperf(s, queries, seconds)
+            run = load(s, questions, seconds)
             u1, k1 = cpu.read()
-            rows[s.name].append(((u1 - u0) * 1e6 / done, (k1 - k0) * 1e6 / done, lost, qps))
+            assert run.answered > 0 and run.other == 0, (s.name, run)
+            rows[s.name].append(((u1 - u0) * 1e6 / run.answered, (k1 - k0) * 1e6 / run.answered, run.lost, run.answered / run.seconds))
     return rows
 
 
@@ -175,7 +227,8 @@ def table(rows, against):
 
 def machine():
     cpu = next((l.split(":", 1)[1].strip() for l in open("/proc/cpuinfo") if l.startswith("model name")), "?")
-    return "%s, %d CPUs, Linux %s, %s" % (cpu, os.cpu_count(), os.uname().release, time.strftime("%Y-%m-%d"))
+    return "%s, %d CPUs, Linux %s, %s, load average %.1f" % (cpu, os.cpu_count(), os.uname().release, time.strftime("%Y-%m-%d"),
+                                                           os.getloadavg()[0])
 
 
 def scratch():
