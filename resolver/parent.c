@@ -31,6 +31,7 @@ struct parent {
     const struct conf *conf;
     struct board *board;
     struct cache *cache;
+    struct cookies *cookies;
     int64_t cache_renewed_ms;
     unsigned count;
     struct slot slots[LIMIT_WORKERS];
@@ -51,8 +52,12 @@ static void child_run(struct parent *p, unsigned index, pid_t parent_pid) {
         if (i != index)
             sockets_close(&p->slots[i].sockets);
     sigprocmask(SIG_SETMASK, &p->inherited, NULL);
-    struct worker_plan plan = {
-        .conf = p->conf, .board = p->board, .cache = p->cache, .sockets = &p->slots[index].sockets, .index = index};
+    struct worker_plan plan = {.conf = p->conf,
+                               .board = p->board,
+                               .cache = p->cache,
+                               .cookies = p->cookies,
+                               .sockets = &p->slots[index].sockets,
+                               .index = index};
     _exit(worker_run(&plan));
 }
 
@@ -150,6 +155,7 @@ static void tick(struct parent *p) {
             p->slots[i].watched_ms = now;
     }
     p->tick_due_ms = now + BOARD_TICK_MS;
+    cookies_tick(p->cookies, now);
     if (!p->stopping)
         watch(p, now);
     start_due(p);
@@ -233,7 +239,8 @@ static int parent_open(struct parent *p, struct err *err) {
         if ((e = sockets_open(&p->slots[i].sockets, conf, i == 0, err)) != 0)
             return e;
     if ((e = board_attach(&p->board, conf->node.run, err)) != 0 || (e = privileges_drop(conf->node.user, err)) != 0 ||
-        (e = start_cache(conf, &p->cache, err)) != 0 || (e = signals_open(p, err)) != 0)
+        (e = start_cache(conf, &p->cache, err)) != 0 ||
+        (e = cookies_open(&p->cookies, &conf->resolver.cookies, err)) != 0 || (e = signals_open(p, err)) != 0)
         return e;
     board_claim(&p->board->process[ROLE_RESOLVER]);
     board_set(&p->board->worker_count, p->count);
@@ -244,6 +251,7 @@ static void parent_close(struct parent *p) {
     for (unsigned i = 0; i < p->count; i++)
         sockets_close(&p->slots[i].sockets);
     cache_close(p->cache);
+    cookies_close(p->cookies);
     if (p->board != NULL)
         board_detach(p->board);
     if (p->signal_fd >= 0)

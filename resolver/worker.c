@@ -74,6 +74,7 @@ static int worker_open(struct worker *w, struct err *err) {
                                  .source = &w->source,
                                  .cache = plan->cache,
                                  .resolve = w->resolve,
+                                 .cookies = plan->cookies,
                                  .stats = w->slot,
                                  .identity = w->identity,
                                  .reply = reply_late,

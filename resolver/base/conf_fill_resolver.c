@@ -184,6 +184,40 @@ static void guard(struct conf_reader *r, const struct conf_raw_resolver *in, str
     conf_leave(r);
 }
 
+static int hex_digit(char c) {
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
+}
+
+static bool take_secret(uint8_t to[CONF_COOKIE_SECRET], const char *text) {
+    if (text == NULL || strlen(text) != (size_t)2 * CONF_COOKIE_SECRET)
+        return false;
+    for (size_t i = 0; i < CONF_COOKIE_SECRET; i++) {
+        int high = hex_digit(text[2 * i]), low = hex_digit(text[2 * i + 1]);
+        if (high < 0 || low < 0)
+            return false;
+        to[i] = (uint8_t)(high << 4 | low);
+    }
+    return true;
+}
+
+static void cookies(struct conf_reader *r, const struct conf_raw_cookies *in, struct conf_cookies *out) {
+    conf_enter(r, "cookies");
+    conf_enter(r, "secrets");
+    for (size_t i = 0; i < in->secrets.count && i < CONF_COOKIE_SECRETS && r->rc == E_OK; i++) {
+        conf_enter_at(r, i);
+        if (!take_secret(out->secret[i], in->secrets.at[i]))
+            conf_fail(r, E_INVALID, NULL, "16 octets as 32 hexadecimal digits");
+        conf_leave(r);
+        out->count++;
+    }
+    conf_leave(r);
+    out->require = conf_take_bool(r, "require", in->require, false);
+    conf_leave(r);
+}
+
 void conf_fill_resolver(struct conf_reader *r, const struct conf_raw_resolver *in, struct conf_resolver *out) {
     const struct conf_raw_rate_limit *rate = CONF_RAW_OR_EMPTY(in->rate_limit);
     conf_enter(r, "resolver");
@@ -200,6 +234,7 @@ void conf_fill_resolver(struct conf_reader *r, const struct conf_raw_resolver *i
     out->rate_limit.slip = conf_take_number(r, "slip", rate->slip, 2, 0, 100);
     conf_leave(r);
     out->udp_size = (uint16_t)conf_take_number(r, "udp-size", in->udp_size, 1232, UDP_LEAST, LIMIT_UDP_QUERY);
+    cookies(r, CONF_RAW_OR_EMPTY(in->cookies), &out->cookies);
     out->minimal_responses = conf_take_bool(r, "minimal-responses", in->minimal_responses, true);
     conf_fill_tls(r, "tls", CONF_RAW_OR_EMPTY(in->tls), &out->tls);
     out->local_zones = conf_take_bool(r, "local-zones", in->local_zones, true);

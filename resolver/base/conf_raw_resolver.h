@@ -43,6 +43,11 @@ struct conf_raw_guard {
     struct conf_raw_list refuse;
 };
 
+struct conf_raw_cookies {
+    char *require;
+    struct conf_raw_list secrets;
+};
+
 struct conf_raw_resolver {
     struct conf_raw_listen *listen;
     struct conf_raw_forward *forward, *stub;
@@ -51,6 +56,7 @@ struct conf_raw_resolver {
     struct conf_raw_list outgoing, allow;
     char *workers, *refuse_any, *udp_size, *minimal_responses, *local_zones;
     struct conf_raw_rate_limit *rate_limit;
+    struct conf_raw_cookies *cookies;
     struct conf_raw_tls *tls;
     struct conf_raw_cache *cache;
     struct conf_raw_recursion *recursion;

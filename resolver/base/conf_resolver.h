@@ -48,6 +48,14 @@ struct conf_guard {
     enum conf_test test;
 };
 
+/* DNS cookies (RFC 9018). No secret: the resolver makes its own and changes it daily. */
+enum { CONF_COOKIE_SECRETS = 3, CONF_COOKIE_SECRET = 16 };
+struct conf_cookies {
+    uint8_t secret[CONF_COOKIE_SECRETS][CONF_COOKIE_SECRET]; /* the first makes cookies, all are believed */
+    unsigned count;
+    bool require; /* over UDP nothing but BADCOOKIE or TC without a good one */
+};
+
 struct conf_resolver {
     struct conf_listen *listen;
     size_t listen_count;
@@ -59,6 +67,7 @@ struct conf_resolver {
         uint32_t responses_per_second, errors_per_second, slip;
     } rate_limit;
     uint16_t udp_size;
+    struct conf_cookies cookies;
     struct conf_tls tls;
     struct conf_cache cache;
     struct conf_recursion recursion;

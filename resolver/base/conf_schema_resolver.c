@@ -1,4 +1,5 @@
 #include "resolver/base/conf_raw_resolver.h"
+#include "resolver/base/conf_resolver.h"
 
 static const cyaml_schema_field_t listen_fields[] = {
     CONF_RAW_TEXT("address", struct conf_raw_listen, address),
@@ -89,6 +90,12 @@ static const cyaml_schema_field_t guard_fields[] = {
 static const cyaml_schema_value_t guard_entry = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct conf_raw_guard, guard_fields)};
 
+static const cyaml_schema_field_t cookies_fields[] = {
+    CONF_RAW_TEXTS("secrets", struct conf_raw_cookies, secrets, CONF_COOKIE_SECRETS),
+    CONF_RAW_TEXT("require", struct conf_raw_cookies, require),
+    CYAML_FIELD_END,
+};
+
 const cyaml_schema_field_t conf_schema_resolver[] = {
     CONF_RAW_MAPS("listen", struct conf_raw_resolver, listen, listen_count, &listen_entry, LIMIT_LISTEN),
     CONF_RAW_TEXTS("outgoing", struct conf_raw_resolver, outgoing, LIMIT_LISTEN),
@@ -97,6 +104,7 @@ const cyaml_schema_field_t conf_schema_resolver[] = {
     CONF_RAW_TEXT("refuse-any", struct conf_raw_resolver, refuse_any),
     CONF_RAW_MAP("rate-limit", struct conf_raw_resolver, rate_limit, rate_limit_fields),
     CONF_RAW_TEXT("udp-size", struct conf_raw_resolver, udp_size),
+    CONF_RAW_MAP("cookies", struct conf_raw_resolver, cookies, cookies_fields),
     CONF_RAW_TEXT("minimal-responses", struct conf_raw_resolver, minimal_responses),
     CONF_RAW_MAP("tls", struct conf_raw_resolver, tls, conf_schema_tls),
     CONF_RAW_TEXT("local-zones", struct conf_raw_resolver, local_zones),

@@ -168,6 +168,16 @@ static int query_rest(struct dns_query *q, const uint8_t *msg, size_t size) {
     return rcode;
 }
 
+/* For its COOKIE option, which may stand alone (RFC 7873 section 5.4). */
+static int query_without_question(struct dns_query *q, const uint8_t *msg, size_t size) {
+    q->question_end = DNS_HEADER;
+    int rcode = query_rest(q, msg, size);
+    q->question_end = 0;
+    if (rcode == RCODE_FORMERR)
+        q->edns = (struct dns_edns){.present = q->edns.present, .udp_size = 512, .ede = EDE_NONE};
+    return rcode != 0 ? rcode : RCODE_FORMERR;
+}
+
 int dns_query_read(struct dns_query *q, const uint8_t *msg, size_t size) {
     if (size < DNS_HEADER)
         return E_INVALID;
@@ -182,6 +192,8 @@ int dns_query_read(struct dns_query *q, const uint8_t *msg, size_t size) {
     if (q->header.opcode != OPCODE_QUERY && q->header.opcode != OPCODE_NOTIFY && q->header.opcode != OPCODE_UPDATE)
         return RCODE_NOTIMP;
     size_t at = DNS_HEADER;
+    if (q->header.qd == 0 && q->header.opcode == OPCODE_QUERY)
+        return query_without_question(q, msg, size);
     if (q->header.qd != 1)
         return RCODE_FORMERR;
     if (question_read(&q->qname, &q->qtype, &q->qclass, msg, size, &at) != 0) {

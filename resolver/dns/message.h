@@ -43,7 +43,8 @@ struct dns_query {
 /* Returns 0, or the RCODE > 0 with which the message is to be answered (FORMERR, NOTIMP for an opcode other than
  * QUERY, NOTIFY, UPDATE; BADVERS), or E_INVALID when it deserves no answer: shorter than a header, or QR set. `q` is
  * filled as far as it could be read; the header always, unless E_INVALID for its length. question_end 0: no question
- * could be read, the qname is the root. Exactly one question, and nothing behind the last RR, else FORMERR. The RRs
+ * could be read, the qname is the root. Exactly one question, and nothing behind the last RR, else FORMERR; but of a
+ * QUERY without a question that is well-formed otherwise, `edns` is filled (RFC 7873 section 5.4). The RRs
  * (of IXFR, NOTIFY, UPDATE) are walked and passed over; a dns_reader takes them out. */
 int dns_query_read(struct dns_query *q, const uint8_t *msg, size_t size) MUST_USE;
 

@@ -9,6 +9,8 @@ struct serve {
     struct addr *confidants; /* hosts besides this machine that are told the identity */
     size_t confidant_count;
     bool in_batch;
+    uint64_t cookies_seen;
+    struct cookie_secrets secrets; /* as of this batch */
     unsigned pending;
     unsigned rcode; /* extended, of the reply written last */
     struct {
@@ -16,6 +18,13 @@ struct serve {
         uint32_t count[SOURCE_COUNT];
     } burst;                     /* answers at once to one recvmmsg: timed together */
     uint8_t late[LIMIT_MESSAGE]; /* late answers are written here */
+};
+
+/* The COOKIE option of a reply: its client's. */
+struct reply_cookie {
+    bool given;      /* the client sent one */
+    uint8_t verdict; /* enum cookie_verdict */
+    uint8_t at[COOKIE_WHOLE];
 };
 
 /* One question, its client, and where the reply goes. */
@@ -28,12 +37,15 @@ struct ask {
     size_t limit; /* of the reply: what the client can take */
     bool allowed; /* may ask for recursion */
     bool waits;   /* the reply comes later */
+    struct reply_cookie cookie;
     enum board_source source;
 };
 
-/* ask.c: what a reply looks like. All return the size written; 0: nothing could be written. */
+/* reply.c: what a reply looks like. All return the size written; 0: nothing could be written. */
 size_t reply_limit(const struct serve *s, const struct client *c, const struct dns_query *q, size_t cap);
 uint16_t reply_flags(const struct ask *a);
+/* Octets of an OPT that says no more than it must. */
+size_t reply_opt_size(const struct ask *a);
 /* An RCODE without RRs; ede EDE_NONE: none, text NULL: none. */
 size_t reply_error(const struct ask *a, unsigned rcode, int ede, const char *text);
 /* Finishes what stands in w behind the question: OPT, flags, rcode. `truncate` adds TC. */
@@ -49,6 +61,10 @@ int local_open(struct serve *s, struct err *err) MUST_USE;
 bool local_may_know(const struct serve *s, const struct client *c);
 size_t local_chaos(const struct ask *a);
 size_t local_any(const struct ask *a);
+
+/* cookie.c: judges the client's cookie, if there is one, for a question that was read with this RCODE. The reply when
+ * that is for the cookie alone to decide, else 0. */
+size_t cookie_take(struct ask *a, unsigned rcode);
 
 /* pending.c: asks for what nobody here knows; the reply's size when it is there at once, else 0. */
 size_t pending_ask(struct ask *a);

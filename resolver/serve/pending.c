@@ -15,6 +15,7 @@ struct pending {
     struct serve *s;
     struct client client;
     struct dns_query q; /* its views point nowhere any more */
+    struct reply_cookie cookie;
     bool allowed;
     struct at_once *at_once; /* NULL: the handler has returned */
 };
@@ -43,6 +44,7 @@ static void resolved(struct resolve_waiter *w, const struct resolve_result *r) {
                     .reply = p->at_once != NULL ? p->at_once->reply : s->late,
                     .cap = p->at_once != NULL ? p->at_once->cap : sizeof s->late,
                     .allowed = p->allowed,
+                    .cookie = p->cookie,
                     .source = SOURCE_UPSTREAM};
     a.limit = reply_limit(s, &p->client, &p->q, a.cap);
     size_t size = r->closing ? 0 : write_reply(&a, r);
@@ -63,8 +65,13 @@ size_t pending_ask(struct ask *a) {
     struct at_once now = {.reply = a->reply, .cap = a->cap};
     if (p == NULL)
         return reply_error(a, RCODE_SERVFAIL, EDE_OTHER, "too many questions are under way");
-    *p = (struct pending){
-        .waiter = {.done = resolved}, .s = s, .client = *a->client, .q = *a->q, .allowed = a->allowed, .at_once = &now};
+    *p = (struct pending){.waiter = {.done = resolved},
+                          .s = s,
+                          .client = *a->client,
+                          .q = *a->q,
+                          .cookie = a->cookie,
+                          .allowed = a->allowed,
+                          .at_once = &now};
     struct resolve_question q = {.qname = a->q->qname,
                                  .qtype = a->q->qtype,
                                  .qclass = a->q->qclass,

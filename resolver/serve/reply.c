@@ -19,6 +19,15 @@ uint16_t reply_flags(const struct ask *a) {
     return (uint16_t)(FLAG_QR | (a->q->header.flags & (FLAG_RD | FLAG_CD)) | (a->allowed ? FLAG_RA : 0));
 }
 
+static struct bytes cookie_bytes(const struct ask *a) {
+    return (struct bytes){a->cookie.at, a->cookie.given ? sizeof a->cookie.at : 0};
+}
+
+size_t reply_opt_size(const struct ask *a) {
+    struct dns_opt o = {.ede = EDE_NONE, .keepalive = -1, .cookie = cookie_bytes(a)};
+    return a->q->edns.present ? dns_opt_size(&o) : 0;
+}
+
 /* Writes the OPT RR; a long text is the first to go when there is no room, then the identity. */
 static void write_opt(const struct ask *a, struct dns_writer *w, unsigned rcode, int ede, const char *text) {
     struct dns_opt o = {.udp_size = a->s->config.conf->resolver.udp_size,
@@ -26,6 +35,7 @@ static void write_opt(const struct ask *a, struct dns_writer *w, unsigned rcode,
                         .rcode = (uint16_t)rcode,
                         .ede = ede,
                         .ede_text = text,
+                        .cookie = cookie_bytes(a),
                         .keepalive = -1};
     if (a->q->edns.nsid_present && local_may_know(a->s, a->client)) {
         o.nsid = true;
@@ -99,7 +109,7 @@ size_t reply_message(const struct ask *a, size_t size) {
     memcpy(m + DNS_HEADER, qname->wire, qname->size); /* the case it was asked in */
     for (unsigned i = 0; i < 4; i++)
         w.counts[i] = get_u16(m + 4 + 2 * i);
-    size_t opt = a->q->edns.present ? dns_opt_size(&(struct dns_opt){.ede = EDE_NONE, .keepalive = -1}) : 0;
+    size_t opt = reply_opt_size(a);
     if (size + opt > a->limit) {
         cut(&w, a->limit - opt);
         flags |= FLAG_TC;

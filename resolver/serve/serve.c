@@ -33,6 +33,8 @@ void serve_batch(void *ctx, bool begin) {
     s->in_batch = begin;
     if (begin && s->config.cache != NULL)
         cache_tick(s->config.cache);
+    if (begin && s->config.cookies != NULL)
+        cookies_read(s->config.cookies, &s->cookies_seen, &s->secrets);
     if (source != NULL)
         (begin ? source->ops->begin : source->ops->end)(source->self);
     if (!begin)
@@ -44,7 +46,7 @@ static size_t answer_zone(struct ask *a, int zone) {
     struct source_answer sa = {.rcode = RCODE_NOERROR, .ede = EDE_NONE};
     struct dns_writer w;
     uint16_t flags = (uint16_t)(reply_flags(a) | FLAG_AA);
-    size_t room = a->q->edns.present ? dns_opt_size(&(struct dns_opt){.ede = EDE_NONE, .keepalive = -1}) : 0;
+    size_t room = reply_opt_size(a);
     a->source = SOURCE_ZONE;
     dns_writer_open(&w, a->reply, a->limit, a->q->header.id, reply_flags(a), a->q->header.opcode);
     dns_writer_question(&w, &a->q->qname, a->q->qtype, a->q->qclass);
@@ -52,6 +54,10 @@ static size_t answer_zone(struct ask *a, int zone) {
     dns_writer_reserve(&w, room);
     source->ops->answer(source->self, zone, a->q, &a->client->peer, &w, &sa);
     dns_writer_release(&w, room);
+    if (sa.drop) {
+        count_drop(a->s, DROP_ACL);
+        return 0;
+    }
     if (w.error != 0) {
         bool full = w.error == E_FULL;
         dns_writer_rewind(&w, &question);
@@ -149,7 +155,9 @@ size_t serve_handle(void *ctx, const struct client *c, const uint8_t *msg, size_
                     .limit = reply_limit(s, c, &q, cap),
                     .source = SOURCE_LOCAL};
     a.allowed = prefix_list_has(s->config.conf->resolver.allow.at, s->config.conf->resolver.allow.count, &c->peer);
-    size_t n = rc > 0 ? reply_error(&a, (unsigned)rc, EDE_NONE, NULL) : answer(&a);
+    size_t n = cookie_take(&a, (unsigned)rc);
+    if (n == 0)
+        n = rc > 0 ? reply_error(&a, (unsigned)rc, EDE_NONE, NULL) : answer(&a);
     if (n > 0)
         count_reply(&a, reply, n);
     else if (!a.waits)

@@ -19,6 +19,7 @@
 #include "resolver/base/conf.h"
 #include "resolver/iterate/resolve.h"
 #include "resolver/net/server.h"
+#include "resolver/serve/cookies.h"
 #include "resolver/serve/source.h"
 
 enum { SERVE_PENDING_MAX = 16384 }; /* clients that wait for an answer, per worker; more get SERVFAIL */
@@ -30,8 +31,9 @@ struct serve_config {
     const struct source *source; /* NULL: no zones */
     struct cache *cache;         /* NULL: none */
     struct resolve *resolve;
-    struct board_worker *stats; /* NULL: counts nowhere */
-    const char *identity;       /* "node/boot/worker" */
+    const struct cookies *cookies; /* NULL: cookies are passed over */
+    struct board_worker *stats;    /* NULL: counts nowhere */
+    const char *identity;          /* "node/boot/worker" */
     /* A late answer: server_reply. */
     void (*reply)(void *ctx, const struct client *c, const uint8_t *msg, size_t size);
     void *reply_ctx;
