@@ -3,11 +3,16 @@
 #define CANDOR_KEEP_WALK_H
 
 #include "rbl/keep/edit.h"
+#include "rbl/keep/view.h"
 
 /* Opens the live generation for reading alone, beside the process that keeps it and without asking it: keep_state,
  * keep_walk, keep_diff, keep_history, keep_why*, keep_verify and keep_stat work on it, everything else is E_DENIED.
  * E_NOTFOUND: no generation yet. Closed with keep_close. */
 int keep_open_reading(struct keep **k, const char *state, const struct conf_zone *zone, struct err *err) MUST_USE;
+
+/* What stands at the top of the zone, and the datasets of its files, by number; DATASET_LOCAL is there besides. They
+ * belong to `k`, as they were when it was opened or last walked. NULL: nothing was ever committed. */
+const struct view_apex *keep_apex(const struct keep *k, const struct dataset **dataset, unsigned *count);
 
 /* Calls `each` with every entry in key order, values and until included, until it returns other than 0, which is then
  * the result. Reads one generation at one time; bounded memory. */

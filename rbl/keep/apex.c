@@ -1,0 +1,9 @@
+#include "rbl/keep/impl.h"
+#include "rbl/keep/meta.h"
+#include "rbl/keep/walk.h"
+
+const struct view_apex *keep_apex(const struct keep *k, const struct dataset **dataset, unsigned *count) {
+    *dataset = k->meta != NULL ? k->meta->dataset : NULL;
+    *count = k->meta != NULL ? k->meta->dataset_count : 0;
+    return k->meta != NULL ? &k->meta->apex : NULL;
+}
