@@ -146,6 +146,41 @@ int bucket_find(struct bytes bucket, const struct level *lv, uint64_t suffix, en
     return rc < 0 ? rc : 0;
 }
 
+int bucket_find_local(struct bytes bucket, const struct level *lv, uint64_t suffix, struct local_find *f) {
+    struct scan s = scan_of(bucket);
+    struct group g;
+    int rc;
+    while ((rc = group_next(&s, lv, &g)) > 0) {
+        if (f->silenced > g.bits)
+            return 0;
+        struct match m[LIMIT_ANSWER_RRS];
+        struct found found = {.m = m, .cap = LIMIT_ANSWER_RRS};
+        find_in(&g, lv, suffix & bucket_mask(lv, g.bits), &found);
+        for (unsigned i = 0; i < found.count; i++) {
+            if (m[i].value == VALUE_EXCLUDED) {
+                f->silenced = g.bits;
+            } else if ((f->bits < 0 || f->bits == g.bits) && f->count < f->cap) {
+                f->bits = g.bits;
+                f->m[f->count++] = m[i];
+            }
+        }
+    }
+    return rc < 0 ? rc : 0;
+}
+
+int bucket_at(struct bytes bucket, const struct level *lv, uint64_t suffix, unsigned bits, struct match *m,
+              unsigned cap, unsigned *count) {
+    struct scan s = scan_of(bucket);
+    struct found found = {.m = m, .cap = cap};
+    struct group g;
+    int rc;
+    while ((rc = group_next(&s, lv, &g)) > 0 && g.bits >= bits)
+        if (g.bits == bits)
+            find_in(&g, lv, suffix, &found);
+    *count = found.count;
+    return rc < 0 ? rc : 0;
+}
+
 static bool bitmap_any(const uint8_t *map, uint64_t from, uint64_t to) {
     for (uint64_t x = from; x <= to; x++)
         if (bitmap_has(map, x))

@@ -76,6 +76,17 @@ struct match {
  * 0 or E_CORRUPT. */
 int bucket_find(struct bytes bucket, const struct level *lv, uint64_t suffix, enum bucket_find how, struct match *m,
                 unsigned cap, unsigned *count) MUST_USE;
+/* Of the local dataset, bucket by bucket, longest first: what answers, and up to which length others are silenced. */
+struct local_find {
+    int silenced; /* bits of the longest exclusion that covers the address; -1: none yet */
+    int bits;     /* of the matches; -1: none yet. Shorter prefixes than these answer nothing */
+    struct match *m;
+    unsigned count, cap;
+};
+int bucket_find_local(struct bytes bucket, const struct level *lv, uint64_t suffix, struct local_find *f) MUST_USE;
+/* All entries of exactly suffix/bits, an exclusion first. */
+int bucket_at(struct bytes bucket, const struct level *lv, uint64_t suffix, unsigned bits, struct match *m,
+              unsigned cap, unsigned *count) MUST_USE;
 /* Is there a prefix inside suffix/bits, or around it? 1, 0 or E_CORRUPT. `bits` within the level's range or beyond. */
 int bucket_touches(struct bytes bucket, const struct level *lv, uint64_t suffix, unsigned bits) MUST_USE;
 

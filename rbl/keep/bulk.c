@@ -11,6 +11,7 @@ struct fill {
     unsigned table;
     struct feed_at from;
     const struct ids *ids;
+    struct store_txn *stored; /* where values that only local entries have are read */
     uint32_t id, id_from;
     bool done;
 };
@@ -43,11 +44,16 @@ static int fill_values(struct store_txn *t, void *ctx, struct err *err) {
     l->id = l->id_from;
     for (unsigned i = 0; i < KEEP_BATCH && l->id < l->ids->end && rc == 0; l->id++) {
         uint8_t key[4];
-        if (l->ids->uses_new[l->id] == 0)
+        struct uses uses = ids_uses(l->ids, l->id);
+        struct value v;
+        if (uses_none(uses))
             continue;
         put_u32(key, l->id);
         record.size = 0;
-        meta_write_value(&record, l->ids->uses_new[l->id], &l->ids->d->value[l->ids->data_of[l->id]]);
+        rc = ids_value(l->ids, l->stored, l->id, &v);
+        if (rc < 0)
+            break;
+        meta_write_value(&record, uses, &v);
         rc = record.failed ? E_NOMEM
                            : store_append(t, TABLE_VALUES, (struct bytes){key, sizeof key}, buf_bytes(&record));
         i++;

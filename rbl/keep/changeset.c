@@ -1,6 +1,6 @@
 #include "rbl/keep/changeset.h"
 
-enum { OP_VALUE, OP_HEADING, OP_SELECT };
+enum { OP_VALUE, OP_HEADING, OP_SELECT, OP_SOURCE = OP_SELECT + CHANGESET_HEADINGS };
 
 int changeset_open(struct changeset_writer *w, uint32_t ids_end) {
     memset(w, 0, sizeof *w);
@@ -21,11 +21,18 @@ void changeset_close(struct changeset_writer *w) {
 static size_t addr_size(unsigned bits) { return (bits + 7) / 8; }
 
 static void put_value(struct changeset_writer *w, const struct value *v) {
+    struct buf stored = {0};
+    value_put(&stored, v);
     buf_varint(&w->out, OP_VALUE << 1);
-    buf_put(&w->out, v->a, sizeof v->a);
-    buf_u8(&w->out, v->has_txt);
-    buf_u8(&w->out, v->txt_size);
-    buf_put(&w->out, v->txt, v->txt_size);
+    buf_varint(&w->out, stored.size);
+    buf_put(&w->out, stored.at, stored.size);
+    w->out.failed |= stored.failed;
+    buf_free(&stored);
+}
+
+void changeset_source(struct changeset_writer *w, const char *source) {
+    buf_varint(&w->out, OP_SOURCE << 1);
+    buf_text(&w->out, source);
 }
 
 static uint32_t value_index(struct changeset_writer *w, const struct change *c, uint32_t id) {
@@ -96,7 +103,8 @@ int changeset_read_open(struct changeset_reader *r, struct bytes all) {
     r->all = all;
     r->s = scan_of(all);
     r->selected = CHANGESET_HEADINGS;
-    return scan_u8(&r->s) == CHANGESET_VERSION && !r->s.failed && all.size < UINT32_MAX ? 0 : E_CORRUPT;
+    r->version = scan_u8(&r->s);
+    return r->version >= 1 && r->version <= CHANGESET_VERSION && all.size < UINT32_MAX ? 0 : E_CORRUPT;
 }
 
 void changeset_read_close(struct changeset_reader *r) {
@@ -104,7 +112,9 @@ void changeset_read_close(struct changeset_reader *r) {
     r->value_at = NULL;
 }
 
-static int take_value(struct scan *s, struct value *v) {
+/* Version 1: A, whether there is a TXT, its size, TXT. */
+static int take_value_1(struct scan *s, struct value *v) {
+    memset(v, 0, offsetof(struct value, txt));
     const uint8_t *a = scan_take(s, sizeof v->a);
     uint8_t has = scan_u8(s), size = scan_u8(s);
     const uint8_t *txt = scan_take(s, size);
@@ -118,10 +128,18 @@ static int take_value(struct scan *s, struct value *v) {
     return 0;
 }
 
+static int take_value(const struct changeset_reader *r, struct scan *s, struct value *v) {
+    if (r->version == 1)
+        return take_value_1(s, v);
+    size_t size = scan_varint(s);
+    const uint8_t *at = scan_take(s, size);
+    return at == NULL ? E_CORRUPT : value_take((struct bytes){at, size}, v);
+}
+
 static int define_value(struct changeset_reader *r) {
     struct value v;
     uint32_t at = (uint32_t)(r->all.size - r->s.left);
-    if (take_value(&r->s, &v) < 0)
+    if (take_value(r, &r->s, &v) < 0)
         return E_CORRUPT;
     if (r->values == r->values_cap) {
         uint32_t cap = r->values_cap == 0 ? 64 : r->values_cap * 2;
@@ -193,7 +211,7 @@ static int fill(struct changeset_reader *r, const struct changeset_heading *h, s
         return 1;
     uint32_t at = r->value_at[h->value - 1];
     struct scan s = {.at = r->all.at + at, .left = r->all.size - at};
-    return take_value(&s, &c->value) < 0 ? E_CORRUPT : 1;
+    return take_value(r, &s, &c->value) < 0 ? E_CORRUPT : 1;
 }
 
 int changeset_next(struct changeset_reader *r, struct change *c) {
@@ -213,7 +231,11 @@ int changeset_next(struct changeset_reader *r, struct change *c) {
             rc = define_heading(r);
         else if (rc == 0 && (op >> 1) - OP_SELECT < CHANGESET_HEADINGS)
             r->selected = (unsigned)((op >> 1) - OP_SELECT);
+        else if (rc == 0 && op >> 1 == OP_SOURCE && r->version > 1)
+            scan_text(&r->s, r->source, sizeof r->source);
         else
+            rc = E_CORRUPT;
+        if (rc == 0 && r->s.failed)
             rc = E_CORRUPT;
         if (rc < 0)
             return rc;

@@ -3,13 +3,14 @@
  *
  * A row of operations, each a varint. Odd: an entry in the selected heading, (rest << 1 | 1). Even: (op << 1), op 0
  * defines the next value, op 1 fills one of CHANGESET_HEADINGS headings (kind, dataset, bits, value, added or removed)
- * and selects it, op 2 + n selects heading n. Addresses and names are told by what differs from the heading's last. */
+ * and selects it, op 2 + n selects heading n, the op behind those tells who made the changes that follow. Addresses and
+ * names are told by what differs from the heading's last. Version 1 had no sources and values of one kind. */
 #ifndef CANDOR_KEEP_CHANGESET_H
 #define CANDOR_KEEP_CHANGESET_H
 
 #include "rbl/keep/impl.h"
 
-enum { CHANGESET_HEADINGS = 64, CHANGESET_VERSION = 1 };
+enum { CHANGESET_HEADINGS = 64, CHANGESET_VERSION = 2, CHANGESET_SOURCE = 64 };
 
 struct changeset_heading {
     bool used, removed;
@@ -29,6 +30,8 @@ struct changeset_writer {
 
 int changeset_open(struct changeset_writer *w, uint32_t ids_end) MUST_USE;
 void changeset_close(struct changeset_writer *w);
+/* Who makes what follows. Unless it is called, the commit's source does. */
+void changeset_source(struct changeset_writer *w, const char *source);
 /* Adds one change; c->value counts only when `id` is new to the changeset. Failure sticks in w->out. */
 void changeset_add(struct changeset_writer *w, const struct change *c, uint32_t id);
 
@@ -37,8 +40,9 @@ struct changeset_reader {
     struct bytes all;
     uint32_t *value_at; /* where each value stands in `all` */
     uint32_t values, values_cap;
-    unsigned selected;
+    unsigned selected, version;
     struct changeset_heading heading[CHANGESET_HEADINGS];
+    char source[CHANGESET_SOURCE]; /* of the change told last; "": the commit's */
     uint8_t name[LIMIT_NAME_WIRE];
 };
 

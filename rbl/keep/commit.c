@@ -18,25 +18,32 @@ void commit_meta(struct buf *writes, const struct meta *m) {
 }
 
 /* Values that came, went, or are used more or less often. */
-static void add_values(struct work *w) {
+static int add_values(struct work *w, struct err *err) {
     const struct ids *ids = &w->ids;
+    int rc = 0;
     struct buf record = {0};
     for (uint32_t id = 1; id < ids->end; id++) {
         uint8_t key[4];
         struct bytes k = {key, sizeof key};
-        if (ids->uses_old[id] == ids->uses_new[id])
+        if (ids->old[id].files == ids->files[id])
             continue;
         put_u32(key, id);
-        if (ids->uses_new[id] == 0) {
+        struct uses uses = ids_uses(ids, id);
+        if (uses_none(uses)) {
             writes_del(&w->diff.writes, TABLE_VALUES, k);
             continue;
         }
         record.size = 0;
-        meta_write_value(&record, ids->uses_new[id], &w->d->value[ids->data_of[id]]);
+        struct value v;
+        rc = ids_value(ids, w->t, id, &v);
+        if (rc < 0)
+            break;
+        meta_write_value(&record, uses, &v);
         writes_put(&w->diff.writes, TABLE_VALUES, k, buf_bytes(&record));
     }
     w->diff.writes.failed |= record.failed;
     buf_free(&record);
+    return rc < 0 ? err_set(err, rc, "values: %s", err_name(rc)) : 0;
 }
 
 static uint64_t add_journal_record(struct work *w, uint32_t number, struct bytes record) {
@@ -99,9 +106,9 @@ static int write_all(struct keep *k, struct buf *writes, struct err *err) {
 }
 
 int commit_live(struct work *w, uint64_t *bytes, struct err *err) {
-    add_values(w);
-    uint64_t fresh = add_journal(w);
-    int rc = trim_journal(w, fresh, err);
+    int rc = add_values(w, err);
+    if (rc == 0)
+        rc = trim_journal(w, add_journal(w), err);
     if (rc < 0)
         return rc;
     commit_meta(&w->diff.writes, w->next);

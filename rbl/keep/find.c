@@ -43,52 +43,101 @@ static int on_bucket(void *ctx, enum bucket_kind kind, unsigned dataset, unsigne
     return slot->size > 0 ? 0 : E_NOTFOUND;
 }
 
-/* An exclusion, which stands first, silences its dataset. */
 static void add_hits(const struct view *v, unsigned dataset, const struct match *m, unsigned count,
                      struct view_hit *hit, unsigned *hits) {
-    if (count == 0 || m[0].value == VALUE_EXCLUDED)
-        return;
     for (unsigned i = 0; i < count && *hits < LIMIT_ANSWER_RRS; i++)
         hit[(*hits)++] = (struct view_hit){.value = m[i].value, .ttl = v->ttl[dataset], .dataset = (uint8_t)dataset};
 }
 
-static int find_prefix(struct view *v, enum bucket_kind kind, const uint8_t *addr, unsigned dataset,
-                       struct view_hit *hit, unsigned *hits) {
+static unsigned take_lowest(uint64_t *set) {
+    unsigned i = (unsigned)__builtin_ctzll(*set);
+    *set &= *set - 1;
+    return i;
+}
+
+/* The local dataset first: it says what of the others counts. */
+static int find_prefix(struct view *v, uint64_t which, enum bucket_kind kind, const uint8_t *addr, struct view_hit *hit,
+                       unsigned *hits) {
     const struct look_source s = {.ctx = v, .bucket = on_bucket};
     struct match m[LIMIT_ANSWER_RRS];
     unsigned count;
-    if (v->look[dataset].levels[kind] == 0)
-        return 0;
-    int rc = look_prefix(&s, &v->look[dataset], dataset, kind, addr, m, ARRAY_SIZE(m), &count);
-    if (rc == 0)
-        add_hits(v, dataset, m, count, hit, hits);
-    return rc;
+    int silenced = LOOK_NOT, rc;
+    which &= v->prefixes[kind];
+    if (which & VIEW_LOCAL) {
+        rc = look_local_prefix(&s, &v->look[DATASET_LOCAL], kind, addr, m, ARRAY_SIZE(m), &count, &silenced);
+        if (rc < 0)
+            return rc;
+        add_hits(v, DATASET_LOCAL, m, count, hit, hits);
+        which &= ~VIEW_LOCAL;
+    }
+    while (which != 0) {
+        unsigned i = take_lowest(&which);
+        rc = look_prefix(&s, &v->look[i], i, kind, addr, m, ARRAY_SIZE(m), &count);
+        if (rc < 0)
+            return rc;
+        if (count == 0)
+            continue;
+        look_silence_prefix(silenced, m, &count);
+        add_hits(v, i, m, count, hit, hits);
+    }
+    return 0;
 }
 
-int view_find4(struct view *v, uint32_t addr, struct view_hit *hit, unsigned *hits) {
+int view_find4(struct view *v, uint64_t which, uint32_t addr, struct view_hit *hit, unsigned *hits) {
     uint8_t four[4];
     put_u32(four, addr);
     *hits = 0;
-    for (unsigned i = 0; i < v->dataset_count; i++) {
-        int rc = find_prefix(v, KIND4, four, i, hit, hits);
+    return find_prefix(v, which, KIND4, four, hit, hits);
+}
+
+int view_find6(struct view *v, uint64_t which, const uint8_t addr[16], struct view_hit *hit, unsigned *hits) {
+    uint8_t four[4];
+    *hits = 0;
+    int rc = find_prefix(v, which, KIND6, addr, hit, hits);
+    if (rc == 0 && look_embedded4(addr, four))
+        rc = find_prefix(v, which, KIND4, four, hit, hits);
+    return rc;
+}
+
+/* Every acl dataset is a trie; the one with the lowest act speaks for all. */
+static int find_acl(struct view *v, enum bucket_kind kind, const uint8_t *addr, struct value *value, bool *found) {
+    const struct look_source s = {.ctx = v, .bucket = on_bucket};
+    for (uint64_t which = v->acl; which != 0;) {
+        unsigned i = take_lowest(&which), count;
+        struct match m;
+        struct value one;
+        int rc = look_prefix(&s, &v->look[i], i, kind, addr, &m, 1, &count);
         if (rc < 0)
             return rc;
+        if (count == 0 || m.value == VALUE_EXCLUDED)
+            continue;
+        rc = view_value(v, m.value, &one);
+        if (rc == 0 && one.kind != VALUE_ACL)
+            rc = E_CORRUPT;
+        if (rc < 0)
+            return rc;
+        if (!*found || one.act < value->act)
+            *value = one;
+        *found = true;
     }
     return 0;
 }
 
-int view_find6(struct view *v, const uint8_t addr[16], struct view_hit *hit, unsigned *hits) {
+int view_find_acl(struct view *v, const struct addr *client, struct value *value) {
     uint8_t four[4];
-    bool embedded = look_embedded4(addr, four);
-    *hits = 0;
-    for (unsigned i = 0; i < v->dataset_count; i++) {
-        int rc = find_prefix(v, KIND6, addr, i, hit, hits);
-        if (rc == 0 && embedded)
-            rc = find_prefix(v, KIND4, four, i, hit, hits);
-        if (rc < 0)
-            return rc;
+    bool found = false;
+    int rc = 0;
+    if (v->acl == 0)
+        return 0;
+    if (addr_family(client) == AF_INET)
+        rc = find_acl(v, KIND4, (const uint8_t *)&client->in.sin_addr, value, &found);
+    else if (addr_family(client) == AF_INET6) {
+        const uint8_t *six = client->in6.sin6_addr.s6_addr;
+        rc = find_acl(v, KIND6, six, value, &found);
+        if (rc == 0 && !found && look_mapped4(six, four))
+            rc = find_acl(v, KIND4, four, value, &found);
     }
-    return 0;
+    return rc < 0 ? rc : found;
 }
 
 static bool same_bits(const uint8_t *a, const uint8_t *b, unsigned bits) {
@@ -131,9 +180,11 @@ static int below_level(struct view *v, enum bucket_kind kind, unsigned dataset, 
 }
 
 /* `addr` has its bits beyond `bits` cleared. */
-static int below_prefix(struct view *v, enum bucket_kind kind, const uint8_t *addr, unsigned bits, bool *below) {
+static int below_prefix(struct view *v, uint64_t which, enum bucket_kind kind, const uint8_t *addr, unsigned bits,
+                        bool *below) {
     *below = false;
-    for (unsigned i = 0; i < v->dataset_count; i++)
+    for (which &= v->prefixes[kind]; which != 0;) {
+        unsigned i = take_lowest(&which);
         for (unsigned l = bucket_levels[kind].count; l-- > 0;) {
             if (!(v->look[i].levels[kind] >> l & 1))
                 continue;
@@ -141,25 +192,26 @@ static int below_prefix(struct view *v, enum bucket_kind kind, const uint8_t *ad
             if (rc < 0 || *below)
                 return rc;
         }
+    }
     return 0;
 }
 
-int view_below4(struct view *v, uint32_t addr, unsigned bits, bool *below) {
+int view_below4(struct view *v, uint64_t which, uint32_t addr, unsigned bits, bool *below) {
     uint8_t four[4];
     if (bits > 32)
         return E_RANGE;
     put_u32(four, bits == 0 ? 0 : addr & ~0u << (32 - bits));
-    return below_prefix(v, KIND4, four, bits, below);
+    return below_prefix(v, which, KIND4, four, bits, below);
 }
 
-int view_below6(struct view *v, const uint8_t addr[16], unsigned bits, bool *below) {
+int view_below6(struct view *v, uint64_t which, const uint8_t addr[16], unsigned bits, bool *below) {
     uint8_t cut[16] = {0};
     if (bits > 128)
         return E_RANGE;
     memcpy(cut, addr, (bits + 7) / 8);
     if (bits % 8 != 0)
         cut[bits / 8] &= (uint8_t)(0xff00 >> bits % 8);
-    return below_prefix(v, KIND6, cut, bits, below);
+    return below_prefix(v, which, KIND6, cut, bits, below);
 }
 
 static size_t name_key(uint8_t key[FEED_KEY_MAX], unsigned dataset, const struct look_name *n, unsigned labels) {
@@ -222,17 +274,22 @@ static int seek_beneath(struct view *v, unsigned dataset, const struct look_name
     return rc == E_NOTFOUND ? 0 : rc;
 }
 
-static int find_name(struct view *v, unsigned dataset, const struct look_name *n, struct view_hit *hit, unsigned *hits,
-                     bool *below) {
+static int find_name(struct view *v, unsigned dataset, const struct look_name *n, int *silenced, struct view_hit *hit,
+                     unsigned *hits, bool *below) {
     const struct look_source s = {.ctx = v, .name = on_name};
+    const struct look_dataset *ld = &v->look[dataset];
     struct match m[LIMIT_ANSWER_RRS];
     unsigned count = 0, labels = 0, before = *hits;
     bool here = false;
     int rc = seek_name(v, dataset, n, &here);
-    if (rc == 0)
-        rc = look_name(&s, &v->look[dataset], dataset, n, m, ARRAY_SIZE(m), &count, &labels);
+    if (rc == 0 && dataset == DATASET_LOCAL)
+        rc = look_local_name(&s, ld, n, m, ARRAY_SIZE(m), &count, &labels, silenced);
+    else if (rc == 0)
+        rc = look_name(&s, ld, dataset, n, m, ARRAY_SIZE(m), &count, &labels);
     if (rc < 0)
         return rc;
+    if (dataset != DATASET_LOCAL)
+        look_silence_name(*silenced, labels, m, &count);
     add_hits(v, dataset, m, count, hit, hits);
     if (*hits == before) {
         rc = seek_beneath(v, dataset, n, &here);
@@ -246,17 +303,21 @@ static int find_name(struct view *v, unsigned dataset, const struct look_name *n
     return 0;
 }
 
-int view_find_name(struct view *v, const struct name *relative, struct view_hit *hit, unsigned *hits, bool *below) {
+int view_find_name(struct view *v, uint64_t which, const struct name *relative, struct view_hit *hit, unsigned *hits,
+                   bool *below) {
     struct look_name n;
+    int silenced = LOOK_NOT;
     *hits = 0;
     *below = false;
-    if (!v->has_names)
+    which &= v->names;
+    if (which == 0)
         return 0;
     look_name_of(&n, relative);
     int rc = store_cursor_open(v->txn, TABLE_NAMES, &v->cursor);
-    for (unsigned i = 0; i < v->dataset_count && rc == 0; i++)
-        if (v->look[i].has_names)
-            rc = find_name(v, i, &n, hit, hits, below);
+    if (rc == 0 && which & VIEW_LOCAL)
+        rc = find_name(v, DATASET_LOCAL, &n, &silenced, hit, hits, below);
+    for (which &= ~VIEW_LOCAL; which != 0 && rc == 0;)
+        rc = find_name(v, take_lowest(&which), &n, &silenced, hit, hits, below);
     store_cursor_close(v->cursor);
     return rc;
 }

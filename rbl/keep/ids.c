@@ -1,17 +1,6 @@
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include "rbl/keep/ids.h"
+
 #include "rbl/keep/impl.h"
-
-static bool same(const struct value *a, const struct value *b) {
-    return memcmp(a->a, b->a, sizeof a->a) == 0 && a->has_txt == b->has_txt && a->txt_size == b->txt_size &&
-           memcmp(a->txt, b->txt, a->txt_size) == 0;
-}
-
-static uint64_t hash(const struct value *v) {
-    return XXH3_64bits_withSeed(v->txt, v->txt_size, (uint64_t)get_u32(v->a) << 1 | v->has_txt);
-}
 
 /* The data's values by content: open addressing, at most half full. */
 struct by_content {
@@ -27,7 +16,7 @@ static int index_values(struct by_content *x, const struct data *d) {
     if (x->slot == NULL)
         return E_NOMEM;
     for (uint32_t id = VALUE_FIRST; id < d->value_count; id++) {
-        uint32_t at = (uint32_t)hash(&d->value[id]) & x->mask;
+        uint32_t at = (uint32_t)value_hash(&d->value[id]) & x->mask;
         while (x->slot[at] != 0)
             at = (at + 1) & x->mask;
         x->slot[at] = id;
@@ -36,8 +25,8 @@ static int index_values(struct by_content *x, const struct data *d) {
 }
 
 static uint32_t find_value(const struct by_content *x, const struct data *d, const struct value *v) {
-    for (uint32_t at = (uint32_t)hash(v) & x->mask; x->slot[at] != 0; at = (at + 1) & x->mask)
-        if (same(&d->value[x->slot[at]], v))
+    for (uint32_t at = (uint32_t)value_hash(v) & x->mask; x->slot[at] != 0; at = (at + 1) & x->mask)
+        if (value_same(&d->value[x->slot[at]], v))
             return x->slot[at];
     return 0;
 }
@@ -60,18 +49,18 @@ static int read_stored(struct ids *ids, const struct by_content *x, struct store
     struct store_cursor *c;
     struct bytes key, record;
     struct value v;
-    uint64_t uses;
+    struct uses uses;
     int rc = store_cursor_open(t, TABLE_VALUES, &c);
     if (rc == 0)
         rc = store_cursor_seek(c, (struct bytes){NULL, 0}, &key, &record);
     for (uint32_t last = 0; rc == 0; rc = store_cursor_next(c, &key, &record)) {
         uint32_t id = key.size == 4 ? get_u32(key.at) : 0;
-        if (id <= last || id >= ids->end || meta_read_value(record, &uses, &v) < 0 || uses == 0 || uses > UINT32_MAX) {
+        if (id <= last || id >= ids->end || meta_read_value(record, &uses, &v) < 0) {
             rc = damaged(err);
             break;
         }
         last = id;
-        ids->uses_old[id] = (uint32_t)uses;
+        ids->old[id] = uses;
         uint32_t mine = find_value(x, ids->d, &v);
         if (mine == 0)
             continue;
@@ -93,13 +82,13 @@ static void assign(struct ids *ids, const uint32_t *uses) {
         if (uses[mine] == 0)
             continue;
         if (ids->of_data[mine] == 0) {
-            while (ids->uses_old[id] != 0)
+            while (!uses_none(ids->old[id]))
                 id++;
             ids->of_data[mine] = id;
             ids->data_of[id] = mine;
             id++;
         }
-        ids->uses_new[ids->of_data[mine]] = uses[mine];
+        ids->files[ids->of_data[mine]] = uses[mine];
     }
 }
 
@@ -131,10 +120,10 @@ int ids_open(struct ids *ids, const struct data *d, struct store_txn *t, struct 
     ids->end = last + d->value_count + 1;
     ids->of_data = calloc(d->value_count, sizeof *ids->of_data);
     ids->data_of = calloc(ids->end, sizeof *ids->data_of);
-    ids->uses_old = calloc(ids->end, sizeof *ids->uses_old);
-    ids->uses_new = calloc(ids->end, sizeof *ids->uses_new);
-    if (uses == NULL || ids->of_data == NULL || ids->data_of == NULL || ids->uses_old == NULL ||
-        ids->uses_new == NULL || (t != NULL && index_values(&x, d) < 0)) {
+    ids->old = calloc(ids->end, sizeof *ids->old);
+    ids->files = calloc(ids->end, sizeof *ids->files);
+    if (uses == NULL || ids->of_data == NULL || ids->data_of == NULL || ids->old == NULL || ids->files == NULL ||
+        (t != NULL && index_values(&x, d) < 0)) {
         rc = err_set(err, E_NOMEM, "no memory for %u values", d->value_count);
         goto out;
     }
@@ -154,17 +143,17 @@ out:
 void ids_close(struct ids *ids) {
     free(ids->of_data);
     free(ids->data_of);
-    free(ids->uses_old);
-    free(ids->uses_new);
+    free(ids->old);
+    free(ids->files);
     memset(ids, 0, sizeof *ids);
 }
 
 int ids_value(const struct ids *ids, struct store_txn *t, uint32_t id, struct value *v) {
     uint8_t key[4];
     struct bytes record;
-    uint64_t uses;
+    struct uses uses;
     if (id < ids->end && ids->data_of[id] != 0) {
-        *v = ids->d->value[ids->data_of[id]];
+        value_copy(v, &ids->d->value[ids->data_of[id]]);
         return 0;
     }
     put_u32(key, id);

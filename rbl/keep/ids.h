@@ -7,17 +7,22 @@
 
 struct ids {
     const struct data *d;
-    uint32_t *of_data;  /* [d->value_count]: the store's id; 0 for VALUE_EXCLUDED and for values without entries */
-    uint32_t *data_of;  /* [end]: the data's id, 0: the store's alone */
-    uint32_t *uses_old; /* [end]: as stored; 0: not stored */
-    uint32_t *uses_new; /* [end] */
-    uint32_t end;       /* one more than the greatest id */
+    uint32_t *of_data; /* [d->value_count]: the store's id; 0 for VALUE_EXCLUDED and for values without entries */
+    uint32_t *data_of; /* [end]: the data's id, 0: the store's alone */
+    struct uses *old;  /* [end]: as stored; none: not stored */
+    uint32_t *files;   /* [end]: uses by the data's entries */
+    uint32_t end;      /* one more than the greatest id */
 };
 
 /* Reads the table `values` (t NULL: a fresh generation, nothing stored) and gives every value of `d` that has entries
  * an id: that of the equal stored value, else the smallest free one. */
 int ids_open(struct ids *ids, const struct data *d, struct store_txn *t, struct err *err) MUST_USE;
 void ids_close(struct ids *ids);
+
+/* Uses after the data became the files' entries; the local ones stay. */
+static inline struct uses ids_uses(const struct ids *ids, uint32_t id) {
+    return (struct uses){.local = ids->old[id].local, .files = ids->files[id]};
+}
 
 /* The content behind a store's id, from the data or from the table. */
 int ids_value(const struct ids *ids, struct store_txn *t, uint32_t id, struct value *v) MUST_USE;

@@ -16,7 +16,7 @@ struct journal_header {
     struct digest before, after;
     uint32_t chunks; /* 0: the changeset was not kept */
     uint64_t bytes;  /* of the changeset */
-    char source[32], reason[128];
+    char source[64], reason[128];
 };
 
 void journal_key(uint8_t key[JOURNAL_KEY], uint64_t commit, uint32_t record);

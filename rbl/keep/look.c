@@ -92,12 +92,85 @@ int look_name(const struct look_source *s, const struct look_dataset *ld, unsign
     return 0;
 }
 
-bool look_embedded4(const uint8_t addr[16], uint8_t to[4]) {
-    static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-    if (memcmp(addr, mapped, sizeof mapped) == 0) {
-        memcpy(to, addr + 12, 4);
-        return true;
+int look_local_prefix(const struct look_source *s, const struct look_dataset *ld, enum bucket_kind kind,
+                      const uint8_t *addr, struct match *m, unsigned cap, unsigned *count, int *silenced) {
+    const struct levels *levels = &bucket_levels[kind];
+    struct local_find f = {.silenced = LOOK_NOT, .bits = -1, .m = m, .cap = cap};
+    for (unsigned i = levels->count; i-- > 0 && f.silenced < 0;) {
+        const struct level *lv = &levels->at[i];
+        struct bytes bucket;
+        if (!(ld->levels[kind] >> i & 1))
+            continue;
+        int rc = s->bucket(s->ctx, kind, DATASET_LOCAL, i, addr, &bucket);
+        if (rc == E_NOTFOUND)
+            continue;
+        if (rc == 0)
+            rc = bucket_find_local(bucket, lv, bucket_suffix(lv, addr, lv->level + lv->width * 8u), &f);
+        if (rc < 0)
+            return rc;
     }
+    *count = f.count;
+    *silenced = f.silenced;
+    return 0;
+}
+
+/* Exact, then the wildcards from the longest on, until an exclusion ends the search. */
+int look_local_name(const struct look_source *s, const struct look_dataset *ld, const struct look_name *n,
+                    struct match *m, unsigned cap, unsigned *count, unsigned *labels, int *silenced) {
+    *count = 0;
+    *labels = n->labels;
+    *silenced = LOOK_NOT;
+    for (unsigned k = n->labels + 1; k-- > 0 && *silenced < 0;) {
+        bool exact = k == n->labels;
+        struct match one[LIMIT_ANSWER_RRS];
+        unsigned found = 0;
+        struct bytes record;
+        if (!has_bit(exact ? ld->exact : ld->wildcard, k))
+            continue;
+        int rc = s->name(s->ctx, DATASET_LOCAL, n, k, &record);
+        if (rc == E_NOTFOUND)
+            continue;
+        if (rc == 0)
+            rc = take_name(record, !exact, one, ARRAY_SIZE(one), &found);
+        if (rc < 0)
+            return rc;
+        bool takes = *count == 0;
+        for (unsigned i = 0; i < found; i++) {
+            if (one[i].value == VALUE_EXCLUDED) {
+                *silenced = look_specific_name(!exact, k);
+            } else if (takes && *count < cap) {
+                m[(*count)++] = one[i];
+                *labels = k;
+            }
+        }
+    }
+    return 0;
+}
+
+void look_silence_prefix(int silenced, struct match *m, unsigned *count) {
+    unsigned kept = 0;
+    if (*count > 0 && m[0].value == VALUE_EXCLUDED)
+        *count = 0;
+    for (unsigned i = 0; i < *count; i++)
+        if (m[i].bits > silenced)
+            m[kept++] = m[i];
+    *count = kept;
+}
+
+void look_silence_name(int silenced, unsigned labels, struct match *m, unsigned *count) {
+    if (*count > 0 && (m[0].value == VALUE_EXCLUDED || look_specific_name(m[0].bits != 0, labels) <= silenced))
+        *count = 0;
+}
+
+bool look_mapped4(const uint8_t addr[16], uint8_t to[4]) {
+    static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    memcpy(to, addr + 12, 4);
+    return memcmp(addr, mapped, sizeof mapped) == 0;
+}
+
+bool look_embedded4(const uint8_t addr[16], uint8_t to[4]) {
+    if (look_mapped4(addr, to))
+        return true;
     if (addr[0] == 0x20 && addr[1] == 0x02) {
         memcpy(to, addr + 2, 4);
         return true;

@@ -5,7 +5,11 @@
  *   other prefixes     the longest covering prefix
  *   names              the exact name, else the longest wildcard above it; all of the same kind add up
  *
- * An exclusion found there means: this dataset does not list it. Datasets add up. */
+ * An exclusion found there means: this dataset does not list it. Datasets add up.
+ *
+ * The local dataset (edit.h) weighs against all others by how specific an entry is: bits, or labels of a wildcard, or
+ * LOOK_EXACT. Its longest exclusion silences what others say by something as specific or less; of its other entries
+ * the most specific ones answer, unless its exclusion is more specific still. */
 #ifndef CANDOR_KEEP_LOOK_H
 #define CANDOR_KEEP_LOOK_H
 
@@ -46,8 +50,22 @@ int look_prefix(const struct look_source *s, const struct look_dataset *ld, unsi
 int look_name(const struct look_source *s, const struct look_dataset *ld, unsigned dataset, const struct look_name *n,
               struct match *m, unsigned cap, unsigned *count, unsigned *labels) MUST_USE;
 
+enum { LOOK_EXACT = 128, LOOK_NOT = -1 }; /* LOOK_NOT: nothing is silenced */
+/* The local dataset alone: matches that answer, and in *silenced how specific its longest exclusion is. */
+int look_local_prefix(const struct look_source *s, const struct look_dataset *ld, enum bucket_kind kind,
+                      const uint8_t *addr, struct match *m, unsigned cap, unsigned *count, int *silenced) MUST_USE;
+int look_local_name(const struct look_source *s, const struct look_dataset *ld, const struct look_name *n,
+                    struct match *m, unsigned cap, unsigned *count, unsigned *labels, int *silenced) MUST_USE;
+/* A name's match with so many labels. */
+static inline int look_specific_name(bool wildcard, unsigned labels) { return wildcard ? (int)labels : LOOK_EXACT; }
+/* Takes those away that are silenced; an exclusion among the matches empties them. */
+void look_silence_prefix(int silenced, struct match *m, unsigned *count);
+void look_silence_name(int silenced, unsigned labels, struct match *m, unsigned *count);
+
 /* IPv4 inside of IPv6: ::ffff:0:0/96 and 6to4 (2002::/16) are looked up in IPv4 data too, as rbldnsd does. */
 bool look_embedded4(const uint8_t addr[16], uint8_t to[4]);
+/* ::ffff:0:0/96 alone: an IPv4 asker on an IPv6 socket. */
+bool look_mapped4(const uint8_t addr[16], uint8_t to[4]);
 
 /* A record of the table `names`: values and whether each is a wildcard's. */
 struct name_item {

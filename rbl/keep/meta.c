@@ -27,8 +27,10 @@ int meta_read_zone(struct meta *m, struct bytes record, struct err *err) {
     if (scan_u32(&s) != META_MAGIC || s.failed)
         return err_set(err, E_CORRUPT, "meta: is no zone of Candor");
     unsigned format = scan_u16(&s);
-    if (format != META_FORMAT)
-        return err_set(err, E_UNSUPPORTED, "meta: zone format %u, this version reads %d", format, META_FORMAT);
+    if (format < META_FORMAT_OLDEST || format > META_FORMAT)
+        return err_set(err, E_UNSUPPORTED, "meta: zone format %u, this version reads %d to %d", format,
+                       META_FORMAT_OLDEST, META_FORMAT);
+    m->format = format;
     (void)scan_u16(&s);
     m->serial = scan_u32(&s);
     m->commits = scan_u64(&s);
@@ -73,8 +75,12 @@ void meta_write_apex(struct buf *to, const struct meta *m) {
     const struct view_apex *a = &m->apex;
     buf_u8(to, m->dataset_count);
     for (unsigned i = 0; i < m->dataset_count; i++) {
-        buf_u8(to, m->dataset[i].type);
-        buf_u32(to, m->dataset[i].ttl);
+        const struct dataset *d = &m->dataset[i];
+        buf_u8(to, d->type);
+        buf_u32(to, d->ttl);
+        buf_u8(to, d->sub_count);
+        for (unsigned n = 0; n < d->sub_count; n++)
+            write_name(to, &d->sub[n]);
     }
     buf_u32(to, a->ttl);
     buf_u32(to, a->soa_ttl);
@@ -90,19 +96,29 @@ void meta_write_apex(struct buf *to, const struct meta *m) {
         write_name(to, &a->ns[i]);
 }
 
+static int read_dataset(struct meta *m, unsigned i, struct scan *s) {
+    struct dataset *d = &m->dataset[i];
+    uint8_t type = scan_u8(s);
+    d->type = (enum conf_dataset_type)type;
+    d->ttl = scan_u32(s);
+    d->sub_count = m->format > 1 ? scan_u8(s) : 0;
+    d->sub = m->sub[i];
+    if (type >= DATASET_TYPES || d->sub_count > DATASET_SUBS)
+        return E_CORRUPT;
+    for (unsigned n = 0; n < d->sub_count; n++)
+        read_name(s, &m->sub[i][n]);
+    return s->failed ? E_CORRUPT : 0;
+}
+
 int meta_read_apex(struct meta *m, struct bytes record, struct err *err) {
     struct view_apex *a = &m->apex;
     struct scan s = scan_of(record);
     m->dataset_count = scan_u8(&s);
-    if (m->dataset_count > LIMIT_DATASETS)
-        return err_set(err, E_CORRUPT, "meta: %u datasets, at most %d", m->dataset_count, LIMIT_DATASETS);
-    for (unsigned i = 0; i < m->dataset_count; i++) {
-        uint8_t type = scan_u8(&s);
-        if (type >= DATASET_TYPES)
-            return err_set(err, E_CORRUPT, "meta: dataset %u has an unknown type", i);
-        m->dataset[i].type = (enum conf_dataset_type)type;
-        m->dataset[i].ttl = scan_u32(&s);
-    }
+    if (m->dataset_count > DATASET_LOCAL)
+        return err_set(err, E_CORRUPT, "meta: %u datasets, at most %d", m->dataset_count, DATASET_LOCAL);
+    for (unsigned i = 0; i < m->dataset_count; i++)
+        if (read_dataset(m, i, &s) < 0)
+            return err_set(err, E_CORRUPT, "meta: dataset %u is damaged", i);
     a->ttl = scan_u32(&s);
     a->soa_ttl = scan_u32(&s);
     a->ns_ttl = scan_u32(&s);
@@ -125,40 +141,70 @@ int meta_read_apex(struct meta *m, struct bytes record, struct err *err) {
     return 0;
 }
 
-/* Per dataset: how many (kind, length) follow, then each with its count; what is not there is 0. */
+/* How many (kind, length) follow, then each with its count; what is not there is 0. */
+static void write_counts(struct buf *to, const struct counts *c) {
+    unsigned present = 0;
+    for (unsigned k = 0; k < COUNT_KINDS; k++)
+        for (unsigned l = 0; l < COUNT_LENGTHS; l++)
+            present += c->n[k][l] != 0;
+    buf_varint(to, present);
+    for (unsigned k = 0; k < COUNT_KINDS; k++)
+        for (unsigned l = 0; l < COUNT_LENGTHS; l++)
+            if (c->n[k][l] != 0) {
+                buf_u8(to, k);
+                buf_u8(to, l);
+                buf_varint(to, c->n[k][l]);
+            }
+}
+
 void meta_write_counts(struct buf *to, const struct meta *m) {
-    for (unsigned d = 0; d < m->dataset_count; d++) {
-        unsigned present = 0;
-        for (unsigned k = 0; k < COUNT_KINDS; k++)
-            for (unsigned l = 0; l < COUNT_LENGTHS; l++)
-                present += m->counts[d].n[k][l] != 0;
-        buf_varint(to, present);
-        for (unsigned k = 0; k < COUNT_KINDS; k++)
-            for (unsigned l = 0; l < COUNT_LENGTHS; l++)
-                if (m->counts[d].n[k][l] != 0) {
-                    buf_u8(to, k);
-                    buf_u8(to, l);
-                    buf_varint(to, m->counts[d].n[k][l]);
-                }
+    for (unsigned d = 0; d < m->dataset_count; d++)
+        write_counts(to, &m->counts[d]);
+    write_counts(to, &m->counts[DATASET_LOCAL]);
+}
+
+static int read_counts(struct scan *s, struct counts *c) {
+    uint64_t present = scan_varint(s);
+    memset(c, 0, sizeof *c);
+    if (present > COUNT_KINDS * COUNT_LENGTHS)
+        return E_CORRUPT;
+    for (uint64_t i = 0; i < present; i++) {
+        uint8_t kind = scan_u8(s), length = scan_u8(s);
+        uint64_t n = scan_varint(s);
+        if (kind >= COUNT_KINDS || length >= COUNT_LENGTHS || n == 0)
+            return E_CORRUPT;
+        c->n[kind][length] = n;
     }
+    return s->failed ? E_CORRUPT : 0;
 }
 
 int meta_read_counts(struct meta *m, struct bytes record, struct err *err) {
     struct scan s = scan_of(record);
-    memset(m->counts, 0, m->dataset_count * sizeof m->counts[0]);
-    for (unsigned d = 0; d < m->dataset_count; d++) {
-        uint64_t present = scan_varint(&s);
-        if (present > COUNT_KINDS * COUNT_LENGTHS)
+    for (unsigned d = 0; d < m->dataset_count; d++)
+        if (read_counts(&s, &m->counts[d]) < 0)
             return err_set(err, E_CORRUPT, "meta: the counts of dataset %u are damaged", d);
-        for (uint64_t i = 0; i < present; i++) {
-            uint8_t kind = scan_u8(&s), length = scan_u8(&s);
-            uint64_t n = scan_varint(&s);
-            if (kind >= COUNT_KINDS || length >= COUNT_LENGTHS || n == 0)
-                return err_set(err, E_CORRUPT, "meta: the counts of dataset %u are damaged", d);
-            m->counts[d].n[kind][length] = n;
-        }
+    if (m->format > 1 && read_counts(&s, &m->counts[DATASET_LOCAL]) < 0)
+        return err_set(err, E_CORRUPT, "meta: the counts of the local entries are damaged");
+    return s.left != 0 ? err_set(err, E_CORRUPT, "meta: the counts are damaged") : 0;
+}
+
+void meta_copy(struct meta *to, const struct meta *from) {
+    memcpy(to, from, offsetof(struct meta, sub));
+    for (unsigned i = 0; i < from->dataset_count; i++) {
+        memcpy(to->sub[i], from->sub[i], from->dataset[i].sub_count * sizeof to->sub[i][0]);
+        to->dataset[i].sub = to->sub[i];
     }
-    return s.failed || s.left != 0 ? err_set(err, E_CORRUPT, "meta: the counts are damaged") : 0;
+    to->apex = from->apex;
+    memcpy(to->counts, from->counts, from->dataset_count * sizeof to->counts[0]);
+    to->counts[DATASET_LOCAL] = from->counts[DATASET_LOCAL];
+}
+
+void meta_add_local(struct meta *to, const struct meta *from) {
+    const struct counts *c = &from->counts[DATASET_LOCAL];
+    to->counts[DATASET_LOCAL] = *c;
+    for (unsigned k = 0; k < COUNT_KINDS; k++)
+        for (unsigned l = 0; l < COUNT_LENGTHS; l++)
+            to->entries[k < COUNT_EXACT ? k : 2] += c->n[k][l];
 }
 
 static int name_of(struct name *to, const char *text, const char *fallback, struct err *err) {
@@ -181,13 +227,29 @@ static int soa_of_conf(struct view_apex *a, const struct conf_zone *zone, struct
     return rc;
 }
 
+static int take_datasets(struct meta *m, const struct data *d, struct err *err) {
+    m->dataset_count = d->dataset_count;
+    for (unsigned i = 0; i < d->dataset_count; i++) {
+        const struct dataset *from = &d->dataset[i];
+        if (from->sub_count > DATASET_SUBS)
+            return err_set(err, E_RANGE, "dataset %u is attached at %u subzones, at most %d", i, from->sub_count,
+                           DATASET_SUBS);
+        m->dataset[i] = *from;
+        m->dataset[i].sub = m->sub[i];
+        for (unsigned n = 0; n < from->sub_count; n++)
+            m->sub[i][n] = from->sub[n];
+    }
+    return 0;
+}
+
 int meta_take_apex(struct meta *m, const struct data *d, const struct conf_zone *zone, struct err *err) {
     enum { TTL_OF_RBLDNSD = 2100 };
     struct view_apex *a = &m->apex;
     int rc = 0;
     memset(a, 0, sizeof *a);
-    m->dataset_count = d->dataset_count;
-    memcpy(m->dataset, d->dataset, sizeof m->dataset);
+    rc = take_datasets(m, d, err);
+    if (rc < 0)
+        return rc;
     a->ttl = d->ttl != 0 ? d->ttl : zone->ttl_s != 0 ? zone->ttl_s : TTL_OF_RBLDNSD;
     a->soa = d->soa;
     a->soa_ttl = d->soa_ttl;
@@ -246,24 +308,15 @@ int meta_count(struct meta *m, const struct data *d, struct err *err) {
     return 0;
 }
 
-void meta_write_value(struct buf *to, uint64_t uses, const struct value *v) {
-    buf_u64(to, uses);
-    buf_put(to, v->a, sizeof v->a);
-    buf_u8(to, v->has_txt);
-    buf_put(to, v->txt, v->txt_size);
+void meta_write_value(struct buf *to, struct uses uses, const struct value *v) {
+    buf_u32(to, uses.local);
+    buf_u32(to, uses.files);
+    value_put(to, v);
 }
 
-int meta_read_value(struct bytes record, uint64_t *uses, struct value *v) {
+int meta_read_value(struct bytes record, struct uses *uses, struct value *v) {
     struct scan s = scan_of(record);
-    *uses = scan_u64(&s);
-    const uint8_t *a = scan_take(&s, sizeof v->a);
-    uint8_t has = scan_u8(&s);
-    if (s.failed || has > 1 || s.left > LIMIT_TXT || (!has && s.left > 0))
-        return E_CORRUPT;
-    memcpy(v->a, a, sizeof v->a);
-    v->has_txt = has != 0;
-    v->txt_size = (uint8_t)s.left;
-    memcpy(v->txt, s.at, s.left);
-    v->txt[s.left] = '\0';
-    return 0;
+    uses->local = scan_u32(&s);
+    uses->files = scan_u32(&s);
+    return s.failed || uses_none(*uses) ? E_CORRUPT : value_take((struct bytes){s.at, s.left}, v);
 }

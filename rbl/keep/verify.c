@@ -7,7 +7,8 @@ struct verify {
     const struct meta *m;
     struct meta *found;
     struct digest digest;
-    uint32_t *uses, end; /* by value id */
+    struct uses *uses; /* by value id */
+    uint32_t end;
     struct items items;
     /* values as a data to take digests with: number 0 is the excluded, 1 + id % VERIFY_VALUES the others */
     struct value value[1 + VERIFY_VALUES];
@@ -17,16 +18,19 @@ struct verify {
     size_t last_size;
 };
 
-static int find_value(struct verify *v, uint32_t id, uint32_t *number) {
+static int find_value(struct verify *v, unsigned dataset, uint32_t id, uint32_t *number) {
     uint8_t key[4];
     struct bytes record;
-    uint64_t uses;
+    struct uses uses;
     *number = id == VALUE_EXCLUDED ? 0 : 1 + id % VERIFY_VALUES;
     if (id == VALUE_EXCLUDED)
         return 0;
     if (id >= v->end)
         return E_CORRUPT;
-    v->uses[id]++;
+    if (dataset == DATASET_LOCAL)
+        v->uses[id].local++;
+    else
+        v->uses[id].files++;
     if (v->held[*number] == id)
         return 0;
     put_u32(key, id);
@@ -42,7 +46,7 @@ static int on_item(struct verify *v, enum feed_kind kind, const struct level *lv
     struct counts *c = &v->found->counts[key.at[0]];
     uint32_t number;
     uint8_t addr[16] = {0};
-    int rc = find_value(v, i->value, &number);
+    int rc = find_value(v, key.at[0], i->value, &number);
     if (rc < 0)
         return rc;
     memcpy(addr, key.at + 2, lv->level / 8u);
@@ -68,7 +72,7 @@ static int on_bucket(struct verify *v, enum feed_kind kind, struct bytes key, st
     for (unsigned i = 0; i < bucket_levels[kind].count && key.size >= 2; i++)
         if (bucket_levels[kind].at[i].level == key.at[1] && key.size == 2u + key.at[1] / 8u)
             lv = &bucket_levels[kind].at[i];
-    if (lv == NULL || key.at[0] >= v->m->dataset_count)
+    if (lv == NULL || !meta_has(v->m, key.at[0]))
         return E_CORRUPT;
     v->items.count = 0;
     int rc = bucket_decode(bucket, lv, &v->items);
@@ -82,13 +86,13 @@ static int on_name(struct verify *v, struct bytes key, struct bytes record) {
     struct name_item i, before = {0};
     unsigned labels, n = 0;
     int more;
-    if (key.size == 0 || key.at[0] >= v->m->dataset_count || meta_labels(key.at + 1, key.size - 1, &labels) < 0)
+    if (key.size == 0 || !meta_has(v->m, key.at[0]) || meta_labels(key.at + 1, key.size - 1, &labels) < 0)
         return E_CORRUPT;
     while ((more = name_item_next(&s, &i)) > 0) {
         uint32_t number;
         bool rises =
             n == 0 || before.wildcard < i.wildcard || (before.wildcard == i.wildcard && before.value < i.value);
-        int rc = rises ? find_value(v, i.value, &number) : E_CORRUPT;
+        int rc = rises ? find_value(v, key.at[0], i.value, &number) : E_CORRUPT;
         if (rc < 0)
             return rc;
         struct entry_name e = {.name = key.at + 1,
@@ -107,9 +111,10 @@ static int on_name(struct verify *v, struct bytes key, struct bytes record) {
 
 static int on_value(struct verify *v, struct bytes key, struct bytes record) {
     struct value value;
-    uint64_t uses;
+    struct uses uses;
     uint32_t id = key.size == 4 ? get_u32(key.at) : 0;
-    return id == 0 || id >= v->end || meta_read_value(record, &uses, &value) < 0 || uses == 0 || uses != v->uses[id]
+    return id == 0 || id >= v->end || meta_read_value(record, &uses, &value) < 0 || uses.local != v->uses[id].local ||
+                   uses.files != v->uses[id].files
                ? E_CORRUPT
                : 0;
 }
@@ -175,7 +180,8 @@ static int compare(const struct verify *v, struct err *err) {
         return err_set(err, E_CORRUPT, "verify: digest %016llx%016llx, meta says %016llx%016llx",
                        (unsigned long long)v->digest.hi, (unsigned long long)v->digest.lo,
                        (unsigned long long)m->digest.hi, (unsigned long long)m->digest.lo);
-    if (memcmp(m->counts, f->counts, m->dataset_count * sizeof m->counts[0]) != 0)
+    if (memcmp(m->counts, f->counts, m->dataset_count * sizeof m->counts[0]) != 0 ||
+        memcmp(&m->counts[DATASET_LOCAL], &f->counts[DATASET_LOCAL], sizeof m->counts[0]) != 0)
         return err_set(err, E_CORRUPT, "verify: the counts by length are not those in meta");
     if (m->journal_bytes != f->journal_bytes)
         return err_set(err, E_CORRUPT, "verify: the journal has %llu bytes, meta says %llu",

@@ -43,6 +43,7 @@ void view_close(struct view *v) {
     for (unsigned i = 0; i < LIMIT_DATASETS; i++)
         free(v->index[i]);
     free(v->listed);
+    free(v->subs);
     free(v);
 }
 
@@ -89,20 +90,52 @@ static uint64_t long_prefixes(const struct counts *c) {
     return n;
 }
 
-static int take_meta(struct view *v, const struct meta *m) {
-    v->apex = m->apex;
-    v->dataset_count = m->dataset_count;
-    v->has4 = v->has6 = v->has_names = false;
+/* Their subzones, which live in `m` until now. */
+static int take_datasets(struct view *v, const struct meta *m) {
+    unsigned subs = 0;
+    for (unsigned i = 0; i < m->dataset_count; i++)
+        subs += m->dataset[i].sub_count;
+    struct name *fresh = calloc(subs + 1, sizeof *fresh), *to = fresh;
+    if (fresh == NULL)
+        return E_NOMEM;
     for (unsigned i = 0; i < m->dataset_count; i++) {
-        look_dataset_of(&v->look[i], m->dataset[i].type, &m->counts[i]);
-        v->ttl[i] = m->dataset[i].ttl != 0 ? m->dataset[i].ttl : m->apex.ttl;
-        v->has4 |= v->look[i].levels[KIND4] != 0;
-        v->has6 |= v->look[i].levels[KIND6] != 0;
-        v->has_names |= v->look[i].has_names;
-        if (v->index[i] == NULL && long_prefixes(&m->counts[i]) >= VIEW_INDEX_FROM)
-            v->index[i] = calloc(VIEW_INDEX_SLOTS, sizeof *v->index[i]); /* NULL: slower, not wrong */
+        v->dataset[i] = m->dataset[i];
+        v->dataset[i].sub = to;
+        for (unsigned n = 0; n < m->dataset[i].sub_count; n++)
+            *to++ = m->dataset[i].sub[n];
     }
-    if (v->has_names && v->listed == NULL) {
+    free(v->subs);
+    v->subs = fresh;
+    v->dataset_count = m->dataset_count;
+    return 0;
+}
+
+static void take_look(struct view *v, const struct meta *m, unsigned i) {
+    struct look_dataset *ld = &v->look[i];
+    uint64_t bit = UINT64_C(1) << i;
+    bool local = i == DATASET_LOCAL;
+    look_dataset_of(ld, local ? DATASET_IP4TRIE : m->dataset[i].type, &m->counts[i]);
+    v->ttl[i] = !local && m->dataset[i].ttl != 0 ? m->dataset[i].ttl : m->apex.ttl;
+    if (!local && m->dataset[i].type == DATASET_ACL) {
+        v->acl |= bit;
+        return;
+    }
+    v->prefixes[KIND4] |= ld->levels[KIND4] != 0 ? bit : 0;
+    v->prefixes[KIND6] |= ld->levels[KIND6] != 0 ? bit : 0;
+    v->names |= ld->has_names ? bit : 0;
+    if (v->index[i] == NULL && long_prefixes(&m->counts[i]) >= VIEW_INDEX_FROM)
+        v->index[i] = calloc(VIEW_INDEX_SLOTS, sizeof *v->index[i]); /* NULL: slower, not wrong */
+}
+
+static int take_meta(struct view *v, const struct meta *m) {
+    if (take_datasets(v, m) < 0)
+        return E_NOMEM;
+    v->apex = m->apex;
+    v->prefixes[KIND4] = v->prefixes[KIND6] = v->names = v->acl = 0;
+    for (unsigned i = 0; i < m->dataset_count; i++)
+        take_look(v, m, i);
+    take_look(v, m, DATASET_LOCAL);
+    if (v->names != 0 && v->listed == NULL) {
         v->listed = calloc(LIMIT_DATASETS, sizeof *v->listed);
         if (v->listed == NULL)
             return E_NOMEM;
@@ -171,17 +204,26 @@ void view_end(struct view *v) {
 }
 
 const struct view_apex *view_apex(const struct view *v) { return &v->apex; }
-bool view_has4(const struct view *v) { return v->has4; }
-bool view_has6(const struct view *v) { return v->has6; }
-bool view_has_names(const struct view *v) { return v->has_names; }
+const struct dataset *view_datasets(const struct view *v, unsigned *count) {
+    *count = v->dataset_count;
+    return v->dataset;
+}
+uint32_t view_epoch(const struct view *v) { return v->epoch; }
+bool view_has4(const struct view *v) { return v->prefixes[KIND4] != 0; }
+bool view_has6(const struct view *v) { return v->prefixes[KIND6] != 0; }
+bool view_has_names(const struct view *v) { return v->names != 0; }
+bool view_has_acl(const struct view *v) { return v->acl != 0; }
+uint64_t view_which4(const struct view *v) { return v->prefixes[KIND4]; }
+uint64_t view_which6(const struct view *v) { return v->prefixes[KIND6]; }
+uint64_t view_which_names(const struct view *v) { return v->names; }
 
 int view_value(struct view *v, uint32_t id, struct value *value) {
     struct view_value *slot = &v->value[id % VIEW_VALUES];
     uint8_t key[4];
     struct bytes record;
-    uint64_t uses;
+    struct uses uses;
     if (slot->epoch == v->epoch && slot->id == id) {
-        *value = slot->value;
+        value_copy(value, &slot->value);
         return 0;
     }
     put_u32(key, id);
@@ -190,6 +232,8 @@ int view_value(struct view *v, uint32_t id, struct value *value) {
         rc = meta_read_value(record, &uses, value);
     if (rc < 0)
         return rc == E_NOTFOUND ? E_CORRUPT : rc;
-    *slot = (struct view_value){v->epoch, id, *value};
+    slot->epoch = v->epoch;
+    slot->id = id;
+    value_copy(&slot->value, value);
     return 0;
 }

@@ -29,9 +29,12 @@ struct view {
     uint32_t epoch;
     struct view_apex apex;
     unsigned dataset_count;
+    struct dataset dataset[LIMIT_DATASETS];
+    struct name *subs; /* of all datasets */
     struct look_dataset look[LIMIT_DATASETS];
     uint32_t ttl[LIMIT_DATASETS];
-    bool has4, has6, has_names;
+    /* datasets that have entries, acl apart */
+    uint64_t prefixes[2], names, acl; /* prefixes by enum bucket_kind */
     /* the bucket of the shortest prefixes, fetched once per commit */
     bool shortest_known[2][LIMIT_DATASETS];
     struct bytes shortest[2][LIMIT_DATASETS];

@@ -39,7 +39,8 @@ struct why {
 
 static int add_match(struct why *y, unsigned dataset, const struct match *match, const struct wanted *wanted) {
     struct keep_match *m = &y->m[y->count];
-    struct value v = {.txt_size = 0};
+    struct value v;
+    memset(&v, 0, offsetof(struct value, txt) + 1);
     memset(m, 0, sizeof *m);
     m->dataset = dataset;
     m->type = y->k->meta->dataset[dataset].type;
@@ -48,7 +49,7 @@ static int add_match(struct why *y, unsigned dataset, const struct match *match,
     if (!m->excluded) {
         uint8_t key[4];
         struct bytes record;
-        uint64_t uses;
+        struct uses uses;
         put_u32(key, match->value);
         int rc = store_get(y->t, TABLE_VALUES, (struct bytes){key, sizeof key}, &record);
         if (rc == 0)
@@ -56,7 +57,7 @@ static int add_match(struct why *y, unsigned dataset, const struct match *match,
         if (rc < 0)
             return rc == E_NOTFOUND ? E_CORRUPT : rc;
     }
-    m->value = v;
+    value_copy(&m->value, &v);
     if (wanted->kind == FEED_4)
         text_entry4(m->entry, sizeof m->entry, wanted->addr, match->bits);
     else if (wanted->kind == FEED_6)
@@ -114,21 +115,19 @@ static int why_name(struct why *y, const struct name *name) {
 static bool is_wanted(const struct keep_match *m, const struct wanted *w, const struct change *c) {
     if (c->kind != w->kind || c->dataset != m->dataset || c->bits != m->bits || c->excluded != m->excluded)
         return false;
-    if (!c->excluded &&
-        (memcmp(c->value.a, m->value.a, sizeof c->value.a) != 0 || c->value.has_txt != m->value.has_txt ||
-         c->value.txt_size != m->value.txt_size || memcmp(c->value.txt, m->value.txt, c->value.txt_size) != 0))
+    if (!c->excluded && !value_same(&c->value, &m->value))
         return false;
     if (c->kind == FEED_NAMES)
         return c->name.size == w->name_size && memcmp(c->name.at, w->name, w->name_size) == 0;
     return memcmp(c->addr, w->addr, c->kind == FEED_4 ? 4 : 16) == 0;
 }
 
-static void settle(struct keep_match *m, struct wanted *w, const struct journal_header *h) {
+static void settle(struct keep_match *m, struct wanted *w, const struct journal_header *h, const char *source) {
     w->settled = true;
     m->journal_known = true;
     m->since_serial = h->to_serial;
     m->since_wall_s = h->wall_s;
-    text_copy(m->since_source, sizeof m->since_source, h->source);
+    text_copy(m->since_source, sizeof m->since_source, source[0] != '\0' ? source : h->source);
 }
 
 static int search_changeset(struct why *y, uint64_t commit, const struct journal_header *h, struct buf *all) {
@@ -142,7 +141,7 @@ static int search_changeset(struct why *y, uint64_t commit, const struct journal
         rc = 0;
         for (unsigned i = 0; i < y->count && !c.removed; i++)
             if (!y->wanted[i].settled && is_wanted(&y->m[i], &y->wanted[i], &c))
-                settle(&y->m[i], &y->wanted[i], h);
+                settle(&y->m[i], &y->wanted[i], h, r.source);
     }
     changeset_read_close(&r);
     return rc;
@@ -168,7 +167,7 @@ static int search_journal(struct why *y) {
         if (h.flags & JOURNAL_FROM_EMPTY)
             for (unsigned i = 0; i < y->count; i++)
                 if (!y->wanted[i].settled)
-                    settle(&y->m[i], &y->wanted[i], &h);
+                    settle(&y->m[i], &y->wanted[i], &h, "");
         if (h.added == 0 && h.removed == 0)
             continue; /* the apex alone */
         read += h.bytes;

@@ -148,14 +148,14 @@ static void reader(const struct conf_zone *z, struct scene *s, int report) {
             struct value value;
             unsigned hits = 0;
             uint32_t a = 0x0a000000 + g * 0x10000 + serial % 65521 + 1;
-            int rc = view_find4(v, a, hit, &hits);
+            int rc = view_find4(v, VIEW_ALL, a, hit, &hits);
             if (rc == 0 && hits == 1)
                 rc = view_value(v, hit[0].value, &value);
             if (rc != 0 || hits != 1 || value.a[3] != (serial & 255) || value.txt_size == 0) {
                 dprintf(report, "serial %u, group %u: code %d, %u hits", serial, g, rc, hits);
                 _exit(1);
             }
-            rc = view_find4(v, a + 1, hit, &hits);
+            rc = view_find4(v, VIEW_ALL, a + 1, hit, &hits);
             if (rc != 0 || hits != 0) {
                 dprintf(report, "serial %u, group %u: the next version's entry is there", serial, g);
                 _exit(1);
@@ -286,7 +286,7 @@ static void a_stopped_reader_keeps_its_state(void **state) {
         if (view_begin(v, 1, NULL) != 0 || write(back[1], "r", 1) != 1 || read(go[0], &c, 1) != 1)
             _exit(9);
         for (uint32_t g = 0; g < GROUPS; g++)
-            bad += view_find4(v, 0x0a000000 + g * 0x10000 + 5, hit, &hits) != 0 || hits != 1;
+            bad += view_find4(v, VIEW_ALL, 0x0a000000 + g * 0x10000 + 5, hit, &hits) != 0 || hits != 1;
         bad += view_apex(v)->serial != 4;
         view_end(v);
         bad += view_begin(v, 60, NULL) != 0 || view_apex(v)->serial != 240;

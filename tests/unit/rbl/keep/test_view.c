@@ -21,7 +21,7 @@ static void put_answer(struct answer *all, const struct data *d, const uint32_t 
         if (values[i] == VALUE_EXCLUDED)
             return;
     for (unsigned i = 0; i < n; i++)
-        all->value[all->count++] = d->value[values[i]];
+        value_copy(&all->value[all->count++], &d->value[values[i]]);
 }
 
 static void model4(const struct data *d, unsigned ds, uint32_t a, struct answer *all) {
@@ -109,7 +109,7 @@ static void ask4(struct view *v, const struct data *d, uint32_t a) {
     char what[32];
     for (unsigned ds = 0; ds < d->dataset_count; ds++)
         model4(d, ds, a, &want);
-    assert_int_equal(view_find4(v, a, hit, &hits), 0);
+    assert_int_equal(view_find4(v, VIEW_ALL, a, hit, &hits), 0);
     snprintf(what, sizeof what, "%u.%u.%u.%u", a >> 24, a >> 16 & 255, a >> 8 & 255, a & 255);
     same_answer(v, &want, hit, hits, what);
     for (unsigned bits = 0; bits <= 32; bits += 8) {
@@ -118,7 +118,7 @@ static void ask4(struct view *v, const struct data *d, uint32_t a) {
             unsigned common = d->e4[i].bits < bits ? d->e4[i].bits : bits;
             expect |= common == 0 || (d->e4[i].addr ^ a) >> (32 - common) == 0;
         }
-        assert_int_equal(view_below4(v, a, bits, &below), 0);
+        assert_int_equal(view_below4(v, VIEW_ALL, a, bits, &below), 0);
         if (below != expect)
             fail_msg("%s/%u: below %d, the model says %d", what, bits, below, expect);
     }
@@ -137,7 +137,7 @@ static void ask6(struct view *v, const struct data *d, const uint8_t *a) {
             model4(d, ds, get_u32(a[0] == 0x20 ? a + 2 : a + 12), &want);
     }
     inet_ntop(AF_INET6, a, what, sizeof what);
-    assert_int_equal(view_find6(v, a, hit, &hits), 0);
+    assert_int_equal(view_find6(v, VIEW_ALL, a, hit, &hits), 0);
     same_answer(v, &want, hit, hits, what);
     for (unsigned bits = 0; bits <= 128; bits += 4) {
         bool below, expect = false;
@@ -145,7 +145,7 @@ static void ask6(struct view *v, const struct data *d, const uint8_t *a) {
             const struct entry6 *e = &d->e6[i];
             expect |= covers(e->addr, e->bits < bits ? e->bits : bits, a);
         }
-        assert_int_equal(view_below6(v, a, bits, &below), 0);
+        assert_int_equal(view_below6(v, VIEW_ALL, a, bits, &below), 0);
         if (below != expect)
             fail_msg("%s/%u: below %d, the model says %d", what, bits, below, expect);
     }
@@ -168,7 +168,7 @@ static void ask_name(struct view *v, const struct data *d, const char *text) {
     for (size_t i = 0; i < d->nn; i++)
         if (d->en[i].size >= size && memcmp(d->en[i].name, rev, size) == 0)
             expect |= d->en[i].size > size || d->en[i].wildcard;
-    assert_int_equal(view_find_name(v, &n, hit, &hits, &below), 0);
+    assert_int_equal(view_find_name(v, VIEW_ALL, &n, hit, &hits, &below), 0);
     same_answer(v, &want, hit, hits, text);
     if (hits == 0 && below != expect)
         fail_msg("%s: below %d, the model says %d", text, below, expect);
@@ -366,7 +366,7 @@ static void rules_of_rbldnsd(void **state) {
         unsigned hits;
         uint8_t a[4];
         assert_int_equal(inet_pton(AF_INET, expect[i].addr, a), 1);
-        assert_int_equal(view_find4(v, get_u32(a), hit, &hits), 0);
+        assert_int_equal(view_find4(v, VIEW_ALL, get_u32(a), hit, &hits), 0);
         if (hits != expect[i].hits)
             fail_msg("%s: %u hits", expect[i].addr, hits);
         if (expect[i].last == 0)
@@ -427,7 +427,7 @@ static void names_like_rbldnsd(void **state) {
         unsigned hits;
         bool below;
         assert_int_equal(name_from_text(&n, expect[i].name, NULL), 0);
-        assert_int_equal(view_find_name(v, &n, hit, &hits, &below), 0);
+        assert_int_equal(view_find_name(v, VIEW_ALL, &n, hit, &hits, &below), 0);
         if (hits != expect[i].hits || (hits == 0 && below != expect[i].below))
             fail_msg("%s: %u hits, below %d", expect[i].name, hits, below);
         if (hits == 0)
@@ -454,7 +454,7 @@ static void one_entry(struct keep *k, const char *entry) {
 static unsigned hits_of(struct view *v, uint32_t a) {
     struct view_hit hit[LIMIT_ANSWER_RRS];
     unsigned hits;
-    assert_int_equal(view_find4(v, a, hit, &hits), 0);
+    assert_int_equal(view_find4(v, VIEW_ALL, a, hit, &hits), 0);
     return hits;
 }
 

@@ -15,6 +15,7 @@
 
 #include "rbl/keep/keep.h"
 #include "rbl/keep/view.h"
+#include "rbl/keep/value.h"
 
 #define UNUSED __attribute__((unused))
 
