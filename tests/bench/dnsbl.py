@@ -205,12 +205,12 @@ def our_starts(figures, lists, ours, reps):
 
 
 def memory(figures, lists, theirs, ours):
-    n = lists.entries
-    figures.add("private memory of the server, bytes/entry", "rbldnsd", theirs.rss()[0] / n)
-    figures.add("private memory of the server, bytes/entry", "candor", ours.server().rss()[0] / n)
     family = peers.Server("node", "", [p.pid for p in ours.family()])
-    figures.add("private memory of all processes, MB", "rbldnsd", theirs.rss()[0] / 1e6)
-    figures.add("private memory of all processes, MB", "candor", family.rss()[0] / 1e6)
+    for who, server, whole in (("rbldnsd", theirs, theirs), ("candor", ours.server(), family)):
+        own, total = server.memory()
+        figures.add("memory of the server, its own, bytes/entry", who, own / lists.entries)
+        figures.add("memory of the server, mapped files too, bytes/entry", who, total / lists.entries)
+        figures.add("memory of all processes, their own, MB", who, whole.memory()[0] / 1e6)
 
 
 def case(kind, entries, reps, seconds):

@@ -67,14 +67,14 @@ class Server:
     def unpin(self):
         return self.pin(range(os.cpu_count()))
 
-    def rss(self):
-        """Private memory in bytes (what the process would give back), and all that it has in memory."""
-        private = total = 0
+    def memory(self):
+        """Bytes of its own (not a file's), and all that it has in memory, each page that others have too by its share."""
+        own = total = 0
         for pid in self.pids:
-            m = psutil.Process(pid).memory_full_info()
-            private += m.uss
-            total += m.pss
-        return private, total
+            for line in open("/proc/%d/smaps_rollup" % pid):
+                own += int(line.split()[1]) * 1024 if line.startswith("Anonymous:") else 0
+                total += int(line.split()[1]) * 1024 if line.startswith("Pss:") else 0
+        return own, total
 
 
 class Rbldnsd:

@@ -136,6 +136,11 @@ int main(int argc, char **argv) {
         now = now_s();
     }
     silence(now_s());
+    for (double end = now_s() + 0.2; answered < sent && now_s() < end;) {
+        if (poll(p, SOCKETS, 10) > 0)
+            for (unsigned i = 0; i < SOCKETS; i++)
+                receive(fds[i]);
+    }
     printf("%llu %llu %.6f %.6f %.6f %.6f\n", (unsigned long long)sent, (unsigned long long)answered, first_answer,
            first_listed, longest, began);
     return 0;
