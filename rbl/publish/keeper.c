@@ -6,31 +6,6 @@
 #include "resolver/base/clock.h"
 #include "resolver/base/log.h"
 
-struct keeper {
-    struct loop *loop;
-    const struct conf *conf;
-    struct files_folders *folders;
-    struct loop_timer *timer;
-    struct keeper_zone *zone;
-    size_t zone_count;
-    unsigned running;
-    bool stopping;
-};
-
-struct job *job_new(enum job_kind kind) {
-    struct job *j = calloc(1, sizeof *j);
-    if (j != NULL)
-        j->kind = kind;
-    return j;
-}
-
-void job_free(struct job *j) {
-    if (j == NULL)
-        return;
-    arena_free(&j->arena);
-    free(j);
-}
-
 int keeper_find(const struct keeper *k, const char *zone) {
     size_t n = strlen(zone);
     for (size_t i = 0; i < k->zone_count; i++) {
@@ -43,109 +18,66 @@ int keeper_find(const struct keeper *k, const char *zone) {
     return E_NOTFOUND;
 }
 
+size_t keeper_zones(const struct keeper *k) { return k->zone_count; }
+
 const struct conf_zone *keeper_zone_conf(const struct keeper *k, int zone) { return k->zone[zone].conf; }
 
-static void zone_next(struct keeper_zone *z);
-static void zone_look(struct keeper_zone *z, int64_t now);
-
-static void job_work(void *ctx) {
-    struct job *j = ctx;
-    work_run(j, j->zone->keeper->conf->node.state);
+static void zone_watch(struct keeper_zone *z) {
+    const struct conf_zone *c = z->conf;
+    for (size_t d = 0; d < c->data_count; d++)
+        for (size_t f = 0; f < c->data[d].files.count; f++)
+            files_folders_add(z->keeper->folders, c->data[d].files.at[f]);
 }
 
-/* A source that could not be read now may be whole a moment later; a refused one waits for its next change. */
-static bool passing(int code) { return code != 0 && code != E_REFUSED && code != E_UNSUPPORTED; }
-
-static void job_finished(void *ctx) {
-    struct job *j = ctx;
-    struct keeper_zone *z = j->zone;
-    struct keeper *k = z->keeper;
-    z->running = NULL;
-    k->running--;
-    z->last_stat_ms = loop_now_ms(k->loop);
-    show_job(z, j);
-    if (j->kind == JOB_FILES || j->kind == JOB_OPEN) {
-        if (j->code == 0)
-            show_checked(z);
-        z->retry_at_ms = passing(j->code) ? loop_now_ms(k->loop) + KEEPER_RETRY_MS : 0;
-    }
-    if (j->done != NULL)
-        j->done(j->ctx, j);
-    bool opened = j->kind == JOB_OPEN;
-    job_free(j);
-    if (k->stopping)
-        return;
-    zone_next(z);
-    if (opened)
-        zone_look(z, loop_now_ms(k->loop)); /* its files are read now, not at the next look */
-}
-
-static void zone_next(struct keeper_zone *z) {
-    struct job *j = z->first;
-    if (j == NULL || z->running != NULL)
-        return;
-    if (loop_work(z->keeper->loop, job_work, job_finished, j) < 0) {
-        LOG(LEVEL_ERROR, "no thread for a zone's work, trying again", KS("zone", z->conf->name));
-        return;
-    }
-    z->first = j->next;
-    if (z->first == NULL)
-        z->last = NULL;
-    j->next = NULL;
-    z->waiting--;
-    z->running = j;
-    z->keeper->running++;
-}
-
-static int zone_queue(struct keeper_zone *z, struct job *j, struct err *err) {
-    if (z->keeper->stopping)
-        return err_set(err, E_CLOSED, "candor-sync is stopping");
-    if (z->waiting >= KEEPER_QUEUE)
-        return err_set(err, E_FULL, "zone %s: %u jobs wait already", z->conf->name, z->waiting);
-    j->zone = z;
-    j->next = NULL;
-    if (z->last != NULL)
-        z->last->next = j;
-    else
-        z->first = j;
-    z->last = j;
-    z->waiting++;
-    zone_next(z);
-    return 0;
-}
-
-int keeper_submit(struct keeper *k, int zone, struct job *j, struct err *err) {
-    return zone_queue(&k->zone[zone], j, err);
-}
-
-static void zone_submit(struct keeper_zone *z, enum job_kind kind) {
-    struct job *j = job_new(kind);
-    if (j == NULL)
-        return;
-    if (zone_queue(z, j, NULL) < 0)
-        job_free(j);
-} /* NOLINT(clang-analyzer-unix.Malloc): the queue owns it now; the analyser loses sight of z->last->next */
-
-static bool zone_busy(const struct keeper_zone *z) { return z->running != NULL || z->first != NULL; }
-
-static void zone_look(struct keeper_zone *z, int64_t now) {
-    if (zone_busy(z)) {
-        zone_next(z);
-        return;
-    }
+/* One look at a zone's files: a job when they are to be read. */
+static void look_at_files(struct keeper_zone *z, int64_t now) {
     bool retry = z->retry_at_ms != 0 && now >= z->retry_at_ms;
-    if (z->conf->data_count > 0) {
-        if (retry)
-            files_forget(&z->files);
-        if (files_look(&z->files, now))
-            zone_submit(z, JOB_FILES);
-        else if (z->retry_at_ms == 0)
-            show_checked(z); /* looked, and what is served is what the files say or the verdict says why not */
-    } else if (retry) {
+    if (retry)
+        files_forget(&z->files);
+    z->files.fresh = z->slot != NULL && z->slot->generation[0] == '\0';
+    bool take = files_look(&z->files, now);
+    if (z->files.moved)
+        zone_watch(z);
+    show_waiting(z, z->files.held);
+    if (take)
+        zone_submit(z, JOB_FILES);
+    else if (z->retry_at_ms == 0 && !files_pending(&z->files))
+        show_checked(z); /* looked, and what is served is what the files say or the verdict says why not */
+}
+
+/* A zone that is always busy is compacted all the same, later. */
+static bool compaction_is_due(const struct keeper_zone *z, int64_t now) {
+    if (z->compact_since_ms == 0 || now < z->compact_not_before_ms)
+        return false;
+    bool calm = !zone_busy(z) && now - z->last_commit_ms >= KEEPER_CALM_MS && !files_pending(&z->files);
+    return calm || now - z->compact_since_ms >= KEEPER_COMPACT_WITHIN_MS;
+}
+
+static bool queued(const struct keeper_zone *z, enum job_kind kind) {
+    for (const struct job *j = z->first; j != NULL; j = j->next)
+        if (j->kind == kind)
+            return true;
+    return z->running != NULL && z->running->kind == kind;
+}
+
+void zone_look(struct keeper_zone *z, int64_t now) {
+    if (z->running == NULL)
+        zone_next(z);
+    bool reading = queued(z, JOB_FILES) || queued(z, JOB_OPEN);
+    if (!reading && z->conf->data_count > 0)
+        look_at_files(z, now);
+    else if (!reading && z->retry_at_ms != 0 && now >= z->retry_at_ms)
         zone_submit(z, JOB_OPEN);
-    }
+    if (!queued(z, JOB_COMPACT) && compaction_is_due(z, now))
+        zone_submit(z, JOB_COMPACT);
     if (!zone_busy(z) && now - z->last_stat_ms >= KEEPER_STAT_MS)
         zone_submit(z, JOB_STAT);
+}
+
+static int64_t look_again_ms(const struct keeper_zone *z) {
+    if (z->conf->data_count > 0 && files_pending(&z->files))
+        return FILES_QUIET_MS + 1; /* waiting for it to stand still */
+    return z->retry_at_ms != 0 ? KEEPER_RETRY_MS : FILES_POLL_MS;
 }
 
 static void keeper_look(void *ctx) {
@@ -156,12 +88,45 @@ static void keeper_look(void *ctx) {
     for (size_t i = 0; i < k->zone_count; i++) {
         struct keeper_zone *z = &k->zone[i];
         zone_look(z, now);
-        if (z->files.any && z->files.seen != z->files.taken)
-            next = FILES_QUIET_MS + 1; /* waiting for it to stand still */
-        else if (z->retry_at_ms != 0 && next > KEEPER_RETRY_MS)
-            next = KEEPER_RETRY_MS;
+        int64_t ms = look_again_ms(z);
+        if (ms < next)
+            next = ms;
     }
+    keeper_arm_expiry(k);
     loop_timer_again(k->timer, (uint64_t)next);
+}
+
+/* Entries are due by the wall clock: it is asked each time, so that a clock that is set moves them too. */
+static bool expiry_is_due(const struct keeper_zone *z, int64_t now_ms) {
+    return z->expire_wall_s != 0 && z->expire_wall_s <= clock_wall_s() && now_ms >= z->expire_not_before_ms;
+}
+
+static void keeper_expire(void *ctx) {
+    struct keeper *k = ctx;
+    if (k->stopping)
+        return;
+    int64_t now = loop_now_ms(k->loop);
+    for (size_t i = 0; i < k->zone_count; i++)
+        if (expiry_is_due(&k->zone[i], now) && !queued(&k->zone[i], JOB_EXPIRE))
+            zone_submit(&k->zone[i], JOB_EXPIRE);
+}
+
+enum { MS_PER_S = 1000, EXPIRE_SOONEST_MS = 10 };
+
+/* Looked at with the files as well, so a timer that is off for a clock that was set does no harm. */
+void keeper_arm_expiry(struct keeper *k) {
+    int64_t wall_ms = clock_wall_ms(), next = FILES_POLL_MS;
+    for (size_t i = 0; i < k->zone_count; i++) {
+        const struct keeper_zone *z = &k->zone[i];
+        int64_t in_ms = z->expire_wall_s * MS_PER_S - wall_ms, held_ms = z->expire_not_before_ms - loop_now_ms(k->loop);
+        if (z->expire_wall_s == 0)
+            continue;
+        if (in_ms < held_ms)
+            in_ms = held_ms;
+        if (in_ms < next)
+            next = in_ms;
+    }
+    loop_timer_again(k->expire_timer, (uint64_t)(next < EXPIRE_SOONEST_MS ? EXPIRE_SOONEST_MS : next));
 }
 
 void keeper_reread(struct keeper *k) {
@@ -170,89 +135,72 @@ void keeper_reread(struct keeper *k) {
     keeper_look(k);
 }
 
-static void keeper_watch(struct keeper *k) {
-    for (size_t i = 0; i < k->zone_count; i++) {
-        const struct conf_zone *c = k->zone[i].conf;
-        for (size_t d = 0; d < c->data_count; d++)
-            for (size_t f = 0; f < c->data[d].files.count; f++)
-                files_folders_add(k->folders, c->data[d].files.at[f]);
+static void keeper_zone_open(struct keeper *k, size_t i, struct board *board) {
+    struct keeper_zone *z = &k->zone[i];
+    z->keeper = k;
+    z->conf = &k->conf->rbl.zones[i];
+    z->files.data = z->conf->data;
+    z->files.count = z->conf->data_count;
+    z->files.folders = k->folders;
+    if (board != NULL && i < LIMIT_ZONES) {
+        z->slot = &board->zone[i];
+        show_zone_start(z->slot, z->conf);
     }
+    zone_watch(z);
+}
+
+static int keeper_start(struct keeper *k, struct board *board, struct err *err) {
+    int rc = files_folders_open(&k->folders, k->loop, keeper_look, k, err);
+    if (rc < 0)
+        return rc;
+    k->zone = calloc(k->zone_count + 1, sizeof *k->zone);
+    if (k->zone == NULL)
+        return err_set(err, E_NOMEM, "no memory for %zu zones", k->zone_count);
+    for (size_t i = 0; i < k->zone_count; i++)
+        keeper_zone_open(k, i, board);
+    if (board != NULL)
+        board_set(&board->zone_count, k->zone_count);
+    k->timer = loop_timer_start(k->loop, FILES_POLL_MS, FILES_POLL_MS, keeper_look, k);
+    k->expire_timer = loop_timer_start(k->loop, FILES_POLL_MS, FILES_POLL_MS, keeper_expire, k);
+    if (k->timer == NULL || k->expire_timer == NULL)
+        return err_set(err, E_NOMEM, "no memory for a timer");
+    for (size_t i = 0; i < k->zone_count; i++)
+        zone_submit(&k->zone[i], JOB_OPEN);
+    return 0;
 }
 
 int keeper_open(struct keeper **out, struct loop *l, const struct conf *conf, struct board *board, struct err *err) {
     *out = NULL;
-    int rc = E_NOMEM;
     struct keeper *k = calloc(1, sizeof *k);
     if (k == NULL)
         return err_set(err, E_NOMEM, "no memory for the zones");
     k->loop = l;
     k->conf = conf;
     k->zone_count = conf->rbl.zone_count;
-    k->zone = calloc(k->zone_count + 1, sizeof *k->zone);
-    if (k->zone == NULL) {
-        err_set(err, E_NOMEM, "no memory for %zu zones", k->zone_count);
-        goto fail;
+    int rc = keeper_start(k, board, err);
+    if (rc < 0) {
+        k->zone_count = 0;
+        keeper_close(k);
+        return rc;
     }
-    rc = files_folders_open(&k->folders, l, keeper_look, k, err);
-    if (rc < 0)
-        goto fail;
-    for (size_t i = 0; i < k->zone_count; i++) {
-        struct keeper_zone *z = &k->zone[i];
-        z->keeper = k;
-        z->conf = &conf->rbl.zones[i];
-        z->files.data = z->conf->data;
-        z->files.count = z->conf->data_count;
-        if (board != NULL && i < LIMIT_ZONES) {
-            z->slot = &board->zone[i];
-            show_zone_start(z->slot, z->conf);
-        }
-    }
-    if (board != NULL)
-        board_set(&board->zone_count, k->zone_count);
-    k->timer = loop_timer_start(l, FILES_POLL_MS, FILES_POLL_MS, keeper_look, k);
-    if (k->timer == NULL) {
-        rc = err_set(err, E_NOMEM, "no memory for a timer");
-        goto fail;
-    }
-    keeper_watch(k);
-    for (size_t i = 0; i < k->zone_count; i++)
-        zone_submit(&k->zone[i], JOB_OPEN);
     *out = k;
     return 0;
-fail:
-    files_folders_close(k->folders);
-    free(k->zone);
-    free(k);
-    return rc;
-}
-
-/* Answers a job that will not run. */
-static void job_drop(struct job *j) {
-    j->code = err_set(&j->err, E_CLOSED, "candor-sync is stopping");
-    if (j->done != NULL)
-        j->done(j->ctx, j);
-    job_free(j);
 }
 
 bool keeper_quiet(struct keeper *k) {
     k->stopping = true;
-    for (size_t i = 0; i < k->zone_count; i++) {
-        struct keeper_zone *z = &k->zone[i];
-        while (z->first != NULL) {
-            struct job *j = z->first;
-            z->first = j->next;
-            z->waiting--;
-            job_drop(j);
-        }
-        z->last = NULL;
-    }
+    for (size_t i = 0; i < k->zone_count; i++)
+        zone_drop_waiting(&k->zone[i]);
     return k->running == 0;
 }
 
 void keeper_close(struct keeper *k) {
     if (k == NULL)
         return;
-    loop_timer_cancel(k->timer);
+    if (k->timer != NULL)
+        loop_timer_cancel(k->timer);
+    if (k->expire_timer != NULL)
+        loop_timer_cancel(k->expire_timer);
     files_folders_close(k->folders);
     for (size_t i = 0; i < k->zone_count; i++)
         keep_close(k->zone[i].keep);

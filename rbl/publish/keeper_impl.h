@@ -1,4 +1,5 @@
-/* Inside of rbl/publish: a zone and its queue, shared by keeper.c (queue, board) and work.c (what a job does). */
+/* Inside of rbl/publish: a zone and its queues, shared by keeper.c (zones, timers), queue.c (what runs next), group.c
+ * and work.c (what a job does) and show.c (the board). */
 #ifndef CANDOR_RBL_PUBLISH_KEEPER_IMPL_H
 #define CANDOR_RBL_PUBLISH_KEEPER_IMPL_H
 
@@ -12,19 +13,56 @@ struct keeper_zone {
     struct keep *keep;       /* NULL until opened */
     struct files_watch files;
     struct job *first, *last; /* waiting; the running one is not in the list */
-    struct job *running;
-    unsigned waiting;
+    struct job *change_first, *change_last;
+    struct job *running; /* with JOB_CHANGE the whole group, linked */
+    unsigned waiting, changes_waiting;
+    bool changes_next;   /* both wait: a group's turn, then another job's */
     int64_t retry_at_ms; /* opening or reading failed for a passing reason: try again then; 0: nothing to try */
-    int64_t last_stat_ms;
-    uint64_t refused, bad_lines;
+    int64_t last_stat_ms, last_commit_ms;
+    int64_t expire_wall_s, expire_not_before_ms;     /* when the next entry is due; 0: none */
+    int64_t compact_since_ms, compact_not_before_ms; /* wanted since; 0: not wanted */
+    bool midline;    /* the last contents taken had a file that ends in the middle of a line */
+    int source_code; /* of the last reading of the zone's files */
+    struct err source_err;
 };
 
-/* Runs on the thread pool: everything that may touch the disk. Fills j->code and the results. */
-void work_run(struct job *j, const char *state_dir);
+struct keeper {
+    struct loop *loop;
+    const struct conf *conf;
+    struct files_folders *folders;
+    struct loop_timer *timer, *expire_timer;
+    struct keeper_zone *zone;
+    size_t zone_count;
+    unsigned running;
+    bool stopping;
+};
 
-/* Board slot of the zone, on the loop. */
+/* --- keeper.c, on the loop --- */
+/* After a job that reads files or opens: what to do next with the zone. */
+void zone_look(struct keeper_zone *z, int64_t now_ms);
+/* Moves the timer to the first entry that is due. */
+void keeper_arm_expiry(struct keeper *k);
+
+/* --- queue.c, on the loop --- */
+void zone_next(struct keeper_zone *z);
+void zone_submit(struct keeper_zone *z, enum job_kind kind);
+bool zone_busy(const struct keeper_zone *z);
+/* Answers everything that waits: the keeper stops. */
+void zone_drop_waiting(struct keeper_zone *z);
+
+/* --- work.c, group.c: on the thread pool: everything that may touch the disk. Fill j->code and the results. --- */
+void work_run(struct job *j, const char *state_dir);
+/* Commits a group's changes and gives each job its code. */
+void group_run(struct job *first);
+/* Removes what is due; j->expire_wall_s: when the next one is. */
+int group_expire(struct job *j, struct err *err) MUST_USE;
+
+/* --- show.c: board slot of the zone, on the loop --- */
 void show_zone_start(struct board_zone *slot, const struct conf_zone *zone);
+/* `j`: the job, or the first of a group. */
 void show_job(struct keeper_zone *z, const struct job *j);
 void show_checked(struct keeper_zone *z);
+/* Files that changed but cannot be read yet; NULL: none. */
+void show_waiting(struct keeper_zone *z, const char *why);
 
 #endif

@@ -2,8 +2,6 @@
 
 #include <stdlib.h>
 
-#include "resolver/base/clock.h"
-
 static int work_open(struct job *j, const char *state_dir) {
     struct keeper_zone *z = j->zone;
     if (z->keep != NULL)
@@ -11,36 +9,76 @@ static int work_open(struct job *j, const char *state_dir) {
     return keep_open(&z->keep, state_dir, z->conf, &j->err);
 }
 
+static int read_all(struct job *j, struct data *d, const struct conf_dataset *data, size_t count) {
+    int rc = 0;
+    d->ttl = j->zone->conf->ttl_s;
+    d->dataset_count = (unsigned)count;
+    for (unsigned i = 0; i < count && rc == 0; i++) {
+        d->dataset[i].type = data[i].type;
+        rc = load_dataset(d, i, &data[i].files, &j->load->report, &j->err);
+    }
+    if (rc == 0)
+        rc = data_settle(d, &j->err);
+    d->bad_lines = j->load->report.bad_lines;
+    return rc;
+}
+
+/* A file that ends in the middle of a line has often been cut off by who was writing it. Loss of entries then counts
+ * as damage, unless the last contents that were taken ended so too. */
+static int refuse_cut_off(struct job *j, const struct data *d, const struct keep_commit *c, const char *file) {
+    struct keep_commit dry = *c;
+    struct keep_state st;
+    dry.dry_run = true;
+    int rc = keep_replace(j->zone->keep, d, &dry, &j->result, &j->err);
+    if (rc < 0 || j->result.removed <= j->result.added)
+        return rc;
+    keep_state(j->zone->keep, &st);
+    return err_set(&j->err, E_REFUSED,
+                   "%.200s ends in the middle of a line, and %llu of %llu entries would go, %llu come: taken for cut "
+                   "off, refused, kept serial %u",
+                   file, (unsigned long long)j->result.removed, (unsigned long long)st.entries,
+                   (unsigned long long)j->result.added, st.serial);
+}
+
+static int commit_all(struct job *j, struct data *d, const struct conf_dataset *data, size_t count) {
+    struct keeper_zone *z = j->zone;
+    struct keep_commit c = {.source = j->kind == JOB_PUBLISH ? "publish" : "files",
+                            .reason = j->load->reason,
+                            .force = j->load->force,
+                            .serial_hint = d->has_soa ? d->soa.serial : 0,
+                            .dry_run = j->load->dry_run};
+    struct keep_state st;
+    const char *midline = files_midline(data, count);
+    int rc = 0;
+    keep_state(z->keep, &st);
+    if (midline != NULL && !z->midline && !c.force && !st.empty)
+        rc = refuse_cut_off(j, d, &c, midline);
+    if (rc == 0)
+        rc = keep_replace(z->keep, d, &c, &j->result, &j->err);
+    if (rc == 0 && !c.dry_run)
+        z->midline = midline != NULL;
+    return rc;
+}
+
 /* Reads the datasets into a fresh struct data and makes the zone's contents equal to it. */
 static int work_replace(struct job *j) {
     struct keeper_zone *z = j->zone;
-    const struct conf_dataset *data = j->data_count > 0 ? j->data : z->conf->data;
-    size_t count = j->data_count > 0 ? j->data_count : z->conf->data_count;
-    if (count > LIMIT_DATASETS)
-        return err_set(&j->err, E_FULL, "zone %s: %zu datasets, at most %d", z->conf->name, count, LIMIT_DATASETS);
+    const struct conf_dataset *data = j->load->data_count > 0 ? j->load->data : z->conf->data;
+    size_t count = j->load->data_count > 0 ? j->load->data_count : z->conf->data_count;
+    if (count >= LIMIT_DATASETS)
+        return err_set(&j->err, E_FULL, "zone %s: %zu datasets, at most %d", z->conf->name, count, LIMIT_DATASETS - 1);
     struct data *d = calloc(1, sizeof *d);
     if (d == NULL || data_open(d) < 0) {
         free(d);
         return err_set(&j->err, E_NOMEM, "zone %s: no memory to read its files", z->conf->name);
     }
-    int rc = 0;
-    d->ttl = z->conf->ttl_s;
-    d->dataset_count = (unsigned)count;
-    for (unsigned i = 0; i < count && rc == 0; i++) {
-        d->dataset[i].type = data[i].type;
-        rc = load_dataset(d, i, &data[i].files, &j->report, &j->err);
-    }
+    uint64_t before = files_signature(data, count);
+    int rc = read_all(j, d, data, count);
+    /* Several files make one zone: none may have changed while another was read. */
+    if (rc == 0 && files_signature(data, count) != before)
+        rc = err_set(&j->err, E_AGAIN, "zone %s: a file changed while the files were read", z->conf->name);
     if (rc == 0)
-        rc = data_settle(d, &j->err);
-    if (rc == 0) {
-        d->bad_lines = j->report.bad_lines;
-        struct keep_commit c = {.source = j->kind == JOB_PUBLISH ? "publish" : "files",
-                                .reason = j->reason,
-                                .force = j->force,
-                                .serial_hint = d->has_soa ? d->soa.serial : 0,
-                                .dry_run = j->dry_run};
-        rc = keep_replace(z->keep, d, &c, &j->result, &j->err);
-    }
+        rc = commit_all(j, d, data, count);
     data_free(d);
     free(d);
     return rc;
@@ -49,31 +87,33 @@ static int work_replace(struct job *j) {
 /* Which line of which file a match stands on; silently nothing when the files have moved on. */
 static void work_place(struct job *j, unsigned i) {
     const struct conf_zone *zone = j->zone->conf;
-    const struct keep_match *m = &j->match[i];
-    if (m->dataset >= zone->data_count)
+    const struct keep_match *m = &j->why->match[i];
+    struct load_place *place = &j->why->place[i];
+    if (m->local || m->dataset >= zone->data_count)
         return;
     const struct conf_list_text *files = &zone->data[m->dataset].files;
     int rc;
-    if (j->why_is_name) {
+    if (j->why->is_name) {
         /* The entry that matched, not what was asked for: "*.example" answers for names below it. */
         struct name entry;
         rc = name_from_text(&entry, m->entry + (m->bits == 1 && m->entry[0] == '*' ? 2 : 0), NULL);
         if (rc == 0)
-            rc = load_find_name(m->type, files, &entry, m->bits == 1, &j->place[i], NULL);
-    } else if (addr_family(&j->why_addr) == AF_INET) {
-        rc = load_find4(m->type, files, ntohl(j->why_addr.in.sin_addr.s_addr), m->bits, &j->place[i], NULL);
+            rc = load_find_name(m->type, files, &entry, m->bits == 1, place, NULL);
+    } else if (addr_family(&j->why->addr) == AF_INET) {
+        rc = load_find4(m->type, files, ntohl(j->why->addr.in.sin_addr.s_addr), m->bits, place, NULL);
     } else {
-        rc = load_find6(m->type, files, j->why_addr.in6.sin6_addr.s6_addr, m->bits, &j->place[i], NULL);
+        rc = load_find6(m->type, files, j->why->addr.in6.sin6_addr.s6_addr, m->bits, place, NULL);
     }
     if (rc < 0)
-        j->place[i].line = 0;
+        place->line = 0;
 }
 
 static int work_why(struct job *j) {
     struct keep *k = j->zone->keep;
-    int rc = j->why_is_name ? keep_why_name(k, &j->why_name, j->match, KEEPER_WHY_MATCHES, &j->matches, &j->err)
-                            : keep_why_addr(k, &j->why_addr, j->match, KEEPER_WHY_MATCHES, &j->matches, &j->err);
-    for (unsigned i = 0; rc == 0 && i < j->matches; i++)
+    int rc = j->why->is_name
+                 ? keep_why_name(k, &j->why->name, j->why->match, KEEPER_WHY_MATCHES, &j->why->matches, &j->err)
+                 : keep_why_addr(k, &j->why->addr, j->why->match, KEEPER_WHY_MATCHES, &j->why->matches, &j->err);
+    for (unsigned i = 0; rc == 0 && i < j->why->matches; i++)
         work_place(j, i);
     return rc;
 }
@@ -99,22 +139,39 @@ static int work_kind(struct job *j) {
         return work_history(j);
     case JOB_VERIFY:
         return keep_verify(j->zone->keep, &j->err);
-    case JOB_CHANGE:
     case JOB_EXPIRE:
     case JOB_COMPACT:
+    case JOB_CHANGE:
+        return err_set(&j->err, E_UNSUPPORTED, "zones cannot be changed entry by entry yet");
     case JOB_KINDS:
         break;
     }
     return err_set(&j->err, E_INVALID, "no such job");
 }
 
+/* Behind the job: when the next entry is due, and the numbers for the board. */
+static void work_after(struct job *j) {
+    struct keep *k = j->zone->keep;
+    keep_state(k, &j->state);
+    j->stat_known = j->stat_wanted && keep_stat(k, &j->stat, NULL) == 0;
+}
+
+static void give_all(struct job *first, int code) {
+    for (struct job *j = first; j != NULL; j = j->next) {
+        j->code = code;
+        if (j != first)
+            j->err = first->err;
+    }
+}
+
 void work_run(struct job *j, const char *state_dir) {
     j->code = work_open(j, state_dir);
-    if (j->code == 0)
+    if (j->code != 0)
+        give_all(j, j->code);
+    else if (j->kind == JOB_CHANGE)
+        give_all(j, work_kind(j));
+    else
         j->code = work_kind(j);
-    if (j->zone->keep == NULL)
-        return;
-    keep_state(j->zone->keep, &j->state);
-    if (keep_stat(j->zone->keep, &j->stat, NULL) < 0)
-        memset(&j->stat, 0, sizeof j->stat);
+    if (j->zone->keep != NULL)
+        work_after(j);
 }

@@ -18,7 +18,7 @@
 #include "resolver/base/err.h"
 #include "resolver/base/limits.h"
 
-enum { BOARD_VERSION = 1, BOARD_LATENCY_BUCKETS = 16, BOARD_NAME_MAX = 256, BOARD_TEXT_MAX = 256 };
+enum { BOARD_VERSION = 2, BOARD_LATENCY_BUCKETS = 16, BOARD_NAME_MAX = 256, BOARD_TEXT_MAX = 256 };
 
 enum board_role { ROLE_SUPERVISOR, ROLE_RESOLVER, ROLE_SYNC, ROLE_HEALTH, ROLE_COUNT };
 
@@ -100,6 +100,17 @@ struct board_zone {
     board_word added, removed;          /* by the last commit */
     board_word map_bytes, used_bytes, readers, readers_max, oldest_reader_txns, stale_readers_cleared, write_errors;
     board_word expires_wall_s; /* 0: never */
+    /* changes by hand and UPDATE: jobs, not entries */
+    board_word changes_done, change_groups; /* acknowledged, and the commits that held them */
+    board_word changes_refused;             /* by a guard */
+    board_word changes_failed;              /* their own prerequisites or contents */
+    board_word changes_lost;                /* the disk, the map, or too much at once */
+    board_word change_done_wall_s, change_refused_wall_s;
+    board_word local_entries;                   /* that no file has */
+    board_word expire_next_wall_s, expired;     /* entries that go by themselves: the next, and gone so far */
+    board_word compactions, compaction_us;      /* so far; the last one */
+    char change_error[BOARD_TEXT_MAX];          /* what the guard said to the last change it refused */
+    char waiting[BOARD_TEXT_MAX];               /* a source that has changed and is not whole yet; "": none */
 };
 
 struct board {

@@ -1,0 +1,198 @@
+/* What waits on a zone, and what runs next. */
+#include "rbl/publish/keeper_impl.h"
+
+#include <stdlib.h>
+
+#include "resolver/base/log.h"
+
+struct job *job_new(enum job_kind kind) {
+    struct job *j = calloc(1, sizeof *j);
+    if (j == NULL)
+        return NULL;
+    j->kind = kind;
+    bool loads = kind == JOB_FILES || kind == JOB_PUBLISH;
+    if (loads)
+        j->load = calloc(1, sizeof *j->load);
+    if (kind == JOB_WHY)
+        j->why = calloc(1, sizeof *j->why);
+    if ((loads && j->load == NULL) || (kind == JOB_WHY && j->why == NULL)) {
+        free(j);
+        return NULL;
+    }
+    return j;
+}
+
+void job_free(struct job *j) {
+    if (j == NULL)
+        return;
+    arena_free(&j->arena);
+    free(j->load);
+    free(j->why);
+    free(j);
+}
+
+static void job_work(void *ctx) {
+    struct job *j = ctx;
+    work_run(j, j->zone->keeper->conf->node.state);
+}
+
+/* A source that could not be read now may be whole a moment later; a refused one waits for its next change. */
+static bool passing(int code) { return code != 0 && code != E_REFUSED && code != E_UNSUPPORTED; }
+
+static void note_source(struct keeper_zone *z, const struct job *j, int64_t now) {
+    if (j->code == 0)
+        show_checked(z);
+    z->retry_at_ms = passing(j->code) ? now + KEEPER_RETRY_MS : 0;
+}
+
+/* What this job found out about work that is to come. */
+static void note_later(struct keeper_zone *z, const struct job *j, int64_t now) {
+    if (j->stat_known)
+        z->last_stat_ms = now;
+    if (j->result.changed)
+        z->last_commit_ms = now;
+    if (j->kind == JOB_OPEN || j->kind == JOB_CHANGE || j->kind == JOB_EXPIRE) {
+        bool stuck = j->expire_wall_s != 0 && j->kind == JOB_EXPIRE && j->code != 0;
+        z->expire_wall_s = j->expire_wall_s;
+        z->expire_not_before_ms = stuck ? now + KEEPER_EXPIRE_RETRY_MS : now;
+        keeper_arm_expiry(z->keeper);
+    }
+    if (j->kind == JOB_COMPACT) {
+        z->compact_since_ms = 0;
+        z->compact_not_before_ms = now + KEEPER_COMPACT_AGAIN_MS;
+    } else if (j->compaction_wanted && z->compact_since_ms == 0) {
+        z->compact_since_ms = now;
+    }
+}
+
+static void job_finished(void *ctx) {
+    struct job *j = ctx;
+    struct keeper_zone *z = j->zone;
+    struct keeper *k = z->keeper;
+    int64_t now = loop_now_ms(k->loop);
+    bool opened = j->kind == JOB_OPEN;
+    z->running = NULL;
+    k->running--;
+    if (j->kind == JOB_FILES || opened)
+        note_source(z, j, now);
+    note_later(z, j, now);
+    show_job(z, j);
+    /* The next group goes to the disk before this one's callers are told. */
+    if (!k->stopping)
+        zone_next(z);
+    while (j != NULL) {
+        struct job *next = j->next;
+        if (j->done != NULL)
+            j->done(j->ctx, j);
+        job_free(j);
+        j = next;
+    }
+    if (opened && !k->stopping)
+        zone_look(z, now); /* its files are read now, not at the next look */
+}
+
+static void list_add(struct job **first, struct job **last, struct job *j) {
+    j->next = NULL;
+    if (*last != NULL)
+        (*last)->next = j;
+    else
+        *first = j;
+    *last = j;
+}
+
+static void list_cut(struct job **first, struct job **last, struct job *tail) {
+    *first = tail->next;
+    if (*first == NULL)
+        *last = NULL;
+    tail->next = NULL;
+}
+
+/* Who has its turn; *tail: the last of the group. */
+static struct job *choose(const struct keeper_zone *z, struct job **tail, unsigned *count) {
+    bool changes = z->change_first != NULL && (z->first == NULL || z->changes_next);
+    struct job *j = changes ? z->change_first : z->first;
+    *tail = j;
+    *count = j != NULL;
+    if (changes)
+        for (; *count < KEEPER_GROUP && (*tail)->next != NULL; ++*count)
+            *tail = (*tail)->next;
+    return j;
+}
+
+void zone_next(struct keeper_zone *z) {
+    struct keeper *k = z->keeper;
+    struct job *tail;
+    unsigned count;
+    struct job *j = z->running == NULL ? choose(z, &tail, &count) : NULL;
+    if (j == NULL)
+        return;
+    j->stat_wanted = j->kind != JOB_CHANGE || loop_now_ms(k->loop) - z->last_stat_ms >= KEEPER_STAT_MS;
+    if (loop_work(k->loop, job_work, job_finished, j) < 0) {
+        LOG(LEVEL_ERROR, "no thread for a zone's work, trying again", KS("zone", z->conf->name));
+        return;
+    }
+    if (j->kind == JOB_CHANGE) {
+        list_cut(&z->change_first, &z->change_last, tail);
+        z->changes_waiting -= count;
+    } else {
+        list_cut(&z->first, &z->last, tail);
+        z->waiting -= count;
+    }
+    z->changes_next = j->kind != JOB_CHANGE;
+    z->running = j;
+    k->running++;
+}
+
+static int zone_queue(struct keeper_zone *z, struct job *j, struct err *err) {
+    bool change = j->kind == JOB_CHANGE;
+    if (z->keeper->stopping)
+        return err_set(err, E_CLOSED, "candor-sync is stopping");
+    if (change && z->changes_waiting >= KEEPER_CHANGES)
+        return err_set(err, E_FULL, "zone %s: %u changes wait already", z->conf->name, z->changes_waiting);
+    if (!change && z->waiting >= KEEPER_QUEUE)
+        return err_set(err, E_FULL, "zone %s: %u jobs wait already", z->conf->name, z->waiting);
+    j->zone = z;
+    if (change)
+        list_add(&z->change_first, &z->change_last, j);
+    else
+        list_add(&z->first, &z->last, j);
+    z->changes_waiting += change;
+    z->waiting += !change;
+    zone_next(z);
+    return 0;
+}
+
+int keeper_submit(struct keeper *k, int zone, struct job *j, struct err *err) {
+    return zone_queue(&k->zone[zone], j, err);
+}
+
+void zone_submit(struct keeper_zone *z, enum job_kind kind) {
+    struct job *j = job_new(kind);
+    if (j == NULL)
+        return;
+    if (zone_queue(z, j, NULL) < 0)
+        job_free(j);
+} /* NOLINT(clang-analyzer-unix.Malloc): the queue owns it now; the analyser loses sight of z->last->next */
+
+bool zone_busy(const struct keeper_zone *z) {
+    return z->running != NULL || z->first != NULL || z->change_first != NULL;
+}
+
+static void drop_all(struct job *j) {
+    while (j != NULL) {
+        struct job *next = j->next;
+        j->code = err_set(&j->err, E_CLOSED, "candor-sync is stopping");
+        if (j->done != NULL)
+            j->done(j->ctx, j);
+        job_free(j);
+        j = next;
+    }
+}
+
+void zone_drop_waiting(struct keeper_zone *z) {
+    struct job *jobs = z->first, *changes = z->change_first;
+    z->first = z->last = z->change_first = z->change_last = NULL;
+    z->waiting = z->changes_waiting = 0;
+    drop_all(jobs);
+    drop_all(changes);
+}
