@@ -31,6 +31,8 @@ struct keep_state {
 int keep_open(struct keep **k, const char *state, const struct conf_zone *zone, struct err *err) MUST_USE;
 void keep_close(struct keep *k);
 void keep_state(const struct keep *k, struct keep_state *st);
+/* How many of the entries were made by hand or UPDATE (DATASET_LOCAL), local exclusions included. */
+uint64_t keep_local_entries(const struct keep *k);
 
 struct keep_commit {
     const char *source;   /* "files", "publish": into the journal */

@@ -84,6 +84,7 @@ struct job {
      * durable or failed: code 0, E_REFUSED with the guard's words, E_AGAIN (not tried), or the disk's trouble. */
     int (*change)(void *ctx, struct keep_batch *b, struct err *err);
     const char *change_source; /* who, for why and history; arena, static, or living until `done` */
+    uint32_t serial_hint;      /* may be set in `change`: the serial that the commit should take; 0: the next one */
     /* results */
     int code;
     bool failed_itself; /* JOB_CHANGE: `code` is what `change` returned, not the commit's */
@@ -101,6 +102,7 @@ struct job {
     bool stat_wanted, stat_known;
     bool edited; /* its edits are in the batch that is committed now */
     bool compaction_wanted;
+    uint64_t local_entries;
     int64_t expire_wall_s; /* when the next entry is due; 0: none */
     uint64_t expired;      /* entries removed because their time was up */
 };

@@ -68,6 +68,8 @@ static bool store_failed_with(int code) { return code == E_CORRUPT || code == E_
 
 /* What the last reading of the files and the last commit of any kind mean together. */
 static enum board_zone_state state_after(const struct keeper_zone *z, const struct job *j) {
+    if (j->kind == JOB_EXPIRE && j->code == E_REFUSED)
+        return ZONE_REFUSED;
     if (j->code != 0 && (j->kind == JOB_OPEN || j->kind == JOB_VERIFY || store_failed_with(j->code)))
         return ZONE_ERROR;
     if (z->source_code == E_REFUSED)
@@ -91,6 +93,7 @@ static void show_state(struct keeper_zone *z, const struct job *j) {
     board_set(&s->expires_wall_s, (uint64_t)j->state.expires_wall_s);
     board_set(&s->serial, j->state.serial);
     board_set(&s->commits, j->state.commits);
+    board_set(&s->local_entries, j->local_entries);
     board_set(&s->expire_next_wall_s, (uint64_t)z->expire_wall_s);
     board_add(&s->expired, j->expired);
     if (!j->stat_known)
