@@ -57,88 +57,15 @@ static int zone(void *self, const struct name *qname) {
     }
 }
 
-static void fail(struct source_answer *a, unsigned rcode, int ede, const char *text) {
-    *a = (struct source_answer){.rcode = (uint8_t)rcode, .ede = ede, .ede_text = text};
-}
+static const struct source_ops ops = {.begin = begin, .end = end, .zone = zone, .answer = answer_ask};
 
-static void answer_apex(struct answer *s, struct answer_zone *z, const struct dns_query *q, struct dns_writer *w) {
-    bool any = q->qtype == TYPE_ANY;
-    if (any && s->refuse_any) {
-        answer_put_hinfo(z, q, w);
-        return;
-    }
-    uint16_t before = w->counts[SECTION_ANSWER + 1];
-    if (any || q->qtype == TYPE_SOA)
-        answer_put_soa(z, SECTION_ANSWER, q, w);
-    if (any || q->qtype == TYPE_NS)
-        answer_put_ns(z, q, w);
-    if (w->counts[SECTION_ANSWER + 1] == before && w->error == 0)
-        answer_put_soa(z, SECTION_AUTHORITY, q, w);
+/* "." with nothing but access lists: it counts for all zones and holds no name. */
+static bool is_global(const struct conf_zone *zone) {
+    bool all = zone->data_count > 0;
+    for (size_t i = 0; i < zone->data_count; i++)
+        all &= zone->data[i].type == DATASET_ACL;
+    return all && strcmp(zone->name, ".") == 0;
 }
-
-/* A name below the apex: what is listed, or SOA. Returns the RCODE or E_CORRUPT. */
-static int answer_below(struct answer *s, struct answer_zone *z, const struct dns_query *q, struct dns_writer *w) {
-    bool below = false;
-    int listed = answer_look(s, z, &q->qname, &below);
-    if (listed < 0)
-        return listed;
-    int rrs = 0;
-    if (listed > 0 && q->qtype == TYPE_ANY && s->refuse_any) {
-        answer_put_hinfo(z, q, w);
-        rrs = 1;
-    } else if (listed > 0) {
-        rrs = answer_rrs(s, z, q, w);
-    }
-    if (rrs < 0)
-        return rrs;
-    if (rrs == 0 && w->error == 0)
-        answer_put_soa(z, SECTION_AUTHORITY, q, w);
-    return listed > 0 || below ? RCODE_NOERROR : RCODE_NXDOMAIN;
-}
-
-static bool may_ask(const struct answer_zone *z, const struct addr *client) {
-    return z->everybody || prefix_list_has(z->conf->allow.at, z->conf->allow.count, client);
-}
-
-static void answer_question(void *self, int index, const struct dns_query *q, const struct addr *client,
-                            struct dns_writer *w, struct source_answer *a) {
-    struct answer *s = self;
-    if (index < 0 || (size_t)index >= s->zones) {
-        fail(a, RCODE_REFUSED, EDE_NOT_AUTHORITATIVE, NULL);
-        return;
-    }
-    struct answer_zone *z = &s->zone[index];
-    if (!may_ask(z, client)) {
-        fail(a, RCODE_REFUSED, EDE_PROHIBITED, "not in the zone's allow list");
-        return;
-    }
-    if (q->qclass != CLASS_IN || q->qtype == TYPE_AXFR || q->qtype == TYPE_IXFR) {
-        fail(a, RCODE_REFUSED, EDE_NOT_SUPPORTED, NULL);
-        return;
-    }
-    if (!z->begun)
-        answer_zone_begin(s, z);
-    if (!z->ready) {
-        fail(a, RCODE_SERVFAIL, z->ede, z->ede_text);
-        return;
-    }
-    *a = (struct source_answer){.rcode = RCODE_NOERROR, .ede = z->ede, .ede_text = z->ede_text};
-    if (q->qname.labels == z->apex.labels) {
-        answer_apex(s, z, q, w);
-        return;
-    }
-    struct dns_mark mark = dns_writer_mark(w);
-    int rcode = answer_below(s, z, q, w);
-    if (rcode >= 0) {
-        a->rcode = (uint8_t)rcode;
-        return;
-    }
-    dns_writer_rewind(w, &mark);
-    answer_zone_broken(z, NULL);
-    fail(a, RCODE_SERVFAIL, z->ede, z->ede_text);
-}
-
-static const struct source_ops ops = {.begin = begin, .end = end, .zone = zone, .answer = answer_question};
 
 static void slot_put(struct answer *s, size_t index) {
     const struct name *apex = &s->zone[index].apex;
@@ -180,11 +107,20 @@ int answer_open(struct source *source, const struct conf *conf, const struct boa
             return rc;
         }
         s->zones++;
-        slot_put(s, i);
+        if (is_global(&conf->rbl.zones[i]))
+            s->global = &s->zone[i];
+        else
+            slot_put(s, i);
         answer_zone_begin(s, &s->zone[i]); /* opened now rather than under the first question */
     }
     end(s);
     return 0;
+}
+
+void answer_count_on(struct source *source, struct board *board) {
+    struct answer *s = source->self;
+    for (size_t i = 0; i < s->zones; i++)
+        s->zone[i].asked = &board->asked[i];
 }
 
 void answer_close(struct source *source) {

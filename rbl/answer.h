@@ -10,6 +10,8 @@
  * answers SERVFAIL with EDE Not Ready until then; one broken zone is one broken zone. `board` (may be NULL) tells when
  * a zone has a new commit. */
 int answer_open(struct source *s, const struct conf *conf, const struct board *board, struct err *err) MUST_USE;
+/* From now on questions are counted by zone (board_asked). */
+void answer_count_on(struct source *s, struct board *board);
 void answer_close(struct source *s);
 
 #endif

@@ -1,10 +1,15 @@
 /* Inside of rbl/answer*.c.
  *
- *   answer.c       zones by name, batches: open, begin, zone, answer, end
- *   answer_zone.c  one zone: its view, whether it may answer, SOA and NS
+ *   answer.c       zones by name, batches: open, begin, zone, end
+ *   answer_ask.c   one question: who asks, apex or below, RCODE
+ *   answer_acl.c   what access lists make of it
+ *   answer_zone.c  one zone: its view, whether it may answer, what is made of it once per commit
+ *   answer_sub.c   which datasets a name is asked of: the apex's, those of a subzone
  *   answer_name.c  from a query name to an address, and addresses as text
  *   answer_look.c  the look-ups of one question
- *   answer_rr.c    RRs: A, TXT, SOA, NS, HINFO */
+ *   answer_wrong.c questions that no list of this kind can answer
+ *   answer_set.c   RRs collected from values
+ *   answer_rr.c    RRs written: SOA, NS, HINFO */
 #ifndef CANDOR_RBL_ANSWER_IMPL_H
 #define CANDOR_RBL_ANSWER_IMPL_H
 
@@ -23,25 +28,48 @@ struct answer_soa {
     unsigned pointers;
 };
 
+/* The datasets of $DATASET parts that are attached at one name, lower-case and relative to the apex. */
+struct answer_sub {
+    uint64_t which;
+    uint8_t size, labels;
+    uint8_t wire[LIMIT_NAME_WIRE];
+};
+
 struct answer_zone {
     const struct conf_zone *conf;
     struct name apex;
     bool everybody; /* the access list holds all addresses */
-    bool lists4;    /* the zone has lists of IPv4 addresses, empty ones too */
     const board_word *commits;
+    struct board_asked *asked; /* NULL: not counted */
     struct view *view;
     int64_t retry_at_ms, logged_at_ms;
     uint64_t tried_hint; /* what *commits was at the last try to open */
     /* of this batch */
-    bool begun, ready;
+    bool begun, ready, damaged;
     int ede; /* when not ready; when stale */
     const char *ede_text;
     const struct view_apex *data;
-    bool has4, has6, has_names;
+    uint32_t listed, unlisted; /* questions, not on the board yet */
+    /* made once per commit */
+    bool made;
+    uint32_t epoch;
+    bool has_names, has_acl;
+    uint64_t which4, which6, which_names;           /* datasets that have such entries */
+    uint64_t type4, type6, type_names, type_others; /* datasets by type: lists of addresses, dnset, generic */
+    uint64_t whole;                                 /* asked with the whole name */
+    struct answer_sub *sub;                         /* sorted */
+    unsigned subs;
     struct answer_soa soa;
 };
 
-/* What was found for one question. The arrays belong to one look-up after the other. */
+/* A part of a question: these datasets, asked with the first `labels` labels (`size` octets) of the query name. */
+struct answer_place {
+    uint64_t which;
+    uint8_t labels, size;
+};
+enum { ANSWER_PLACES = 2 };
+
+/* What was found for one question at one place. The arrays belong to one look-up after the other. */
 struct answer_hits {
     struct view_hit hit[LIMIT_ANSWER_RRS];
     unsigned count;
@@ -52,17 +80,19 @@ struct answer_hits {
     };
 };
 
-struct answer_txt {
-    uint8_t size;
-    char text[ANSWER_TXT_MAX];
+struct answer_rr {
+    uint16_t type, size;
+    uint32_t ttl;
+    uint8_t rdata[VALUE_BYTES];
 };
 
 struct answer {
     const char *state;
     struct answer_zone *zone;
     size_t zones;
-    uint16_t *slot; /* zone index + 1 by hash of the apex, 0: free */
-    uint32_t slots; /* a power of two, at least twice the zones */
+    struct answer_zone *global; /* the access list of all zones; NULL: none */
+    uint16_t *slot;             /* zone index + 1 by hash of the apex, 0: free */
+    uint32_t slots;             /* a power of two, at least twice the zones */
     uint64_t key;
     uint64_t depths[2]; /* bit n: some apex has n labels */
     uint16_t *begun;    /* zones begun in this batch */
@@ -72,9 +102,20 @@ struct answer {
     /* the question in hand */
     struct answer_hits found[3];
     unsigned founds;
-    uint8_t a[LIMIT_ANSWER_RRS][4];
-    struct answer_txt txt[LIMIT_ANSWER_RRS];
+    struct answer_rr rr[LIMIT_ANSWER_RRS];
+    unsigned rrs;
 };
+
+/* answer_ask.c: source_ops.answer. */
+void answer_ask(void *self, int index, const struct dns_query *q, const struct addr *client, struct dns_writer *w,
+                struct source_answer *a);
+
+/* answer_acl.c: what the global list and the zone's own make of a client: ACL_PASS when neither knows him. *ttl: of the
+ * template in *v, when it is ACL_LISTED. E_CORRUPT, or E_AGAIN when the global list cannot be read now. */
+int answer_acl(struct answer *s, struct answer_zone *z, const struct addr *client, struct value *v,
+               uint32_t *ttl) MUST_USE;
+/* Whether a list that is asked here could list such a name. */
+bool answer_acl_fits(const struct answer_zone *z, const struct name *qname, const struct answer_place *p);
 
 /* answer_zone.c */
 int answer_zone_open(struct answer_zone *z, const struct conf_zone *conf, const board_word *commits,
@@ -85,6 +126,14 @@ void answer_zone_begin(struct answer *s, struct answer_zone *z);
 void answer_zone_end(struct answer_zone *z);
 /* Bytes on disk were not what they should be: no more answers from this view in this batch, opened anew later. */
 void answer_zone_broken(struct answer_zone *z, const struct err *err);
+
+/* answer_sub.c. E_NOMEM. */
+int answer_subs_make(struct answer_zone *z) MUST_USE;
+void answer_subs_free(struct answer_zone *z);
+/* Where qname, in this zone and not its apex, is looked up: 1 or 2 places. *within: it is, or stands above, a name
+ * that datasets are attached at, so that it exists. */
+unsigned answer_places(const struct answer_zone *z, const struct name *qname, struct answer_place p[ANSWER_PLACES],
+                       bool *within);
 
 /* answer_name.c: the labels in front of the apex. */
 bool answer_name4(const struct name *qname, uint32_t *addr);
@@ -97,11 +146,22 @@ size_t answer_text6(char to[NAME_TEXT_MAX], const uint8_t addr[16]);
 /* The IPv4 address inside ::ffff:0:0/96 (96) or 2002::/16 (16); 0: neither. */
 unsigned answer_inner4(const uint8_t addr[16], uint32_t *inner);
 
-/* answer_look.c: fills s->found; 1: listed, 0: not listed, with *below whether names stand beneath; E_CORRUPT. */
-int answer_look(struct answer *s, struct answer_zone *z, const struct name *qname, bool *below) MUST_USE;
+/* answer_look.c: fills s->found; 1: listed, 0: not listed, with *below set when names stand beneath; E_CORRUPT. The
+ * apex is looked up with labels 0: names alone. */
+int answer_look(struct answer *s, struct answer_zone *z, const struct name *qname, const struct answer_place *p,
+                bool *below) MUST_USE;
 
-/* answer_rr.c. answer_rrs returns how many it wrote, or E_CORRUPT. */
-int answer_rrs(struct answer *s, struct answer_zone *z, const struct dns_query *q, struct dns_writer *w) MUST_USE;
+/* answer_wrong.c: counts a question that was not listed when it cannot have been meant for this list. */
+void answer_wrong(const struct answer_zone *z, const struct name *qname, const struct answer_place *p);
+
+/* answer_set.c: takes what s->found has for a question of this type into s->rr; 0 or E_CORRUPT. */
+int answer_collect(struct answer *s, struct answer_zone *z, uint16_t qtype) MUST_USE;
+/* A and TXT of a template; `asked` stands for '$'. */
+void answer_add_listed(struct answer *s, const struct value *v, uint16_t qtype, uint32_t ttl, struct bytes asked);
+/* Writes what answers the question out of s->rr; how many RRs. */
+unsigned answer_put_rrs(struct answer *s, const struct dns_query *q, struct dns_writer *w);
+
+/* answer_rr.c */
 void answer_put_soa(struct answer_zone *z, enum dns_section section, const struct dns_query *q, struct dns_writer *w);
 void answer_put_ns(struct answer_zone *z, const struct dns_query *q, struct dns_writer *w);
 void answer_put_hinfo(struct answer_zone *z, const struct dns_query *q, struct dns_writer *w);

@@ -11,19 +11,10 @@ static bool everybody(const struct conf_list_prefix *allow) {
     return v4 && v6;
 }
 
-static bool has_lists4(const struct conf_zone *conf) {
-    bool has = false;
-    for (size_t i = 0; i < conf->data_count; i++)
-        has |= conf->data[i].type == DATASET_IP4SET || conf->data[i].type == DATASET_IP4TSET ||
-               conf->data[i].type == DATASET_IP4TRIE;
-    return has;
-}
-
 int answer_zone_open(struct answer_zone *z, const struct conf_zone *conf, const board_word *commits, struct err *err) {
     z->conf = conf;
     z->commits = commits;
     z->everybody = everybody(&conf->allow);
-    z->lists4 = has_lists4(conf);
     z->ede = EDE_NONE;
     int rc = name_from_text(&z->apex, conf->name, err);
     if (rc < 0)
@@ -37,12 +28,14 @@ void answer_zone_close(struct answer_zone *z) {
     if (z->view != NULL)
         view_close(z->view);
     z->view = NULL;
+    answer_subs_free(z);
 }
 
 /* Why there is no answer; the log is told once a minute. */
 static void not_ready(struct answer_zone *z, int code, const struct err *err) {
     int64_t now = clock_mono_ms();
     z->ready = false;
+    z->damaged = code == E_CORRUPT;
     z->retry_at_ms = now + ANSWER_RETRY_MS;
     if (code == E_NOTFOUND) {
         z->ede = EDE_NOT_READY;
@@ -67,6 +60,7 @@ static void drop_view(struct answer_zone *z) {
     if (z->view != NULL)
         view_close(z->view);
     z->view = NULL;
+    z->made = false;
 }
 
 /* $TIMESTAMP has run out: no answer, or one that says so. */
@@ -78,7 +72,7 @@ static void check_expiry(struct answer *s, struct answer_zone *z) {
     if (s->now_wall_s < z->data->expires_wall_s)
         return;
     z->ready = z->conf->on_expire == EXPIRE_SERVE_STALE;
-    z->ede = z->ready ? EDE_STALE_ANSWER : EDE_OTHER;
+    z->ede = z->ready ? EDE_STALE_ANSWER : EDE_INVALID_DATA; /* RFC 8914 section 4.25 names an expired zone */
     z->ede_text = "zone expired";
 }
 
@@ -98,15 +92,47 @@ static int open_view(struct answer *s, struct answer_zone *z, struct err *err) {
     return rc;
 }
 
+static void sort_types(struct answer_zone *z) {
+    unsigned count;
+    const struct dataset *d = view_datasets(z->view, &count);
+    z->type4 = z->type6 = z->type_names = z->type_others = 0;
+    for (unsigned i = 0; i < count; i++) {
+        enum conf_dataset_type t = d[i].type;
+        uint64_t bit = UINT64_C(1) << i;
+        if (t == DATASET_IP4SET || t == DATASET_IP4TSET || t == DATASET_IP4TRIE)
+            z->type4 |= bit;
+        else if (t == DATASET_IP6TSET || t == DATASET_IP6TRIE)
+            z->type6 |= bit;
+        else if (t == DATASET_DNSET)
+            z->type_names |= bit;
+        else if (t == DATASET_GENERIC)
+            z->type_others |= bit;
+    }
+}
+
+/* Once per commit, not once per batch. */
+static int make(struct answer_zone *z) {
+    z->data = view_apex(z->view);
+    if (z->made && z->epoch == view_epoch(z->view))
+        return 0;
+    z->has_names = view_has_names(z->view);
+    z->has_acl = view_has_acl(z->view);
+    z->which4 = view_which4(z->view);
+    z->which6 = view_which6(z->view);
+    z->which_names = view_which_names(z->view);
+    sort_types(z);
+    answer_soa_make(z);
+    z->epoch = view_epoch(z->view);
+    int rc = answer_subs_make(z);
+    z->made = rc == 0;
+    return rc;
+}
+
 static void ready(struct answer *s, struct answer_zone *z) {
     z->ready = true;
+    z->damaged = false;
     z->ede = EDE_NONE;
     z->ede_text = NULL;
-    z->data = view_apex(z->view);
-    z->has4 = view_has4(z->view);
-    z->has6 = view_has6(z->view);
-    z->has_names = view_has_names(z->view);
-    answer_soa_make(z);
     check_expiry(s, z);
 }
 
@@ -120,6 +146,8 @@ void answer_zone_begin(struct answer *s, struct answer_zone *z) {
         return; /* as it was: not ready */
     if (rc == 0) {
         rc = view_begin(z->view, commits(z), &err);
+        if (rc == 0)
+            rc = make(z);
         if (rc < 0)
             drop_view(z);
     }
@@ -129,14 +157,23 @@ void answer_zone_begin(struct answer *s, struct answer_zone *z) {
         ready(s, z);
 }
 
+static void count(struct answer_zone *z) {
+    if (z->asked != NULL && z->listed > 0)
+        board_add_shared(&z->asked->listed, z->listed);
+    if (z->asked != NULL && z->unlisted > 0)
+        board_add_shared(&z->asked->unlisted, z->unlisted);
+    z->listed = z->unlisted = 0;
+}
+
 void answer_zone_end(struct answer_zone *z) {
     if (!z->begun)
         return;
     z->begun = false;
     z->data = NULL;
+    count(z);
     if (z->view == NULL)
         return;
     view_end(z->view);
-    if (!z->ready && z->ede == EDE_INVALID_DATA)
+    if (z->damaged)
         drop_view(z);
 }

@@ -65,6 +65,7 @@ static int worker_open(struct worker *w, struct err *err) {
     if ((e = answer_open(&w->source, plan->conf, plan->board, err)) != 0)
         return e;
     w->source_open = true;
+    answer_count_on(&w->source, plan->board);
     if ((e = net_sender_open(&w->sender, w->loop, plan->conf, err)) != 0)
         return e;
     struct resolve_config resolve = {.conf = plan->conf, .cache = plan->cache, .sender = w->sender, .stats = w->slot};

@@ -15,14 +15,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "resolver/base/board_zone.h"
 #include "resolver/base/err.h"
 #include "resolver/base/limits.h"
 
-enum { BOARD_VERSION = 2, BOARD_LATENCY_BUCKETS = 16, BOARD_NAME_MAX = 256, BOARD_TEXT_MAX = 256 };
+enum { BOARD_VERSION = 3, BOARD_LATENCY_BUCKETS = 16 };
 
 enum board_role { ROLE_SUPERVISOR, ROLE_RESOLVER, ROLE_SYNC, ROLE_HEALTH, ROLE_COUNT };
-
-typedef uint64_t board_word; /* only through board_get, board_set, board_add */
 
 /* One process. Writer: that process; `restart_*` and `starts`: the supervisor; `heal_*`: candor-health. */
 struct board_process {
@@ -81,38 +80,6 @@ struct board_worker {
     } upstream[LIMIT_UPSTREAMS]; /* index: conf_upstream() order */
 };
 
-enum board_zone_state { ZONE_LOADING, ZONE_OK, ZONE_REFUSED, ZONE_BAD_SOURCE, ZONE_EXPIRED, ZONE_ERROR };
-
-/* One zone, at its index in the configuration. Writer: candor-sync. */
-struct board_zone {
-    board_word seq; /* odd: being written; guards the texts and the digest */
-    char name[BOARD_NAME_MAX];
-    char generation[32];        /* name of the live generation's directory */
-    char error[BOARD_TEXT_MAX]; /* why the last attempt was refused; "" when the last one went well */
-    uint8_t digest[16];
-    board_word state;   /* enum board_zone_state */
-    board_word commits; /* changes with every commit: a worker looks here once a batch */
-    board_word serial, entries;
-    board_word last_check_wall_s, last_change_wall_s, last_success_wall_s;
-    board_word refused;                 /* commits refused so far */
-    board_word bad_lines;               /* lines skipped in the live generation */
-    board_word commit_bytes, commit_us; /* of the last commit */
-    board_word added, removed;          /* by the last commit */
-    board_word map_bytes, used_bytes, readers, readers_max, oldest_reader_txns, stale_readers_cleared, write_errors;
-    board_word expires_wall_s; /* 0: never */
-    /* changes by hand and UPDATE: jobs, not entries */
-    board_word changes_done, change_groups; /* acknowledged, and the commits that held them */
-    board_word changes_refused;             /* by a guard */
-    board_word changes_failed;              /* their own prerequisites or contents */
-    board_word changes_lost;                /* the disk, the map, or too much at once */
-    board_word change_done_wall_s, change_refused_wall_s;
-    board_word local_entries;                   /* that no file has */
-    board_word expire_next_wall_s, expired;     /* entries that go by themselves: the next, and gone so far */
-    board_word compactions, compaction_us;      /* so far; the last one */
-    char change_error[BOARD_TEXT_MAX];          /* what the guard said to the last change it refused */
-    char waiting[BOARD_TEXT_MAX];               /* a source that has changed and is not whole yet; "": none */
-};
-
 struct board {
     char magic[8];
     board_word version, size;
@@ -120,6 +87,7 @@ struct board {
     board_word worker_count, zone_count;
     struct board_process process[ROLE_COUNT];
     struct board_worker worker[LIMIT_WORKERS];
+    struct board_asked asked[LIMIT_ZONES];
     struct board_zone zone[LIMIT_ZONES];
 };
 
@@ -134,6 +102,9 @@ static inline uint64_t board_get(const board_word *w) { return __atomic_load_n(w
 static inline void board_set(board_word *w, uint64_t v) { __atomic_store_n(w, v, __ATOMIC_RELAXED); }
 /* Only the slot's one writer may add: a load and a store, no locked instruction. */
 static inline void board_add(board_word *w, uint64_t v) { board_set(w, board_get(w) + v); }
+
+/* Where several processes add to one word. */
+static inline void board_add_shared(board_word *w, uint64_t v) { __atomic_fetch_add(w, v, __ATOMIC_RELAXED); }
 
 /* Claims a role for this process: boot id, pid, start time, first heartbeat. */
 void board_claim(struct board_process *p);
