@@ -82,19 +82,26 @@ static const char *ago(char to[32], uint64_t wall_s, int64_t now_wall_s) {
     return age_s == 0 || (age_s < 0 && wall_s != 0) ? "0 s" : out_age(to, (double)age_s);
 }
 
+/* The source's last, else that of a change that nothing has followed, else what is waited for. */
+static const char *trouble(const struct board_zone *z) {
+    if (z->error[0] != '\0')
+        return z->error;
+    return z->change_refused_wall_s > z->change_done_wall_s ? z->change_error : z->waiting;
+}
+
 void shown_zones(const struct board *b, const struct conf *conf, int64_t now_wall_s, FILE *to) {
     static const char *const states[] = {"loading", "ok", "refused", "bad source", "expired", "error"};
-    struct out_table *t = out_table_new(7);
-    out_row(t, "zone", "state", "serial", "entries", "checked", "changed", "last refusal");
+    struct out_table *t = out_table_new(8);
+    out_row(t, "zone", "state", "serial", "entries", "by hand", "checked", "changed", "last refusal");
     for (size_t i = 0; i < conf->rbl.zone_count && i < LIMIT_ZONES; i++) {
         struct board_zone z;
-        char serial[24], entries[32], checked[32], changed[32];
+        char serial[24], entries[32], hand[32], checked[32], changed[32];
         bool whole = board_zone_read(&b->zone[i], &z);
         (void)snprintf(serial, sizeof serial, "%llu", (unsigned long long)z.serial);
-        out_row(t, conf->rbl.zones[i].name,
-                !whole ? "being written" : states[z.state <= ZONE_ERROR ? z.state : ZONE_ERROR], serial,
-                out_count(entries, z.entries), ago(checked, z.last_check_wall_s, now_wall_s),
-                ago(changed, z.last_change_wall_s, now_wall_s), z.error);
+        out_row(
+            t, conf->rbl.zones[i].name, !whole ? "being written" : states[z.state <= ZONE_ERROR ? z.state : ZONE_ERROR],
+            serial, out_count(entries, z.entries), out_count(hand, z.local_entries),
+            ago(checked, z.last_check_wall_s, now_wall_s), ago(changed, z.last_change_wall_s, now_wall_s), trouble(&z));
     }
     if (conf->rbl.zone_count > 0)
         out_table_print(t, to, "  ");

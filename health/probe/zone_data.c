@@ -6,7 +6,11 @@
 #include "health/probe/zone.h"
 #include "resolver/base/clock.h"
 
-enum { REFRESH_DEFAULT_S = 300, REFRESH_SLACK_S = 60 };
+enum {
+    REFRESH_DEFAULT_S = 300,
+    REFRESH_SLACK_S = 60,
+    CHANGE_REFUSED_S = 900 /* a refused change is in sight so long, unless one goes through */
+};
 
 bool zone_data_read(const struct board *b, size_t index, const char *name, struct board_zone *copy) {
     if (index >= LIMIT_ZONES || index >= board_get(&b->zone_count))
@@ -15,6 +19,8 @@ bool zone_data_read(const struct board *b, size_t index, const char *name, struc
     copy->name[sizeof(copy->name) - 1] = '\0';
     copy->generation[sizeof(copy->generation) - 1] = '\0';
     copy->error[sizeof(copy->error) - 1] = '\0';
+    copy->change_error[sizeof(copy->change_error) - 1] = '\0';
+    copy->waiting[sizeof(copy->waiting) - 1] = '\0';
     return whole && strcasecmp(copy->name, name) == 0;
 }
 
@@ -29,6 +35,19 @@ static int64_t unchecked_s(const struct conf_zone *conf, const struct board_zone
     int64_t age = wall_s - (int64_t)z->last_check_wall_s;
     uint32_t refresh = conf->soa.refresh_s > 0 ? conf->soa.refresh_s : REFRESH_DEFAULT_S;
     return z->last_check_wall_s != 0 && age > (int64_t)refresh + REFRESH_SLACK_S ? age : 0;
+}
+
+static bool change_refused(const struct board_zone *z, int64_t wall_s) {
+    int64_t at = (int64_t)z->change_refused_wall_s, done = (int64_t)z->change_done_wall_s;
+    return at != 0 && at >= done && wall_s - at < CHANGE_REFUSED_S;
+}
+
+static void say_well(const struct board_zone *z, char *came, size_t size) {
+    char hand[48] = "";
+    if (z->local_entries > 0)
+        snprintf(hand, sizeof(hand), ", %" PRIu64 " of them by hand", z->local_entries);
+    snprintf(came, size, "serial %" PRIu64 ", %" PRIu64 " entries%s%s%.150s", z->serial, z->entries, hand,
+             z->waiting[0] != '\0' ? "; " : "", z->waiting);
 }
 
 static enum verdict_state judge_served(const struct conf_zone *conf, const struct board_zone *z, int64_t wall_s,
@@ -49,10 +68,15 @@ static enum verdict_state judge_served(const struct conf_zone *conf, const struc
         return VERDICT_FAIL;
     }
     if (silent_s > 0) {
-        snprintf(came, size, "serial %" PRIu64 ", source not checked for %" PRId64 " s", z->serial, silent_s);
+        snprintf(came, size, "serial %" PRIu64 ", source not checked for %" PRId64 " s%s%.150s", z->serial, silent_s,
+                 z->waiting[0] != '\0' ? ": " : "", z->waiting);
         return VERDICT_WARN;
     }
-    snprintf(came, size, "serial %" PRIu64 ", %" PRIu64 " entries", z->serial, z->entries);
+    if (change_refused(z, wall_s)) {
+        snprintf(came, size, "a change was refused, serial %" PRIu64 " stays: %.180s", z->serial, z->change_error);
+        return VERDICT_WARN;
+    }
+    say_well(z, came, size);
     return VERDICT_PASS;
 }
 
@@ -67,8 +91,7 @@ enum verdict_state zone_data_judge(const struct conf_zone *conf, const struct bo
     }
     bool failed = z != NULL && z->error[0] != '\0';
     if (conf->data_count == 0 && !failed) {
-        text_copy(e->came, sizeof(e->came),
-                  "no data: it is to come by transfer or update, which this version does not do");
+        text_copy(e->came, sizeof(e->came), "no data yet: it comes by publish, change or update, and none has come");
         return VERDICT_WARN;
     }
     if (failed)

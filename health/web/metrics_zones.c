@@ -37,6 +37,14 @@ static const struct zone_family families[] = {
     {METRIC_GAUGE, "zone_expires_timestamp_seconds", "When the data expires; 0: never.", WORD(expires_wall_s), 1},
     {METRIC_COUNTER, "zone_commits", "Commits so far.", WORD(commits), 1},
     {METRIC_COUNTER, "zone_refused", "Updates that a guard refused.", WORD(refused), 1},
+    {METRIC_COUNTER, "zone_change_commits", "Commits of changes by hand and UPDATE.", WORD(change_groups), 1},
+    {METRIC_GAUGE, "zone_local_entries", "Entries made by hand or UPDATE, local exclusions included.",
+     WORD(local_entries), 1},
+    {METRIC_GAUGE, "zone_next_expiry_timestamp_seconds", "When the next entry goes by itself; 0: none.",
+     WORD(expire_next_wall_s), 1},
+    {METRIC_COUNTER, "zone_expired_entries", "Entries that went by themselves.", WORD(expired), 1},
+    {METRIC_COUNTER, "zone_compactions", "Compactions of the zone's store.", WORD(compactions), 1},
+    {METRIC_GAUGE, "zone_last_compaction_seconds", "Time that the last compaction took.", WORD(compaction_us), 1e-6},
     {METRIC_GAUGE, "zone_bad_lines", "Lines skipped in the live generation.", WORD(bad_lines), 1},
     {METRIC_GAUGE, "zone_last_commit_bytes", "Bytes written by the last commit.", WORD(commit_bytes), 1},
     {METRIC_GAUGE, "zone_last_commit_seconds", "Time that the last commit took.", WORD(commit_us), 1e-6},
@@ -61,6 +69,28 @@ static void put_family(struct metrics *m, const struct zone_family *f) {
         if (slot_of(m, i, &slot))
             metric_one(m, "zone", rbl->zones[i].name,
                        f->scale * (double)board_get((const board_word *)((const char *)slot + f->offset)));
+}
+
+static void put_changes(struct metrics *m) {
+    static const struct {
+        const char *result;
+        size_t offset;
+    } results[] = {{"done", WORD(changes_done)},
+                   {"refused", WORD(changes_refused)},
+                   {"failed", WORD(changes_failed)},
+                   {"lost", WORD(changes_lost)}};
+    const struct conf_rbl *rbl = &m->from->conf->rbl;
+    const struct board_zone *slot;
+    metric_family(m, METRIC_COUNTER, "zone_changes",
+                  "Changes by hand and UPDATE: acknowledged, refused by a guard, failed by their own prerequisites or "
+                  "contents, lost to the disk.");
+    for (size_t i = 0; i < rbl->zone_count; i++)
+        for (size_t r = 0; r < sizeof(results) / sizeof(results[0]) && slot_of(m, i, &slot); r++) {
+            metric_begin(m);
+            metric_label(m, "zone", rbl->zones[i].name);
+            metric_label(m, "result", results[r].result);
+            metric_value(m, (double)board_get((const board_word *)((const char *)slot + results[r].offset)));
+        }
 }
 
 static void put_age(struct metrics *m) {
@@ -111,6 +141,7 @@ static void put_points(struct metrics *m) {
 void metrics_zones(struct metrics *m) {
     for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++)
         put_family(m, &families[i]);
+    put_changes(m);
     put_age(m);
     put_digest(m);
     put_points(m);

@@ -100,6 +100,34 @@ static void test_zone_data(void **state) {
     assert_int_equal(judge(&conf, &z, "as configured"), VERDICT_WARN);
 }
 
+static void test_zone_whose_changes_are_refused(void **state) {
+    (void)state;
+    struct conf_zone conf = {.name = "bl.test."};
+    struct board_zone z = good_zone();
+    snprintf(z.change_error, sizeof(z.change_error), "would list 0.0.0.0/0");
+    z.change_refused_wall_s = NOW_S - 10;
+    assert_int_equal(judge(&conf, &z, "a change was refused, serial 7 stays: would list 0.0.0.0/0"), VERDICT_WARN);
+    z.change_done_wall_s = NOW_S - 5; /* one went through since */
+    assert_int_equal(judge(&conf, &z, "serial 7"), VERDICT_PASS);
+    z.change_done_wall_s = NOW_S - 20;
+    assert_int_equal(judge(&conf, &z, "refused"), VERDICT_WARN);
+    z.change_refused_wall_s = NOW_S - 1000;
+    z.change_done_wall_s = 0;
+    assert_int_equal(judge(&conf, &z, "serial 7"), VERDICT_PASS);
+    z.local_entries = 3;
+    assert_int_equal(judge(&conf, &z, "100 entries, 3 of them by hand"), VERDICT_PASS);
+}
+
+static void test_zone_that_waits_for_a_writer(void **state) {
+    (void)state;
+    struct conf_zone conf = {.name = "bl.test.", .data_count = 1};
+    struct board_zone z = good_zone();
+    snprintf(z.waiting, sizeof(z.waiting), "/lists/a is still open for writing");
+    assert_int_equal(judge(&conf, &z, "100 entries; /lists/a is still open"), VERDICT_PASS);
+    z.last_check_wall_s = NOW_S - 361;
+    assert_int_equal(judge(&conf, &z, "not checked for 361 s: /lists/a is still open"), VERDICT_WARN);
+}
+
 static void test_zone_without_data(void **state) {
     (void)state;
     struct conf_zone conf = {.name = "bl.test.", .data_count = 1};
@@ -109,7 +137,7 @@ static void test_zone_without_data(void **state) {
     snprintf(z.error, sizeof(z.error), "line 3: not an address");
     assert_int_equal(judge(&conf, &z, "no data: line 3"), VERDICT_FAIL);
     conf.data_count = 0;
-    assert_int_equal(judge(&conf, NULL, "does not do"), VERDICT_WARN);
+    assert_int_equal(judge(&conf, NULL, "none has come"), VERDICT_WARN);
     assert_int_equal(judge(&conf, &z, "line 3"), VERDICT_FAIL);
 }
 
@@ -120,10 +148,12 @@ static void test_zone_slot_is_not_believed_blindly(void **state) {
     board_set(&b->zone_count, 1);
     memset(b->zone[0].name, 'x', sizeof(b->zone[0].name)); /* no end */
     memset(b->zone[0].error, 'y', sizeof(b->zone[0].error));
+    memset(b->zone[0].change_error, 'y', sizeof(b->zone[0].change_error));
     assert_false(zone_data_read(b, 0, "bl.test.", &z));
     snprintf(b->zone[0].name, sizeof(b->zone[0].name), "BL.test.");
     assert_true(zone_data_read(b, 0, "bl.test.", &z));
     assert_int_equal(strlen(z.error), sizeof(z.error) - 1);
+    assert_int_equal(strlen(z.change_error), sizeof(z.change_error) - 1);
     assert_false(zone_data_read(b, 1, "bl.test.", &z));
     assert_false(zone_data_read(b, LIMIT_ZONES, "bl.test.", &z));
     board_set(&b->zone_count, UINT64_MAX);
@@ -216,6 +246,8 @@ int main(void) {
         cmocka_unit_test(test_proc_state),
         cmocka_unit_test(test_serials),
         cmocka_unit_test(test_zone_data),
+        cmocka_unit_test(test_zone_whose_changes_are_refused),
+        cmocka_unit_test(test_zone_that_waits_for_a_writer),
         cmocka_unit_test(test_zone_without_data),
         cmocka_unit_test(test_zone_slot_is_not_believed_blindly),
         cmocka_unit_test(test_point_names),
