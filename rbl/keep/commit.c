@@ -46,57 +46,54 @@ static int add_values(struct work *w, struct err *err) {
     return rc < 0 ? err_set(err, rc, "values: %s", err_name(rc)) : 0;
 }
 
-static uint64_t add_journal_record(struct work *w, uint32_t number, struct bytes record) {
+static uint64_t put_record(struct buf *writes, uint64_t commit, uint32_t number, struct bytes record) {
     uint8_t key[JOURNAL_KEY];
-    journal_key(key, w->next->commits, number);
-    writes_put(&w->diff.writes, TABLE_JOURNAL, (struct bytes){key, sizeof key}, record);
+    journal_key(key, commit, number);
+    writes_put(writes, TABLE_JOURNAL, (struct bytes){key, sizeof key}, record);
     return sizeof key + record.size;
 }
 
-/* The header, the changeset in pieces. Returns their bytes. */
-static uint64_t add_journal(struct work *w) {
-    struct bytes all = buf_bytes(&w->diff.changeset.out);
+uint64_t commit_journal(struct journal_header *h, uint64_t commit, bool kept, struct bytes changeset,
+                        struct buf *writes) {
     struct buf record = {0};
-    uint64_t bytes = 0;
-    bool kept = w->diff.changeset_kept && all.size <= w->diff.changeset_max;
-    w->header.bytes = kept ? all.size : 0;
-    w->header.chunks = (uint32_t)((w->header.bytes + KEEP_JOURNAL_CHUNK - 1) / KEEP_JOURNAL_CHUNK);
-    journal_write_header(&record, &w->header);
-    bytes += add_journal_record(w, 0, buf_bytes(&record));
-    for (uint32_t i = 0; i < w->header.chunks; i++) {
-        size_t at = (size_t)i * KEEP_JOURNAL_CHUNK, left = all.size - at;
-        struct bytes part = {all.at + at, left < KEEP_JOURNAL_CHUNK ? left : KEEP_JOURNAL_CHUNK};
-        bytes += add_journal_record(w, i + 1, part);
+    h->bytes = kept ? changeset.size : 0;
+    h->chunks = (uint32_t)((h->bytes + KEEP_JOURNAL_CHUNK - 1) / KEEP_JOURNAL_CHUNK);
+    journal_write_header(&record, h);
+    uint64_t bytes = put_record(writes, commit, 0, buf_bytes(&record));
+    for (uint32_t i = 0; i < h->chunks; i++) {
+        size_t at = (size_t)i * KEEP_JOURNAL_CHUNK, left = changeset.size - at;
+        struct bytes part = {changeset.at + at, left < KEEP_JOURNAL_CHUNK ? left : KEEP_JOURNAL_CHUNK};
+        bytes += put_record(writes, commit, i + 1, part);
     }
-    w->diff.writes.failed |= record.failed;
+    writes->failed |= record.failed;
     buf_free(&record);
     return bytes;
 }
 
-/* Takes the oldest records away until what stays fits beside `fresh` new bytes. */
-static int trim_journal(struct work *w, uint64_t fresh, struct err *err) {
-    uint64_t limit = w->k->zone->journal, bytes = w->k->meta->journal_bytes;
+int commit_trim(struct keep *k, struct store_txn *t, uint64_t fresh, struct meta *next, struct buf *writes,
+                struct err *err) {
+    uint64_t limit = k->zone->journal;
     struct store_cursor *c;
     struct bytes key, record;
-    w->next->journal_bytes = bytes + fresh;
-    if (w->next->journal_bytes <= limit)
+    next->journal_bytes = k->meta->journal_bytes + fresh;
+    if (next->journal_bytes <= limit)
         return 0;
-    int rc = store_cursor_open(w->t, TABLE_JOURNAL, &c);
+    int rc = store_cursor_open(t, TABLE_JOURNAL, &c);
     if (rc == 0)
         rc = store_cursor_seek(c, (struct bytes){NULL, 0}, &key, &record);
-    for (; rc == 0 && w->next->journal_bytes > limit; rc = store_cursor_next(c, &key, &record)) {
-        writes_del(&w->diff.writes, TABLE_JOURNAL, key);
+    for (; rc == 0 && next->journal_bytes > limit; rc = store_cursor_next(c, &key, &record)) {
+        writes_del(writes, TABLE_JOURNAL, key);
         uint64_t size = key.size + record.size;
-        w->next->journal_bytes -= size < w->next->journal_bytes ? size : w->next->journal_bytes;
+        next->journal_bytes -= size < next->journal_bytes ? size : next->journal_bytes;
     }
     store_cursor_close(c);
-    return rc == 0 || rc == E_NOTFOUND ? 0 : store_failed(w->t, rc, err, "journal");
+    return rc == 0 || rc == E_NOTFOUND ? 0 : store_failed(t, rc, err, "journal");
 }
 
 static int apply(struct store_txn *t, void *ctx, struct err *err) { return writes_apply(ctx, t, err); }
 
 /* A store that failed to commit is opened again before its next use: LMDB may have given it up. */
-static int write_all(struct keep *k, struct buf *writes, struct err *err) {
+int commit_write(struct keep *k, struct buf *writes, struct err *err) {
     if (writes->failed)
         return err_set(err, E_NOMEM, "no memory for the commit");
     int rc = store_write(k->store, apply, writes, err);
@@ -106,26 +103,28 @@ static int write_all(struct keep *k, struct buf *writes, struct err *err) {
 }
 
 int commit_live(struct work *w, uint64_t *bytes, struct err *err) {
+    struct buf *writes = &w->diff.writes;
+    struct bytes changeset = buf_bytes(&w->diff.changeset.out);
     int rc = add_values(w, err);
-    if (rc == 0)
-        rc = trim_journal(w, add_journal(w), err);
     if (rc < 0)
         return rc;
-    commit_meta(&w->diff.writes, w->next);
+    uint64_t fresh = commit_journal(&w->header, w->next->commits, diff_changeset_kept(&w->diff), changeset, writes);
+    rc = commit_trim(w->k, w->t, fresh, w->next, writes, err);
+    if (rc < 0)
+        return rc;
+    commit_meta(writes, w->next);
     work_end_reading(w);
-    rc = write_all(w->k, &w->diff.writes, err);
+    rc = commit_write(w->k, writes, err);
     if (rc == 0)
         *bytes = store_last_commit_bytes(w->k->store);
     return rc;
 }
 
+/* All of meta: the format may have been an older one. */
 int commit_quiet(struct keep *k, const struct meta *m, struct err *err) {
-    struct buf writes = {0}, record = {0};
-    meta_write_zone(&record, m);
-    writes_put(&writes, TABLE_META, text_bytes("zone"), buf_bytes(&record));
-    writes.failed |= record.failed;
-    int rc = write_all(k, &writes, err);
-    buf_free(&record);
+    struct buf writes = {0};
+    commit_meta(&writes, m);
+    int rc = commit_write(k, &writes, err);
     buf_free(&writes);
     return rc;
 }

@@ -125,7 +125,7 @@ static int note(struct diff *x, struct change *c, uint32_t id) {
     diff_note_first(x, c);
     if (x->added + x->removed > x->bulk_from)
         x->bulk = true;
-    if (x->bulk || x->changeset.out.size > x->changeset_max)
+    if (x->changeset.out.size > x->changeset_max)
         x->changeset_kept = false;
     if (x->changeset_kept)
         changeset_add(&x->changeset, c, id);
@@ -244,6 +244,10 @@ static void stored_next(struct stored *o) {
                               : store_cursor_next(o->c, &o->key, &o->record);
     if (o->rc < 0)
         return;
+    if (o->key.size > 0 && o->key.at[0] == DATASET_LOCAL) { /* not the files' business */
+        o->rc = E_NOTFOUND;
+        return;
+    }
     if (o->key.size == 0 || o->key.size > sizeof o->last ||
         (o->last_size > 0 && compare_key(o->key, (struct bytes){o->last, o->last_size}) <= 0)) {
         o->rc = E_CORRUPT;
@@ -251,6 +255,19 @@ static void stored_next(struct stored *o) {
     }
     memcpy(o->last, o->key.at, o->key.size);
     o->last_size = o->key.size;
+}
+
+/* What a page holds on average, and what each record costs besides its octets. */
+enum { PAGE_HOLDS = 4000, RECORD_COSTS = 10 };
+
+/* A commit writes whole pages: how many it would be is what decides between one and a new generation. */
+static void count_page(struct diff *x, const struct feed *f, const struct stored *o, int compared, bool changed) {
+    x->bytes += RECORD_COSTS + (compared < 0 ? f->key_size + f->record.size : o->key.size + o->record.size);
+    uint64_t page = x->bytes / PAGE_HOLDS + 1;
+    if (changed && page != x->last_page) {
+        x->pages++;
+        x->last_page = page;
+    }
 }
 
 static int walk(struct diff *x, struct feed *f, struct stored *o) {
@@ -263,12 +280,10 @@ static int walk(struct diff *x, struct feed *f, struct stored *o) {
         if (o->rc < 0 && o->rc != E_NOTFOUND)
             return o->rc;
         int c = more == 0 ? 1 : o->rc < 0 ? -1 : compare_key(key, o->key);
-        if (c < 0)
-            rc = diff_record(x, f, key, none, record);
-        else if (c > 0)
-            rc = diff_record(x, f, o->key, o->record, none);
-        else if (record.size != o->record.size || memcmp(record.at, o->record.at, record.size) != 0)
-            rc = diff_record(x, f, key, o->record, record);
+        bool changed = c != 0 || record.size != o->record.size || memcmp(record.at, o->record.at, record.size) != 0;
+        count_page(x, f, o, c, changed);
+        if (changed)
+            rc = diff_record(x, f, c <= 0 ? key : o->key, c >= 0 ? o->record : none, c <= 0 ? record : none);
         if (rc < 0)
             return rc;
         if (c <= 0)
@@ -277,6 +292,12 @@ static int walk(struct diff *x, struct feed *f, struct stored *o) {
             stored_next(o);
     }
     return more < 0 ? more : o->rc == E_NOTFOUND ? 0 : o->rc;
+}
+
+void diff_choose(struct diff *x) {
+    uint64_t all = x->bytes / PAGE_HOLDS + 1;
+    if (x->pages > KEEP_BULK_PAGES && x->pages > all / KEEP_BULK_PAGE_SHARE)
+        x->bulk = true;
 }
 
 int diff_run(struct diff *x, struct feed *f, struct err *err) {

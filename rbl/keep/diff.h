@@ -19,7 +19,8 @@ struct diff {
     size_t changeset_max; /* a longer changeset is not kept */
     /* found */
     uint64_t added, removed;
-    struct digest digest; /* starts as that of what is stored */
+    uint64_t bytes, pages, last_page; /* walked past so far; pages' worth of them with changes; the last such one */
+    struct digest digest;             /* starts as that of what is stored */
     bool bulk;
     struct buf writes;
     bool changeset_kept;
@@ -33,11 +34,17 @@ struct diff {
     bool value_known;
 };
 
+static inline bool diff_changeset_kept(const struct diff *x) {
+    return x->changeset_kept && x->changeset.out.size <= x->changeset_max;
+}
+
 int diff_open(struct diff *x, const struct data *d, const struct ids *ids, struct store_txn *t,
               struct digest stored) MUST_USE;
 void diff_close(struct diff *x);
 /* Remembers the change as text while there is room. */
 void diff_note_first(struct diff *x, const struct change *c);
+/* After all kinds: whether so many pages change that a new generation is the better way. */
+void diff_choose(struct diff *x);
 /* One kind of entries. */
 int diff_run(struct diff *x, struct feed *f, struct err *err) MUST_USE;
 

@@ -6,7 +6,18 @@
 #include "rbl/keep/ids.h"
 #include "resolver/store/env.h"
 
-enum { TABLE_META, TABLE_VALUES, TABLE_4, TABLE_6, TABLE_NAMES, TABLE_JOURNAL, TABLES };
+/* Format 1 ends before TABLE_UNTIL. */
+enum {
+    TABLE_META,
+    TABLE_VALUES,
+    TABLE_4,
+    TABLE_6,
+    TABLE_NAMES,
+    TABLE_JOURNAL,
+    TABLE_UNTIL,
+    TABLE_DUE,
+    TABLES
+};
 extern const char *const keep_tables[TABLES];
 #define KEEP_MAKING ".new"
 
@@ -17,8 +28,9 @@ enum {
     KEEP_LIMITS_FROM = 100,       /* shares are judged from this many entries on */
     KEEP_BATCH = 4096,            /* records a bulk load appends in one transaction */
     KEEP_OLD_MS = 5000,           /* a generation stays so long behind its successor, for readers on their way to it */
-    KEEP_HEADERS = LIMIT_HISTORY, /* journal headers that a new generation takes over */
-    KEEP_JOURNAL_TAKEN = 8 << 20, /* and changesets, when they are no more bytes than this */
+    KEEP_BULK_PAGES = 64,         /* a difference on more than so many pages ... */
+    KEEP_BULK_PAGE_SHARE = 2,     /* ... and more than one page in so many: a new generation is no dearer, and tight */
+    KEEP_JOURNAL_TAKEN = 16 << 20, /* octets of journal that a new generation takes over, or as many as its entries */
     KEEP_JOURNAL_CHUNK = 65536 - 64, /* bytes of a changeset in one record */
     KEEP_CHANGESET_MAX = 1 << 30,    /* a larger one is not kept, whatever the configuration says */
 };
@@ -27,6 +39,7 @@ struct keep {
     const struct conf_zone *zone;
     char dir[KEEP_PATH_MAX]; /* state/zones/<zone> */
     int lock;
+    bool reading; /* keep_open_reading: no lock, nothing is written or removed */
     struct store *store; /* of the live generation; NULL: nothing was ever committed */
     bool reopen;         /* the store failed: open it again before the next use */
     char generation[32];

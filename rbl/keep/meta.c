@@ -199,6 +199,14 @@ void meta_copy(struct meta *to, const struct meta *from) {
     to->counts[DATASET_LOCAL] = from->counts[DATASET_LOCAL];
 }
 
+bool meta_has_local(const struct meta *m) {
+    for (unsigned k = 0; k < COUNT_KINDS; k++)
+        for (unsigned l = 0; l < COUNT_LENGTHS; l++)
+            if (m->counts[DATASET_LOCAL].n[k][l] != 0)
+                return true;
+    return false;
+}
+
 void meta_add_local(struct meta *to, const struct meta *from) {
     const struct counts *c = &from->counts[DATASET_LOCAL];
     to->counts[DATASET_LOCAL] = *c;

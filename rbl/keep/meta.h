@@ -46,6 +46,7 @@ static inline bool meta_has(const struct meta *m, unsigned dataset) {
 }
 /* A copy of what is in use. */
 void meta_copy(struct meta *to, const struct meta *from);
+bool meta_has_local(const struct meta *m);
 /* The local entries' part of `from` in counts and entries comes to what `to` has. */
 void meta_add_local(struct meta *to, const struct meta *from);
 

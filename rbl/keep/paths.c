@@ -7,7 +7,7 @@
 
 #include "rbl/keep/impl.h"
 
-const char *const keep_tables[TABLES] = {"meta", "values", "e4", "e6", "names", "journal"};
+const char *const keep_tables[TABLES] = {"meta", "values", "e4", "e6", "names", "journal", "until", "due"};
 
 static bool plain(char c) {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_';
@@ -222,6 +222,7 @@ int keep_open_generation(struct store **s, const char *dir, const char *generati
                              .writer = (how & GENERATION_WRITE) != 0,
                              .tables = keep_tables,
                              .table_count = TABLES,
+                             .needed = TABLE_UNTIL,
                              .map_bytes = map_bytes,
                              .check = (how & GENERATION_CHECK) != 0,
                              .bulk = (how & GENERATION_BULK) != 0};

@@ -77,6 +77,7 @@ static int find_difference(struct work *w, struct err *err) {
     w->diff.changeset_max = k->zone->journal < KEEP_CHANGESET_MAX ? k->zone->journal : KEEP_CHANGESET_MAX;
     for (unsigned kind = 0; kind < FEED_KINDS && rc == 0; kind++)
         rc = diff_run(&w->diff, &w->feed[kind], err);
+    diff_choose(&w->diff);
     uint64_t expected = meta_entries(k->meta) + w->diff.added - w->diff.removed;
     if (rc == 0 && expected != meta_entries(w->next))
         rc = err_set(err, E_CORRUPT, "meta said %llu entries, the tables hold others", (unsigned long long)expected);
@@ -93,7 +94,9 @@ static int start_anew(struct work *w, struct err *err) {
         feed_close(&w->feed[kind]);
     diff_close(&w->diff);
     ids_close(&w->ids);
-    int rc = find_difference(w, err);
+    int rc = meta_count(w->next, w->d, err);
+    if (rc == 0)
+        rc = find_difference(w, err);
     w->diff.removed = meta_entries(w->k->meta);
     return rc;
 }
@@ -116,6 +119,7 @@ static void prepare_commit(struct work *w) {
     n->commits = w->k->meta != NULL ? w->k->meta->commits + 1 : 1;
     n->changed_wall_s = clock_wall_s();
     n->digest = w->diff.digest;
+    n->format = META_FORMAT;
     h->flags = w->c->force ? JOURNAL_FORCED : 0;
     h->from_serial = w->k->meta != NULL ? w->k->meta->serial : 0;
     h->to_serial = n->serial;
@@ -154,6 +158,7 @@ static int settle_unchanged(struct work *w, struct err *err) {
         int rc = commit_quiet(w->k, n, err);
         if (rc < 0)
             return rc;
+        m->format = META_FORMAT;
     }
     m->bad_lines = n->bad_lines;
     m->expires_wall_s = n->expires_wall_s;
@@ -180,6 +185,8 @@ static int replace(struct work *w, struct keep_result *r, struct err *err) {
         rc = meta_take_apex(w->next, w->d, w->k->zone, err);
     if (rc == 0 && w->k->store != NULL)
         rc = store_read_begin(w->k->store, &w->t, err);
+    if (w->k->meta != NULL)
+        meta_add_local(w->next, w->k->meta);
     if (rc == 0)
         rc = find_difference(w, err);
     if (rc == E_CORRUPT && w->t != NULL)
@@ -206,8 +213,10 @@ int keep_replace(struct keep *k, const struct data *d, const struct keep_commit 
     struct work w = {.k = k, .d = d, .c = c};
     int64_t begun = clock_ns(CLOCK_KIND_MONO);
     memset(r, 0, sizeof *r);
-    if (d->dataset_count > LIMIT_DATASETS)
-        return err_set(err, E_RANGE, "%u datasets, at most %d", d->dataset_count, LIMIT_DATASETS);
+    if (k->reading)
+        return err_set(err, E_DENIED, "zone %s: opened for reading alone", k->zone->name);
+    if (d->dataset_count > DATASET_LOCAL)
+        return err_set(err, E_RANGE, "%u datasets, at most %d", d->dataset_count, DATASET_LOCAL);
     int rc = keep_ready(k, err);
     if (rc < 0)
         return rc;

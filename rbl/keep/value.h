@@ -14,10 +14,6 @@ enum { VALUE_STORED_MAX = 16 + VALUE_BYTES };
 void value_put(struct buf *to, const struct value *v);
 /* Reads all of `stored`: what is not used is zero, of txt[] only txt_size octets and a NUL are written. E_CORRUPT. */
 int value_take(struct bytes stored, struct value *v) MUST_USE;
-/* Of two that came from value_take or data_value. */
-static inline bool value_same(const struct value *a, const struct value *b) {
-    return memcmp(a, b, offsetof(struct value, txt)) == 0 && memcmp(a->txt, b->txt, a->txt_size) == 0;
-}
 uint64_t value_hash(const struct value *v);
 /* What is in use. */
 static inline void value_copy(struct value *to, const struct value *from) {

@@ -30,6 +30,14 @@ int commit_live(struct work *w, uint64_t *bytes, struct err *err) MUST_USE;
 /* Only the zone's record: times that move while the entries stay. */
 int commit_quiet(struct keep *k, const struct meta *m, struct err *err) MUST_USE;
 void commit_meta(struct buf *writes, const struct meta *m);
+/* Puts the commit's header, and its changeset when it was kept, to the writes; what it takes of the limit is told. */
+uint64_t commit_journal(struct journal_header *h, uint64_t commit, bool kept, struct bytes changeset,
+                        struct buf *writes);
+/* Takes the oldest records away until what stays fits beside `fresh` new octets; sets next->journal_bytes. */
+int commit_trim(struct keep *k, struct store_txn *t, uint64_t fresh, struct meta *next, struct buf *writes,
+                struct err *err) MUST_USE;
+/* Applies the writes to the live generation. */
+int commit_write(struct keep *k, struct buf *writes, struct err *err) MUST_USE;
 
 /* --- bulk.c: a new generation --- */
 int bulk_replace(struct work *w, uint64_t *bytes, struct err *err) MUST_USE;

@@ -74,6 +74,11 @@ static int open_tables(struct store *s, const struct store_config *c, struct err
         return store_error(s, rc, err, "begin");
     for (unsigned i = 0; i < c->table_count && rc == 0; i++) {
         rc = mdb_dbi_open(txn, c->tables[i], c->writer ? MDB_CREATE : 0, &s->table[i]);
+        if (rc == MDB_NOTFOUND && c->needed > 0 && i >= c->needed) {
+            s->table_count = i;
+            rc = 0;
+            break;
+        }
         if (rc == MDB_NOTFOUND) {
             mdb_txn_abort(txn);
             return err_set(err, E_CORRUPT, "%s: table %s is missing", s->path, c->tables[i]);

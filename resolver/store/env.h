@@ -36,6 +36,7 @@ struct store_config {
     /* names, opened in this order; index = table id below. Readers: a missing table is E_CORRUPT */
     const char *const *tables;
     unsigned table_count;
+    unsigned needed;    /* readers: from this one on tables may be missing and are E_INVALID then; 0: all are needed */
     uint64_t map_bytes; /* writer: initial size, grows by itself; reader: 0 */
     bool check; /* walk all pages first (some ms for 10 million entries): whoever crashed on damage does not again */
     bool bulk;  /* writer of a generation nobody reads yet: commits are not synced; store_sync() at the end */
