@@ -2,51 +2,46 @@
 
 #include "rbl/load/impl.h"
 
-/* Reads the files as a load does, but stops at the line that holds the entry and keeps nothing. */
-static int find(enum conf_dataset_type type, const struct conf_list_text *files, const struct load_key *key,
-                struct load_place *place, struct err *err) {
-    struct {
-        struct load load;
-        struct load_report report;
-        struct data scratch;
-    } *x = calloc(1, sizeof *x);
+struct find {
+    struct load load;
+    struct load_report report;
+    struct data scratch; /* counts datasets, holds no entries */
+};
+
+/* Reads one configured dataset as a load does, but stops at the line that holds the entry. */
+static int look_through(struct find *f, const struct conf_dataset *data, const struct load_key *key,
+                        struct load_place *place, struct err *err) {
+    struct load *l = &f->load;
+    int rc = load_open(l, &f->scratch, data->type, &f->report, err);
+    l->key = key;
+    l->place = place;
+    if (rc == 0 && (l->combined || l->dataset == key->dataset))
+        rc = load_files(l, &data->files);
+    return load_close(l, rc);
+}
+
+/* NULL, or what is wrong with it. */
+static const char *wrong(const struct load_key *key) {
+    if (key->kind == LOAD_KEY_4)
+        return key->bits > 32 ? "an IPv4 prefix has at most 32 bits" : NULL;
+    if (key->kind == LOAD_KEY_6)
+        return key->bits > 128 ? "an IPv6 prefix has at most 128 bits" : NULL;
+    return key->name == NULL ? "no name to look for" : NULL;
+}
+
+int load_find(const struct conf_dataset *data, size_t count, const struct load_key *key, struct load_place *place,
+              struct err *err) {
+    const char *text = wrong(key);
     memset(place, 0, sizeof *place);
-    if (x == NULL)
+    if (text != NULL)
+        return err_set(err, E_RANGE, "%s", text);
+    struct find *f = calloc(1, sizeof *f);
+    if (f == NULL)
         return err_set(err, E_NOMEM, "no memory to read the files");
-    int rc = data_open(&x->scratch);
-    if (rc == 0)
-        rc = load_open(&x->load, &x->scratch, 0, type, &x->report, err);
-    x->load.key = key;
-    x->load.place = place;
-    for (size_t i = 0; rc == 0 && i < files->count && i < LIMIT_FILES; i++) {
-        load_begin_file(&x->load, files->at[i]);
-        rc = load_lines_file(&x->load, files->at[i], load_one_line);
-    }
-    rc = load_close(&x->load, rc);
-    data_free(&x->scratch);
-    free(x);
+    int rc = data_open(&f->scratch);
+    for (size_t i = 0; i < count && rc == 0 && f->scratch.dataset_count <= key->dataset; i++)
+        rc = look_through(f, &data[i], key, place, err);
+    data_free(&f->scratch);
+    free(f);
     return rc == E_EXISTS ? 0 : rc;
-}
-
-int load_find4(enum conf_dataset_type type, const struct conf_list_text *files, uint32_t addr, unsigned bits,
-               struct load_place *place, struct err *err) {
-    struct load_key key = {.addr = addr, .bits = bits};
-    if (bits > 32)
-        return err_set(err, E_RANGE, "an IPv4 prefix has at most 32 bits");
-    return find(type, files, &key, place, err);
-}
-
-int load_find6(enum conf_dataset_type type, const struct conf_list_text *files, const uint8_t addr[16], unsigned bits,
-               struct load_place *place, struct err *err) {
-    struct load_key key = {.bits = bits};
-    if (bits > 128)
-        return err_set(err, E_RANGE, "an IPv6 prefix has at most 128 bits");
-    memcpy(key.addr6, addr, sizeof key.addr6);
-    return find(type, files, &key, place, err);
-}
-
-int load_find_name(enum conf_dataset_type type, const struct conf_list_text *files, const struct name *n, bool wildcard,
-                   struct load_place *place, struct err *err) {
-    struct load_key key = {.name = n, .wildcard = wildcard};
-    return find(type, files, &key, place, err);
 }

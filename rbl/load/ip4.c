@@ -30,6 +30,18 @@ int load_octets(const char **text, uint32_t *addr) {
     return (int)bits;
 }
 
+/* As inet_aton() has it: "1.2" is 1.0.0.2 and "1.2.3" is 1.2.0.3. */
+bool load_ip4(const char **text, uint32_t *addr) {
+    int bits = load_octets(text, addr);
+    if (bits == 8)
+        *addr >>= 24;
+    else if (bits == 16)
+        *addr = (*addr & 0xff000000) | (*addr >> 16 & 255);
+    else if (bits == 24)
+        *addr = (*addr & 0xffff0000) | (*addr >> 8 & 255);
+    return bits >= 0;
+}
+
 /* Digits behind a '/': 0..32, -1. */
 static int mask_bits(const char **text) {
     const char *s = *text;
@@ -91,6 +103,14 @@ const char *ip4set_parse(const char *s, struct load_entry *e) {
     return e->first & ~mask((unsigned)bits) ? "bits behind the prefix are set" : NULL;
 }
 
+/* Whole addresses alone. */
+const char *ip4tset_parse(const char *s, struct load_entry *e) {
+    int bits = load_octets(&s, &e->first);
+    e->last = e->first;
+    e->rest = s;
+    return bits == 32 && entry_ends(*s) ? NULL : "invalid address";
+}
+
 const char *ip4trie_parse(const char *s, struct load_entry *e) {
     int bits = parse(s, e, false);
     if (bits < 0)
@@ -104,6 +124,8 @@ int ip4_add(struct load *l, const struct load_entry *e, uint32_t value) {
 
 /* A prefix belongs to the fewest that make up a range when the range has the prefix but not the one above it. */
 bool ip4_holds(const struct load_entry *e, const struct load_key *key) {
+    if (key->kind != LOAD_KEY_4)
+        return false;
     uint32_t m = mask(key->bits), first = key->addr & m;
     if (first < e->first || (first | ~m) > e->last)
         return false;

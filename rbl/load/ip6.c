@@ -71,6 +71,8 @@ static int prefix_bits(const char **text) {
     return bits;
 }
 
+static bool entry_ends(char c) { return c == '\0' || load_space(c) || load_comment(c) || c == ':'; }
+
 static bool host_bits(const uint8_t addr[16], unsigned bits) {
     for (unsigned i = bits; i < 128; i++)
         if (addr[i / 8] & 0x80 >> i % 8)
@@ -86,7 +88,7 @@ const char *ip6trie_parse(const char *s, struct load_entry *e) {
     } else if (bits == 16) {
         bits = -1; /* a bare number */
     }
-    if (bits < 0 || !(*s == '\0' || load_space(*s) || load_comment(*s) || *s == ':'))
+    if (bits < 0 || !entry_ends(*s))
         return "invalid address";
     if (host_bits(e->addr, (unsigned)bits))
         return "bits behind the prefix are set";
@@ -96,12 +98,25 @@ const char *ip6trie_parse(const char *s, struct load_entry *e) {
     return NULL;
 }
 
+/* A /64 as four words; exclusions are whole addresses. */
+const char *ip6tset_parse(const char *s, struct load_entry *e) {
+    int bits = words(&s, e->addr);
+    if (bits < 0 || !entry_ends(*s))
+        return "invalid address";
+    if (bits != (e->excluded ? 128 : 64))
+        return e->excluded ? "an exclusion has 128 bits" : "an entry has 64 bits";
+    e->bits = (uint8_t)bits;
+    e->rest = s;
+    e->first = e->last = 0;
+    return NULL;
+}
+
 int ip6_add(struct load *l, const struct load_entry *e, uint32_t value) {
     return data_add6(l->d, l->dataset, e->addr, e->bits, value);
 }
 
 bool ip6_holds(const struct load_entry *e, const struct load_key *key) {
     unsigned whole = key->bits / 8, rest = key->bits % 8;
-    return e->bits == key->bits && memcmp(e->addr, key->addr6, whole) == 0 &&
+    return key->kind == LOAD_KEY_6 && e->bits == key->bits && memcmp(e->addr, key->addr6, whole) == 0 &&
            (rest == 0 || (e->addr[whole] ^ key->addr6[whole]) >> (8 - rest) == 0);
 }

@@ -23,10 +23,9 @@ static int give(struct lines *r, char *text, size_t size) {
     struct load *l = r->l;
     l->line++;
     l->report->lines++;
-    if (size > LIMIT_LOAD_LINE) {
-        text[64] = '\0';
-        load_note(l, "line too long", text);
-        return 0;
+    if (size > LIMIT_LOAD_LINE) { /* rbldnsd's buffer ends thereabouts */
+        size = LIMIT_LOAD_LINE;
+        load_note(l, "the line is too long and was cut", "");
     }
     while (size > 0 && load_space(text[0])) {
         text++;
@@ -51,7 +50,7 @@ static int give_all(struct lines *r) {
     }
     r->size = (size_t)(end - at);
     memmove(r->buf, at, r->size);
-    /* A line longer than anything allowed is named now and passed over when its end comes. */
+    /* Of a line longer than anything allowed the front is read now, and the rest passed over when its end comes. */
     if (rc == 0 && r->size > LIMIT_LOAD_LINE) {
         if (!r->skipping)
             rc = give(r, r->buf, r->size);

@@ -86,5 +86,5 @@ int dnset_add(struct load *l, const struct load_entry *e, uint32_t value) {
 }
 
 bool dnset_holds(const struct load_entry *e, const struct load_key *key) {
-    return (key->wildcard ? e->wild : e->exact) && name_equal(&e->name, key->name);
+    return key->kind == LOAD_KEY_NAME && (key->bits == 1 ? e->wild : e->exact) && name_equal(&e->name, key->name);
 }

@@ -59,18 +59,39 @@ static bool duration(const char **s, uint32_t *to) {
     return **s == ':' || word_ends(s);
 }
 
-/* 0 stands for the TTL that holds where it is written. */
-static bool ttl(const char **s, uint32_t *to, uint32_t preset) {
+bool load_ttl(struct load *l, const char **s, uint32_t *to) {
+    const struct data *d = l->d;
     if (!duration(s, to))
+        return false;
+    if (*to != 0 && *to < d->ttl_min)
+        *to = d->ttl_min;
+    if (d->ttl_max != 0 && *to > d->ttl_max)
+        *to = d->ttl_max;
+    return true;
+}
+
+/* 0 stands for the TTL that holds where it is written. */
+static bool ttl(struct load *l, const char **s, uint32_t *to, uint32_t preset) {
+    if (!load_ttl(l, s, to))
         return false;
     if (*to == 0)
         *to = preset;
     return true;
 }
 
-static uint32_t dataset_ttl(const struct load *l) {
+/* Where $TTL belongs: in front of the first part it is everybody's. */
+static uint32_t *ttl_here(struct load *l) { return l->type != NULL ? &l->d->dataset[l->dataset].ttl : &l->common.ttl; }
+
+uint32_t load_preset_ttl(const struct load *l) {
     uint32_t own = l->d->dataset[l->dataset].ttl;
     return own != 0 ? own : l->d->ttl;
+}
+
+/* $SOA and $NS of a combined dataset are the zone's wherever they stand. */
+static uint32_t apex_ttl(const struct load *l) {
+    if (!l->combined)
+        return load_preset_ttl(l);
+    return l->common.ttl != 0 ? l->common.ttl : l->d->ttl;
 }
 
 static bool special_soa(struct load *l, const char *s) {
@@ -78,7 +99,7 @@ static bool special_soa(struct load *l, const char *s) {
     uint32_t soa_ttl;
     if (l->d->has_soa)
         return true;
-    if (!ttl(&s, &soa_ttl, dataset_ttl(l)) || !load_name_word(&soa.primary, &s) || !load_name_word(&soa.contact, &s) ||
+    if (!ttl(l, &s, &soa_ttl, apex_ttl(l)) || !load_name_word(&soa.primary, &s) || !load_name_word(&soa.contact, &s) ||
         !number_word(&s, &soa.serial) || !duration(&s, &soa.refresh) || !duration(&s, &soa.retry) ||
         !duration(&s, &soa.expire) || !duration(&s, &soa.minimum) || *s != '\0')
         return false;
@@ -107,7 +128,7 @@ static bool special_ns(struct load *l, const char *s) {
     bool first = l->d->ns_count == 0;
     if (!first)
         return true;
-    if (!ttl(&s, &ns_ttl, dataset_ttl(l)))
+    if (!ttl(l, &s, &ns_ttl, apex_ttl(l)))
         return false;
     do {
         if (*s == '-') {
@@ -126,9 +147,9 @@ static bool special_ns(struct load *l, const char *s) {
 
 static bool special_ttl(struct load *l, const char *s) {
     uint32_t t;
-    if (!ttl(&s, &t, l->d->ttl) || *s != '\0')
+    if (!ttl(l, &s, &t, l->d->ttl) || *s != '\0')
         return false;
-    l->d->dataset[l->dataset].ttl = t;
+    *ttl_here(l) = t;
     return true;
 }
 
@@ -213,6 +234,8 @@ static bool stamp_pair(const char *s, int64_t *made, int64_t *expires) {
     return true;
 }
 
+static bool is_acl(const struct load *l) { return l->type != NULL && l->type->type == DATASET_ACL; }
+
 static int special_timestamp(struct load *l, const char *s, bool *good) {
     int64_t made, expires, now = clock_wall_s();
     *good = stamp_pair(s, &made, &expires);
@@ -221,6 +244,8 @@ static int special_timestamp(struct load *l, const char *s, bool *good) {
     if (made > now)
         return err_set(l->err, E_REFUSED, "%s:%u: $TIMESTAMP is %lld s in the future", l->file, l->line,
                        (long long)(made - now));
+    if (is_acl(l)) /* it does not make the zone expire */
+        return 0;
     if (made > l->d->timestamp)
         l->d->timestamp = made;
     if (expires != 0 && (l->d->expires_wall_s == 0 || expires < l->d->expires_wall_s))
@@ -250,6 +275,7 @@ static const struct {
     {"ttl", special_ttl},
     {"maxrange4", special_maxrange},
 };
+enum { SPECIAL_APEX = 3 }; /* the first ones: they make a zone, which an acl does not */
 
 /* Behind `word` in any case and the blanks that follow; NULL: another word. */
 static const char *behind(const char *s, const char *word) {
@@ -267,11 +293,10 @@ int load_special(struct load *l, const char *s) {
         good = special_subst(l, s);
     } else if ((rest = behind(s, "timestamp")) != NULL) {
         rc = special_timestamp(l, rest, &good);
-    } else if (behind(s, "dataset") != NULL) {
-        return err_set(l->err, E_UNSUPPORTED, "%s:%u: $DATASET belongs to the type combined, which this version lacks",
-                       l->file, l->line);
+    } else if (l->combined && (rest = behind(s, "dataset")) != NULL) {
+        return load_part(l, rest);
     } else {
-        for (size_t i = 0; i < ARRAY_SIZE(specials) && !good; i++)
+        for (size_t i = is_acl(l) ? SPECIAL_APEX : 0; i < ARRAY_SIZE(specials) && !good; i++)
             good = (rest = behind(s, specials[i].word)) != NULL && specials[i].read(l, rest);
     }
     if (rc == 0 && !good)

@@ -5,10 +5,12 @@
 #include "rbl/load/impl.h"
 
 const char *ip4set_parse(const char *s, struct load_entry *e);
+const char *ip4tset_parse(const char *s, struct load_entry *e);
 const char *ip4trie_parse(const char *s, struct load_entry *e);
 int ip4_add(struct load *l, const struct load_entry *e, uint32_t value);
 bool ip4_holds(const struct load_entry *e, const struct load_key *key);
 
+const char *ip6tset_parse(const char *s, struct load_entry *e);
 const char *ip6trie_parse(const char *s, struct load_entry *e);
 int ip6_add(struct load *l, const struct load_entry *e, uint32_t value);
 bool ip6_holds(const struct load_entry *e, const struct load_key *key);
@@ -16,5 +18,13 @@ bool ip6_holds(const struct load_entry *e, const struct load_key *key);
 const char *dnset_parse(const char *s, struct load_entry *e);
 int dnset_add(struct load *l, const struct load_entry *e, uint32_t value);
 bool dnset_holds(const struct load_entry *e, const struct load_key *key);
+
+const char *generic_parse(const char *s, struct load_entry *e);
+const char *generic_value(struct load *l, const char *s, uint32_t base, uint32_t *id, int *rc);
+
+const char *acl_parse(const char *s, struct load_entry *e);
+const char *acl_value(struct load *l, const char *s, uint32_t base, uint32_t *id, int *rc);
+int acl_add(struct load *l, const struct load_entry *e, uint32_t value);
+bool acl_holds(const struct load_entry *e, const struct load_key *key);
 
 #endif

@@ -9,45 +9,46 @@ enum { TXT_MAX = 254 };
 
 static void set_text(struct value *v, const char *text) {
     size_t n = strlen(text);
-    v->txt_size = (uint8_t)(n < LIMIT_TXT ? n : LIMIT_TXT);
+    v->txt_size = (uint16_t)(n < LIMIT_TXT ? n : LIMIT_TXT);
     v->has_txt = n > 0;
     memcpy(v->txt, text, v->txt_size);
 }
 
-/* "2" is 127.0.0.2; "1.2" is 1.0.0.2 and "1.2.3" is 1.2.0.3, as inet_aton() has it. */
+/* "2" is 127.0.0.2. */
 static bool parse_a(const char **s, uint8_t a[4]) {
     uint32_t addr;
-    int bits = load_octets(s, &addr);
-    if (bits < 0)
+    const char *dot = *s;
+    while (load_digit(*dot))
+        dot++;
+    if (!load_ip4(s, &addr) || addr == 0)
         return false;
-    if (bits == 8)
-        addr >>= 24;
-    else if (bits == 16)
-        addr = (addr & 0xff000000) | (addr >> 16 & 255);
-    else if (bits == 24)
-        addr = (addr & 0xffff0000) | (addr >> 8 & 255);
-    if (addr == 0)
-        return false;
-    put_u32(a, bits == 8 ? addr | 0x7f000000 : addr);
+    put_u32(a, *dot == '.' ? addr : addr | 0x7f000000);
     return true;
 }
 
-const char *load_value(struct load *l, const char *s, uint32_t base, uint32_t *id, int *rc) {
-    struct value v = l->raw.value[base];
+const char *load_template(const char *s, struct value *v) {
     if (*s == ':') {
         s++;
-        if (!parse_a(&s, v.a))
+        if (!parse_a(&s, v->a))
             return "invalid A value";
         s = load_skip(s);
         if (*s == ':')
-            set_text(&v, load_skip(s + 1));
+            set_text(v, load_skip(s + 1));
         else if (*s != '\0')
             return "unknown value";
     } else {
-        set_text(&v, s);
+        set_text(v, s);
     }
-    *rc = data_value(&l->raw, &v, id);
     return NULL;
+}
+
+const char *load_value(struct load *l, const char *s, uint32_t base, uint32_t *id, int *rc) {
+    struct value v;
+    value_start(&v, &l->raw.value[base]);
+    const char *wrong = load_template(s, &v);
+    if (wrong == NULL)
+        *rc = data_value(&l->raw, &v, id);
+    return wrong;
 }
 
 /* The template being made: literal bytes, '$' for what was asked, NUL for a dollar. */
@@ -112,19 +113,23 @@ static void resolve(struct load *l, const struct value *raw, struct value *v) {
         else
             put(&t, c);
     }
-    memcpy(v->a, raw->a, sizeof v->a);
+    memcpy(v, raw, offsetof(struct value, txt));
     memcpy(v->txt, t.text, t.size);
-    v->txt_size = (uint8_t)t.size;
+    v->txt_size = (uint16_t)t.size;
     v->has_txt = t.size > 0;
 }
 
 static int final(struct load *l, uint32_t *map, uint32_t *value) {
-    uint32_t raw = *value;
-    if (raw == VALUE_EXCLUDED)
+    uint32_t raw = l->type->flags & LOAD_ONE_VALUE ? l->default_value : *value;
+    if (*value == VALUE_EXCLUDED)
         return 0;
     if (map[raw] == 0) {
-        struct value v = {0};
-        resolve(l, &l->raw.value[raw], &v);
+        struct value v;
+        const struct value *from = &l->raw.value[raw];
+        if (from->kind == VALUE_ACL && from->act != ACL_LISTED)
+            value_start(&v, from);
+        else
+            resolve(l, from, &v);
         int rc = data_value(l->d, &v, &map[raw]);
         if (rc < 0)
             return rc;
@@ -135,6 +140,8 @@ static int final(struct load *l, uint32_t *map, uint32_t *value) {
 
 int load_resolve(struct load *l) {
     struct data *d = l->d;
+    if (l->type == NULL || l->type->flags & LOAD_RRS)
+        return 0;
     uint32_t *map = calloc(l->raw.value_count, sizeof *map);
     int rc = map != NULL ? 0 : E_NOMEM;
     for (size_t i = l->from4; i < d->n4 && rc == 0; i++)

@@ -70,6 +70,8 @@ struct entry_name {
 enum { DATASET_SUBS = 16 };
 struct dataset {
     enum conf_dataset_type type; /* never DATASET_COMBINED */
+    uint8_t source;              /* which of the zone's configured datasets it came from, from 0: the parts of one
+                                    combined dataset share it, and of their subzones the longest match alone is asked */
     uint32_t ttl;                /* of the dataset's A and TXT ($TTL); 0: the zone's */
     unsigned sub_count;          /* 0: attached at the apex alone, as most are */
     const struct name *sub;      /* relative to the apex, lower-case; the root name: the apex ("@"); in the arena */
@@ -83,7 +85,8 @@ struct data {
     struct arena arena;                     /* names and values live here */
     struct dataset dataset[LIMIT_DATASETS]; /* at most DATASET_LOCAL of them come from files */
     unsigned dataset_count;
-    struct value *value; /* value[0] stands for VALUE_EXCLUDED */
+    unsigned source_count; /* configured datasets read so far */
+    struct value *value;   /* value[0] stands for VALUE_EXCLUDED */
     uint32_t value_count, value_cap;
     struct entry4 *e4;
     size_t n4, cap4;
@@ -111,6 +114,7 @@ void data_free(struct data *d);
 /* Id of an equal value, made when new; E_FULL beyond LIMIT_VALUES. The data_add functions take a value as it is: that
  * it is one is checked by data_settle. E_FULL beyond LIMIT_LOAD_ENTRIES. */
 int data_value(struct data *d, const struct value *v, uint32_t *id) MUST_USE;
+bool value_same(const struct value *a, const struct value *b);
 /* ":127.0.0.2:text $ of $$5", "300 MX 10 mx.example.", ":refuse"; `to` holds VALUE_TEXT_MAX. Returns `to`. */
 const char *value_text(const struct value *v, char *to);
 int data_add4(struct data *d, unsigned dataset, uint32_t first, uint32_t last,

@@ -41,6 +41,11 @@ static bool value_equal(const struct value *a, const struct value *b) {
     return memcmp(a, b, offsetof(struct value, txt)) == 0 && memcmp(a->txt, b->txt, a->txt_size) == 0;
 }
 
+bool value_same(const struct value *a, const struct value *b) {
+    struct value x, y;
+    return normal(&x, a) == 0 && normal(&y, b) == 0 && value_equal(&x, &y);
+}
+
 static uint32_t value_hash(const struct value *v) {
     return (uint32_t)XXH3_64bits(v, offsetof(struct value, txt) + v->txt_size);
 }

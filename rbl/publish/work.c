@@ -1,5 +1,6 @@
 #include "rbl/publish/keeper_impl.h"
 
+#include <arpa/inet.h>
 #include <stdlib.h>
 
 static int work_open(struct job *j, const char *state_dir) {
@@ -12,11 +13,10 @@ static int work_open(struct job *j, const char *state_dir) {
 static int read_all(struct job *j, struct data *d, const struct conf_dataset *data, size_t count) {
     int rc = 0;
     d->ttl = j->zone->conf->ttl_s;
-    d->dataset_count = (unsigned)count;
-    for (unsigned i = 0; i < count && rc == 0; i++) {
-        d->dataset[i].type = data[i].type;
-        rc = load_dataset(d, i, &data[i].files, &j->load->report, &j->err);
-    }
+    d->ttl_min = j->zone->conf->min_ttl_s;
+    d->ttl_max = j->zone->conf->max_ttl_s;
+    for (size_t i = 0; i < count && rc == 0; i++)
+        rc = load_dataset(d, data[i].type, &data[i].files, &j->load->report, &j->err);
     if (rc == 0)
         rc = data_settle(d, &j->err);
     d->bad_lines = j->load->report.bad_lines;
@@ -84,27 +84,36 @@ static int work_replace(struct job *j) {
     return rc;
 }
 
+/* The entry as the line's key: what matched, not what was asked ("*.example" answers for names below it). */
+static int place_key(struct load_key *key, const struct keep_match *m, bool is_name, struct name *entry) {
+    char text[64];
+    size_t size = strcspn(m->entry, "/");
+    *key = (struct load_key){.dataset = m->dataset, .bits = m->bits, .excluded = m->excluded, .value = &m->value};
+    if (is_name) {
+        key->kind = LOAD_KEY_NAME;
+        key->name = entry;
+        return name_from_text(entry, m->entry + (m->bits == 1 && m->entry[0] == '*' ? 2 : 0), NULL);
+    }
+    if (size >= sizeof text)
+        return E_INVALID;
+    memcpy(text, m->entry, size);
+    text[size] = '\0';
+    key->kind = strchr(text, ':') != NULL ? LOAD_KEY_6 : LOAD_KEY_4;
+    int ok = key->kind == LOAD_KEY_6 ? inet_pton(AF_INET6, text, key->addr6) : inet_pton(AF_INET, text, &key->addr);
+    key->addr = ntohl(key->addr);
+    return ok == 1 ? 0 : E_INVALID;
+}
+
 /* Which line of which file a match stands on; silently nothing when the files have moved on. */
 static void work_place(struct job *j, unsigned i) {
     const struct conf_zone *zone = j->zone->conf;
     const struct keep_match *m = &j->why->match[i];
     struct load_place *place = &j->why->place[i];
-    if (m->local || m->dataset >= zone->data_count)
+    struct load_key key;
+    struct name entry;
+    if (m->local || place_key(&key, m, j->why->is_name, &entry) < 0)
         return;
-    const struct conf_list_text *files = &zone->data[m->dataset].files;
-    int rc;
-    if (j->why->is_name) {
-        /* The entry that matched, not what was asked for: "*.example" answers for names below it. */
-        struct name entry;
-        rc = name_from_text(&entry, m->entry + (m->bits == 1 && m->entry[0] == '*' ? 2 : 0), NULL);
-        if (rc == 0)
-            rc = load_find_name(m->type, files, &entry, m->bits == 1, place, NULL);
-    } else if (addr_family(&j->why->addr) == AF_INET) {
-        rc = load_find4(m->type, files, ntohl(j->why->addr.in.sin_addr.s_addr), m->bits, place, NULL);
-    } else {
-        rc = load_find6(m->type, files, j->why->addr.in6.sin6_addr.s6_addr, m->bits, place, NULL);
-    }
-    if (rc < 0)
+    if (load_find(zone->data, zone->data_count, &key, place, NULL) < 0)
         place->line = 0;
 }
 
@@ -153,6 +162,7 @@ static int work_kind(struct job *j) {
 static void work_after(struct job *j) {
     struct keep *k = j->zone->keep;
     keep_state(k, &j->state);
+    j->local_entries = keep_local_entries(k);
     j->stat_known = j->stat_wanted && keep_stat(k, &j->stat, NULL) == 0;
 }
 

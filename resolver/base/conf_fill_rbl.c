@@ -120,15 +120,41 @@ static void soa(struct conf_reader *r, const struct conf_raw_soa *in, struct con
     conf_leave(r);
 }
 
+/* An acl says who may ask, so there must be something to ask; alone it stands for all zones, and has no name. */
+static void acls(struct conf_reader *r, const struct conf_zone *z) {
+    bool root = strcmp(z->name, ".") == 0;
+    size_t count = 0;
+    for (size_t i = 0; i < z->data_count; i++)
+        count += z->data[i].type == DATASET_ACL;
+    if (root && (count == 0 || count < z->data_count))
+        conf_fail(r, E_INVALID, "name", "the name of the zone (\".\": an acl alone, for all zones)");
+    else if (count > 1)
+        conf_fail(r, E_INVALID, "data", "one acl at most");
+    else if (!root && count > 0 && count == z->data_count)
+        conf_fail(r, E_INVALID, "data", "a dataset beside the acl (an acl for all zones is one of the zone \".\")");
+}
+
+static void ttls(struct conf_reader *r, const struct conf_raw_zone *in, struct conf_zone *out) {
+    out->ttl_s = conf_take_s(r, "ttl", in->ttl, 35 * 60, 0, TTL_MAX_S);
+    out->min_ttl_s = conf_take_s(r, "min-ttl", in->min_ttl, 0, 0, TTL_MAX_S);
+    out->max_ttl_s = conf_take_s(r, "max-ttl", in->max_ttl, 0, 0, TTL_MAX_S);
+    if (out->min_ttl_s > out->ttl_s)
+        conf_fail(r, E_RANGE, "min-ttl", "a time not above ttl, %us", out->ttl_s);
+    else if (out->max_ttl_s != 0 && out->max_ttl_s < out->ttl_s)
+        conf_fail(r, E_RANGE, "max-ttl", "a time not below ttl, %us", out->ttl_s);
+}
+
 static void zone(struct conf_reader *r, const struct conf_raw_zone *in, struct conf_zone *out) {
     static const char *const everybody[] = {"0.0.0.0/0", "::/0", NULL};
     static const struct conf_word expiries[] = {
         {"servfail", EXPIRE_SERVFAIL}, {"serve-stale", EXPIRE_SERVE_STALE}, {NULL, 0}};
     const struct conf_raw_zone_limits *limits = CONF_RAW_OR_EMPTY(in->limits);
     out->name = conf_take_name(r, "name", in->name, ".");
-    if (strcmp(out->name, ".") == 0)
+    if (!conf_given(r, "name"))
         conf_fail(r, E_INVALID, "name", "the name of the zone");
     data(r, in, out);
+    if (r->rc == E_OK)
+        acls(r, out);
     rules(r, "primaries", &in->primaries, true, &out->primaries);
     rules(r, "update", &in->update, false, &out->update);
     rules(r, "notify", &in->notify, true, &out->notify);
@@ -136,7 +162,7 @@ static void zone(struct conf_reader *r, const struct conf_raw_zone *in, struct c
     out->allow = conf_take_prefixes(r, "allow", in->allow, everybody);
     out->ns = conf_take_names(r, "ns", in->ns);
     soa(r, CONF_RAW_OR_EMPTY(in->soa), out);
-    out->ttl_s = conf_take_s(r, "ttl", in->ttl, 35 * 60, 0, TTL_MAX_S);
+    ttls(r, in, out);
     out->test = conf_take_test(r, "test", in->test);
     conf_enter(r, "limits");
     out->limits.shrink = conf_take_share(r, "shrink", limits->shrink, 0.5, 1);

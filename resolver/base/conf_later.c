@@ -31,12 +31,13 @@ static const char *const works[] = {
     "resolver.guard[].test",
     "rbl.listen",
     "rbl.zones[].name",
-    "rbl.zones[].data[].type", /* by type: see dataset() */
-    "rbl.zones[].data[].files",
+    "rbl.zones[].data",
     "rbl.zones[].allow",
     "rbl.zones[].soa",
     "rbl.zones[].ns",
     "rbl.zones[].ttl",
+    "rbl.zones[].min-ttl",
+    "rbl.zones[].max-ttl",
     "rbl.zones[].test",
     "rbl.zones[].limits",
     "rbl.zones[].on-expire",
@@ -53,8 +54,6 @@ static const char *const works[] = {
     "health.service-addresses",
     "health.heal",
 };
-
-static const enum conf_dataset_type dataset_works[] = {DATASET_IP4SET, DATASET_IP4TRIE, DATASET_IP6TRIE, DATASET_DNSET};
 
 enum verdict { WORKS, IN_PART, NOT_YET };
 
@@ -114,36 +113,7 @@ static void walk(struct conf_reader *r, const struct conf_tree *node, const char
         walk_child(r, c, pattern, i++);
 }
 
-static void dataset(struct conf_reader *r, const struct conf_dataset *d) {
-    char what[96];
-    for (size_t i = 0; i < ARRAY_SIZE(dataset_works); i++)
-        if (dataset_works[i] == d->type)
-            return;
-    (void)snprintf(what, sizeof(what), "%s: accepted; this version does not read it yet", conf_dataset_name(d->type));
-    conf_later(r, "type", what);
-}
-
-static void datasets(struct conf_reader *r) {
-    const struct conf_rbl *rbl = &r->conf->rbl;
-    conf_enter(r, "rbl");
-    conf_enter(r, "zones");
-    for (size_t i = 0; i < rbl->zone_count; i++) {
-        conf_enter_at(r, i);
-        conf_enter(r, "data");
-        for (size_t j = 0; j < rbl->zones[i].data_count; j++) {
-            conf_enter_at(r, j);
-            dataset(r, &rbl->zones[i].data[j]);
-            conf_leave(r);
-        }
-        conf_leave(r);
-        conf_leave(r);
-    }
-    conf_leave(r);
-    conf_leave(r);
-}
-
 void conf_list_later(struct conf_reader *r, const struct conf_tree *root) {
     if (root != NULL)
         walk(r, root, "");
-    datasets(r);
 }

@@ -46,6 +46,7 @@ struct conf_soa {
 
 enum conf_on_expire { EXPIRE_SERVFAIL, EXPIRE_SERVE_STALE };
 
+/* The zone "." is none: its one dataset, an acl, is for all zones. */
 struct conf_zone {
     const char *name;
     struct conf_dataset *data;
@@ -55,7 +56,7 @@ struct conf_zone {
     bool soa_set;
     struct conf_soa soa;
     struct conf_list_text ns;
-    uint32_t ttl_s;
+    uint32_t ttl_s, min_ttl_s, max_ttl_s; /* bounds of what files say; 0: none */
     enum conf_test test;
     struct {
         double shrink, grow;

@@ -47,7 +47,7 @@ static const cyaml_schema_field_t limits_fields[] = {
 
 static const cyaml_schema_field_t zone_fields[] = {
     CONF_RAW_TEXT("name", struct conf_raw_zone, name),
-    CONF_RAW_MAPS("data", struct conf_raw_zone, data, data_count, &dataset_entry, LIMIT_DATASETS),
+    CONF_RAW_MAPS("data", struct conf_raw_zone, data, data_count, &dataset_entry, LIMIT_DATASETS - 1),
     RULES("primaries", struct conf_raw_zone, primaries),
     RULES("update", struct conf_raw_zone, update),
     RULES("notify", struct conf_raw_zone, notify),
@@ -56,6 +56,8 @@ static const cyaml_schema_field_t zone_fields[] = {
     CONF_RAW_MAP("soa", struct conf_raw_zone, soa, soa_fields),
     CONF_RAW_TEXTS("ns", struct conf_raw_zone, ns, LIMIT_ANSWER_RRS),
     CONF_RAW_TEXT("ttl", struct conf_raw_zone, ttl),
+    CONF_RAW_TEXT("min-ttl", struct conf_raw_zone, min_ttl),
+    CONF_RAW_TEXT("max-ttl", struct conf_raw_zone, max_ttl),
     CONF_RAW_TEXT("test", struct conf_raw_zone, test),
     CONF_RAW_MAP("limits", struct conf_raw_zone, limits, limits_fields),
     CONF_RAW_TEXT("on-expire", struct conf_raw_zone, on_expire),

@@ -37,7 +37,7 @@ enum {
     LIMIT_FORWARD_TRIES = 6, /* sends per question over all servers */
 
     /* zones */
-    LIMIT_LOAD_LINE = 4096,
+    LIMIT_LOAD_LINE = 65536,
     LIMIT_LOAD_ERRORS_SHOWN = 20,
     LIMIT_LOAD_ENTRIES = 200000000,
     LIMIT_DATASETS = 64, /* per zone, the parts of combined ones each */

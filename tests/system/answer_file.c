@@ -34,11 +34,10 @@ static int load_zone(const struct conf *conf, const struct conf_zone *zone) {
     memset(&report, 0, sizeof report);
     int rc = data_open(&d);
     d.ttl = zone->ttl_s;
-    d.dataset_count = (unsigned)zone->data_count;
-    for (unsigned i = 0; i < zone->data_count && rc == 0; i++) {
-        d.dataset[i].type = zone->data[i].type;
-        rc = load_dataset(&d, i, &zone->data[i].files, &report, &err);
-    }
+    d.ttl_min = zone->min_ttl_s;
+    d.ttl_max = zone->max_ttl_s;
+    for (size_t i = 0; i < zone->data_count && rc == 0; i++)
+        rc = load_dataset(&d, zone->data[i].type, &zone->data[i].files, &report, &err);
     if (rc == 0)
         rc = data_settle(&d, &err);
     if (rc == 0)

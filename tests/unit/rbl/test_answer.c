@@ -64,11 +64,9 @@ static void commit(size_t zone, const char *text, const char *more) {
     struct err err;
     const char *const texts[] = {text, more};
     assert_int_equal(data_open(d), 0);
-    d->dataset_count = (unsigned)z->data_count;
     d->ttl = z->ttl_s;
     for (unsigned i = 0; i < z->data_count; i++) {
-        d->dataset[i].type = z->data[i].type;
-        assert_int_equal(load_text(d, i, texts[i], strlen(texts[i]), "made", &report, &err), 0);
+        assert_int_equal(load_text(d, z->data[i].type, texts[i], strlen(texts[i]), "made", &report, &err), 0);
     }
     assert_int_equal(data_settle(d, &err), 0);
     how.serial_hint = d->has_soa ? d->soa.serial : 0;

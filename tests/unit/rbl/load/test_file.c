@@ -30,7 +30,6 @@ static int setup(void **state) {
         snprintf(path[i], sizeof path[i], "%s/list%d", dir, i);
     d = calloc(1, sizeof *d);
     assert_int_equal(data_open(d), 0);
-    d->dataset_count = 1;
     memset(&report, 0, sizeof report);
     return 0;
 }
@@ -62,8 +61,7 @@ static void set_time(int i, time_t when) {
 
 static int load(enum conf_dataset_type type, size_t files) {
     struct conf_list_text list = {.at = paths, .count = files};
-    d->dataset[0].type = type;
-    return load_dataset(d, 0, &list, &report, &err);
+    return load_dataset(d, type, &list, &report, &err);
 }
 
 static void files_of_a_dataset_follow_each_other(void **state) {
@@ -178,10 +176,12 @@ static void lines_across_blocks(void **state) {
 }
 
 static unsigned line4(enum conf_dataset_type type, const char *addr, unsigned bits, struct load_place *place) {
-    struct conf_list_text list = {.at = paths, .count = 2};
+    struct conf_dataset data = {type, {.at = paths, .count = 2}};
+    struct load_key key = {.kind = LOAD_KEY_4, .bits = bits, .excluded = *addr == '!'};
     struct in_addr a;
-    assert_int_equal(inet_pton(AF_INET, addr, &a), 1);
-    assert_int_equal(load_find4(type, &list, ntohl(a.s_addr), bits, place, &err), 0);
+    assert_int_equal(inet_pton(AF_INET, addr + key.excluded, &a), 1);
+    key.addr = ntohl(a.s_addr);
+    assert_int_equal(load_find(&data, 1, &key, place, &err), 0);
     return place->line;
 }
 
@@ -201,38 +201,84 @@ static void which_line(void **state) {
     assert_string_equal(place.text, "10.1.3.1-10 some?text \xc3\xa9 ?");
     assert_int_equal(line4(DATASET_IP4SET, "10.1.3.8", 31, &place), 2);
     assert_int_equal(line4(DATASET_IP4SET, "10.1.3.8", 32, &place), 0); /* part of 10.1.3.8/31 */
-    assert_int_equal(line4(DATASET_IP4SET, "10.1.2.3", 32, &place), 3);
+    assert_int_equal(line4(DATASET_IP4SET, "!10.1.2.3", 32, &place), 3);
     assert_string_equal(place.text, "!10.1.2.3");
     assert_int_equal(line4(DATASET_IP4SET, "11.0.0.1", 8, &place), 0);
     assert_null(place.file);
 }
 
+static unsigned line6(const struct conf_dataset *data, const char *addr, unsigned bits, struct load_place *place) {
+    struct load_key key = {.kind = LOAD_KEY_6, .bits = bits, .excluded = *addr == '!'};
+    assert_int_equal(inet_pton(AF_INET6, addr + key.excluded, key.addr6), 1);
+    assert_int_equal(load_find(data, 1, &key, place, &err), 0);
+    return place->line;
+}
+
+static int find_name(const struct conf_dataset *data, size_t count, unsigned dataset, const char *text,
+                     const struct value *v, struct load_place *place) {
+    struct name n;
+    unsigned bits = text[0] == '*';
+    struct load_key key = {.dataset = dataset, .kind = LOAD_KEY_NAME, .bits = bits, .name = &n, .value = v};
+    assert_int_equal(name_from_text(&n, text + 2 * bits, NULL), 0);
+    int rc = load_find(data, count, &key, place, &err);
+    return rc < 0 ? rc : (int)place->line;
+}
+
 static void which_line_of_other_types(void **state) {
     (void)state;
-    struct conf_list_text list = {.at = paths, .count = 1};
+    struct conf_dataset data = {DATASET_IP6TRIE, {.at = paths, .count = 1}};
     struct load_place place;
-    uint8_t addr[16];
-    struct name n;
-    write_text(0, "2001:db8::/32\n2001:db8:1::/48\n.x.org\n*.y.org\ny.org :9\n");
-    assert_int_equal(inet_pton(AF_INET6, "2001:db8:1::7", addr), 1);
-    assert_int_equal(load_find6(DATASET_IP6TRIE, &list, addr, 48, &place, &err), 0);
-    assert_int_equal(place.line, 2);
-    assert_int_equal(load_find6(DATASET_IP6TRIE, &list, addr, 32, &place, &err), 0);
-    assert_int_equal(place.line, 1);
-    assert_int_equal(load_find6(DATASET_IP6TRIE, &list, addr, 47, &place, &err), 0);
-    assert_int_equal(place.line, 0);
-    assert_int_equal(load_find6(DATASET_IP6TRIE, &list, addr, 129, &place, &err), E_RANGE);
-    assert_int_equal(name_from_text(&n, "X.org.", NULL), 0);
-    assert_int_equal(load_find_name(DATASET_DNSET, &list, &n, true, &place, &err), 0);
-    assert_int_equal(place.line, 3);
-    assert_int_equal(load_find_name(DATASET_DNSET, &list, &n, false, &place, &err), 0);
-    assert_int_equal(place.line, 3);
-    assert_int_equal(name_from_text(&n, "y.org.", NULL), 0);
-    assert_int_equal(load_find_name(DATASET_DNSET, &list, &n, false, &place, &err), 0);
-    assert_int_equal(place.line, 5);
-    assert_int_equal(load_find_name(DATASET_GENERIC, &list, &n, false, &place, &err), E_UNSUPPORTED);
+    write_text(0, "2001:db8::/32\n2001:db8:1::/48\n.x.org\n*.y.org\ny.org :9\n!1:2:3:4::5\n1:2:3:4\n");
+    assert_int_equal(line6(&data, "2001:db8:1::7", 48, &place), 2);
+    assert_int_equal(line6(&data, "2001:db8:1::7", 32, &place), 1);
+    assert_int_equal(line6(&data, "2001:db8:1::7", 47, &place), 0);
+    struct load_key key = {.kind = LOAD_KEY_6, .bits = 129};
+    assert_int_equal(load_find(&data, 1, &key, &place, &err), E_RANGE);
+    key = (struct load_key){.kind = LOAD_KEY_4, .bits = 33};
+    assert_int_equal(load_find(&data, 1, &key, &place, &err), E_RANGE);
+    key = (struct load_key){.kind = LOAD_KEY_NAME};
+    assert_int_equal(load_find(&data, 1, &key, &place, &err), E_RANGE);
+    data.type = DATASET_IP6TSET;
+    assert_int_equal(line6(&data, "!1:2:3:4::5", 128, &place), 6);
+    assert_int_equal(line6(&data, "1:2:3:4::5", 64, &place), 7);
+    data.type = DATASET_DNSET;
+    assert_int_equal(find_name(&data, 1, 0, "*.X.org.", NULL, &place), 3);
+    assert_int_equal(find_name(&data, 1, 0, "X.org.", NULL, &place), 3);
+    assert_int_equal(find_name(&data, 1, 0, "y.org.", NULL, &place), 5);
+    assert_int_equal(find_name(&data, 1, 1, "y.org.", NULL, &place), 0);
     assert_int_equal(unlink(path[0]), 0);
-    assert_int_equal(load_find_name(DATASET_DNSET, &list, &n, false, &place, &err), E_NOTFOUND);
+    assert_int_equal(find_name(&data, 1, 0, "y.org.", NULL, &place), E_NOTFOUND);
+    write_text(0, "1.2.3.0/24 :refuse\n1.2.3.4\n1:2::/32\n");
+    data.type = DATASET_ACL;
+    assert_int_equal(line6(&data, "1:2:3::", 32, &place), 3);
+    key = (struct load_key){.kind = LOAD_KEY_4, .bits = 24, .addr = 0x01020300};
+    assert_int_equal(load_find(&data, 1, &key, &place, &err), 0);
+    assert_int_equal(place.line, 1);
+}
+
+/* One RR of several, and the parts of combined datasets, which are numbered on. */
+static void which_line_of_a_part(void **state) {
+    (void)state;
+    const struct conf_dataset data[] = {{DATASET_COMBINED, {.at = paths, .count = 1}},
+                                        {DATASET_DNSET, {.at = paths + 1, .count = 1}},
+                                        {DATASET_COMBINED, {.at = paths, .count = 1}}};
+    struct load_place place;
+    write_text(0, "$TTL 7\n$DATASET dnset a\nx\n$DATASET generic b @\nx A 1.2.3.4\nx MX 10 m\nx MX 20 m\n$DATASET "
+                  "ip4set c\n1.2.3.4\n");
+    write_text(1, "y\nx\n");
+    struct value mx = {.kind = VALUE_RR, .type = 15, .ttl = 7, .txt_size = 5, .txt = "\0\24\1m\0"};
+    assert_int_equal(find_name(data, 3, 0, "x.", NULL, &place), 3);
+    assert_int_equal(find_name(data, 3, 1, "x.", NULL, &place), 5);
+    assert_int_equal(find_name(data, 3, 1, "x.", &mx, &place), 7);
+    mx.txt[1] = 30;
+    assert_int_equal(find_name(data, 3, 1, "x.", &mx, &place), 0);
+    assert_int_equal(find_name(data, 3, 2, "x.", NULL, &place), 0);
+    assert_int_equal(find_name(data, 3, 3, "x.", NULL, &place), 2);
+    assert_ptr_equal(place.file, paths[1]);
+    assert_int_equal(find_name(data, 3, 4, "x.", NULL, &place), 3);
+    struct load_key key = {.dataset = 6, .kind = LOAD_KEY_4, .bits = 32, .addr = 0x01020304};
+    assert_int_equal(load_find(data, 3, &key, &place, &err), 0);
+    assert_int_equal(place.line, 9);
 }
 
 int main(void) {
@@ -244,6 +290,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(lines_across_blocks, setup, teardown),
         cmocka_unit_test_setup_teardown(which_line, setup, teardown),
         cmocka_unit_test_setup_teardown(which_line_of_other_types, setup, teardown),
+        cmocka_unit_test_setup_teardown(which_line_of_a_part, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -279,7 +279,17 @@ static void names(void **state) {
 static void zones(void **state) {
     static const struct row rows[] = {
         {"rbl: {zones: [{}]}", "t:1: rbl.zones[0].name: expected the name of the zone, got nothing"},
-        {"rbl: {zones: [{name: .}]}", "t:1: rbl.zones[0].name: expected the name of the zone, got \".\""},
+        {"rbl: {zones: [{name: .}]}", "t:1: rbl.zones[0].name: expected the name of the zone (\".\": an acl "
+                                      "alone, for all zones), got \".\""},
+        {"rbl: {zones: [{name: ., data: [{type: acl, files: [a]}, {type: ip4set, files: [a]}]}]}",
+         "t:1: rbl.zones[0].name: expected the name of the zone (\".\": an acl alone, for all zones), got \".\""},
+        {"rbl: {zones: [{name: ., data: [{type: acl, files: [a]}, {type: acl, files: [a]}]}]}",
+         "t:1: rbl.zones[0].data: expected one acl at most"},
+        {ZONE "data: [{type: acl, files: [a]}]", "t:4: rbl.zones[0].data: expected a dataset beside the acl"},
+        {ZONE "data: [{type: acl, files: [a]}, {type: dnset, files: [a]}, {type: acl, files: [b]}]",
+         "t:4: rbl.zones[0].data: expected one acl at most"},
+        {ZONE "min-ttl: 36m", "t:4: rbl.zones[0].min-ttl: expected a time not above ttl, 2100s, got \"36m\""},
+        {ZONE "max-ttl: 34m", "t:4: rbl.zones[0].max-ttl: expected a time not below ttl, 2100s, got \"34m\""},
         {"rbl:\n  zones:\n    - name: a\n    - name: b\n    - name: A.\n",
          "t:5: rbl.zones[2].name: expected each zone once (zones[0] has this name), got \"A.\""},
         {ZONE "data: [{files: [a]}]",
