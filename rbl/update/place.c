@@ -1,0 +1,223 @@
+/* From an owner name to a place of the zone, what is there, and what is to be there. */
+#include "rbl/update/impl.h"
+
+enum { BITS4 = 32, BITS6 = 128, OCTETS4 = 4, NIBBLES6 = 32, NIBBLES_LEAST = 4 };
+
+int update_zone_make(struct update_zone *z, const struct conf_zone *conf, struct err *err) {
+    bool has4 = false, any = false;
+    *z = (struct update_zone){.addresses = false};
+    for (size_t i = 0; i < conf->data_count; i++) {
+        enum conf_dataset_type t = conf->data[i].type;
+        has4 = has4 || t == DATASET_IP4SET || t == DATASET_IP4TSET || t == DATASET_IP4TRIE || t == DATASET_COMBINED;
+        z->has6 = z->has6 || t == DATASET_IP6TSET || t == DATASET_IP6TRIE || t == DATASET_COMBINED;
+        any = any || t != DATASET_ACL;
+    }
+    if (!any)
+        has4 = z->has6 = true;
+    z->addresses = has4 || z->has6;
+    z->only6 = z->has6 && !has4;
+    int rc = name_from_text(&z->apex, conf->name, err);
+    name_lower(&z->apex);
+    return rc;
+}
+
+/* As the look-up reads octets (rbl/answer_name.c): one to three digits, leading zeros pass. */
+static int octet(const uint8_t *label) {
+    int value = 0;
+    if (label[0] < 1 || label[0] > 3)
+        return -1;
+    for (int i = 1; i <= label[0]; i++) {
+        if (label[i] < '0' || label[i] > '9')
+            return -1;
+        value = value * 10 + label[i] - '0';
+    }
+    return value <= 255 ? value : -1;
+}
+
+static int nibble(const uint8_t *label) {
+    uint8_t c = label[1];
+    if (label[0] != 1)
+        return -1;
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static bool octets(const uint8_t *wire, unsigned labels, uint8_t addr[16]) {
+    memset(addr, 0, 16);
+    for (unsigned i = labels; i-- > 0; wire += wire[0] + 1) {
+        int value = octet(wire);
+        if (value < 0)
+            return false;
+        addr[i] = (uint8_t)value;
+    }
+    return true;
+}
+
+static bool nibbles(const uint8_t *wire, unsigned labels, uint8_t addr[16]) {
+    memset(addr, 0, 16);
+    for (unsigned i = labels; i-- > 0; wire += 2) {
+        int value = nibble(wire);
+        if (value < 0)
+            return false;
+        addr[i / 2] |= (uint8_t)(i % 2 ? value : value << 4);
+    }
+    return true;
+}
+
+/* A prefix of `labels` octets or nibbles, or with all of them an address. */
+static bool shape(const struct update_zone *z, const struct name *n, bool wildcard, struct keep_entry *e) {
+    unsigned labels = n->labels;
+    if (wildcard ? labels >= 1 && labels < OCTETS4 && !z->only6 : labels == OCTETS4) {
+        e->kind = KEEP_4;
+        e->bits = (uint8_t)(8 * labels);
+        if (octets(n->wire, labels, e->addr))
+            return true;
+    }
+    unsigned least = z->only6 ? 1 : NIBBLES_LEAST;
+    if (wildcard ? labels >= least && labels < NIBBLES6 && z->has6 : labels == NIBBLES6) {
+        e->kind = KEEP_6;
+        e->bits = (uint8_t)(4 * labels);
+        return nibbles(n->wire, labels, e->addr);
+    }
+    return false;
+}
+
+void update_place_shape(const struct update_zone *z, struct update_place *p) {
+    bool wildcard = p->name.labels > 0 && p->name.wire[0] == 1 && p->name.wire[1] == '*';
+    p->apex = p->name.labels == 0;
+    p->as_name = (struct keep_entry){.kind = KEEP_NAME, .bits = wildcard, .name = p->name};
+    if (wildcard)
+        name_strip(&p->as_name.name, &p->name, 1);
+    p->address = (struct keep_entry){.kind = KEEP_4};
+    p->has_address = z->addresses && !p->apex && shape(z, &p->as_name.name, wildcard, &p->address);
+}
+
+/* What the store has at one of the two keys. */
+static int load(struct update_run *u, struct update_place *p, const struct keep_entry *key) {
+    unsigned count = 0;
+    int rc = keep_batch_at(u->batch, key, u->found, UPDATE_VALUES, &count, u->err);
+    if (rc < 0)
+        return rc;
+    if (count > UPDATE_VALUES - p->count)
+        return update_refuse(u, RCODE_REFUSED, "more values at one place than an update can handle");
+    for (unsigned i = 0; i < count; i++) {
+        struct update_value *v = arena_alloc(&u->arena, sizeof *v);
+        if (v == NULL)
+            return err_set(u->err, E_NOMEM, "no memory for an update");
+        v->v = u->found[i].value;
+        v->is_name = key->kind == KEEP_NAME;
+        v->local = u->found[i].dataset == DATASET_LOCAL;
+        p->files = p->files || !v->local;
+        p->value[p->count++] = v;
+    }
+    return 0;
+}
+
+static int load_all(struct update_run *u, struct update_place *p) {
+    int rc = p->has_address ? load(u, p, &p->address) : 0;
+    if (rc == 0)
+        rc = load(u, p, &p->as_name);
+    if (rc < 0)
+        return rc;
+    p->had = arena_alloc(&u->arena, (p->count + 1) * sizeof *p->had);
+    if (p->had == NULL)
+        return err_set(u->err, E_NOMEM, "no memory for an update");
+    for (unsigned i = 0; i < p->count; i++)
+        p->had[i] = *p->value[i];
+    p->had_count = p->count;
+    return 0;
+}
+
+static uint32_t hash(const struct name *n) {
+    uint32_t h = 2166136261u;
+    for (unsigned i = 0; i < n->size; i++)
+        h = (h ^ n->wire[i]) * 16777619u;
+    return h;
+}
+
+int update_place_get(struct update_run *u, const struct name *name, struct update_place **out) {
+    uint32_t h = hash(name);
+    for (struct update_place *p = u->places; p != NULL; p = p->next)
+        if (p->hash == h && p->name.size == name->size && memcmp(p->name.wire, name->wire, name->size) == 0) {
+            *out = p;
+            return 0;
+        }
+    struct update_place *p = arena_alloc(&u->arena, sizeof *p);
+    if (p == NULL)
+        return err_set(u->err, E_NOMEM, "no memory for an update");
+    *p = (struct update_place){.next = u->places, .name = *name, .hash = h};
+    update_place_shape(u->zone, p);
+    int rc = load_all(u, p);
+    if (rc < 0)
+        return rc;
+    u->places = *out = p;
+    return 0;
+}
+
+static bool equal(const struct update_value *a, const struct update_value *b) {
+    const struct value *x = &a->v, *y = &b->v;
+    if (a->is_name != b->is_name || x->kind != y->kind || x->ttl != y->ttl || x->txt_size != y->txt_size ||
+        memcmp(x->txt, y->txt, x->txt_size) != 0)
+        return false;
+    return x->kind == VALUE_RR ? x->type == y->type
+                               : memcmp(x->a, y->a, sizeof x->a) == 0 && x->has_txt == y->has_txt && x->act == y->act;
+}
+
+static bool stays(const struct update_place *p, const struct update_value *had) {
+    for (unsigned i = 0; i < p->count; i++)
+        if (equal(p->value[i], had))
+            return true;
+    return false;
+}
+
+static bool was_there(const struct update_place *p, const struct update_value *v) {
+    for (unsigned i = 0; i < p->had_count; i++)
+        if (equal(&p->had[i], v))
+            return true;
+    return false;
+}
+
+static struct keep_entry entry_of(const struct update_place *p, const struct update_value *v) {
+    struct keep_entry e = v->is_name ? p->as_name : p->address;
+    e.value = v->v;
+    e.dataset = DATASET_LOCAL;
+    return e;
+}
+
+/* What files list cannot always be changed value by value: what is there afterwards must be what was asked for. */
+static int check(struct update_run *u, struct update_place *p) {
+    struct update_place now = *p;
+    now.count = 0;
+    int rc = p->has_address ? load(u, &now, &p->address) : 0;
+    if (rc == 0)
+        rc = load(u, &now, &p->as_name);
+    if (rc < 0)
+        return rc;
+    for (unsigned i = 0; i < p->count && rc == 0; i++)
+        rc = stays(&now, p->value[i]) ? 0 : E_REFUSED;
+    for (unsigned i = 0; i < now.count && rc == 0; i++)
+        rc = stays(p, now.value[i]) ? 0 : E_REFUSED;
+    return rc == 0 ? 0
+                   : update_refuse(u, RCODE_REFUSED, "files list this place: it can be taken away or added to only");
+}
+
+int update_place_put(struct update_run *u, struct update_place *p) {
+    for (unsigned i = 0; i < p->had_count; i++) {
+        if (stays(p, &p->had[i]))
+            continue;
+        struct keep_entry e = entry_of(p, &p->had[i]);
+        int rc = keep_batch_remove(u->batch, &e, false, u->err);
+        if (rc < 0)
+            return rc;
+        u->result->removed++;
+    }
+    for (unsigned i = 0; i < p->count; i++) {
+        if (was_there(p, p->value[i]))
+            continue;
+        struct keep_entry e = entry_of(p, p->value[i]);
+        int rc = keep_batch_add(u->batch, &e, u->err);
+        if (rc < 0)
+            return rc;
+        u->result->added++;
+    }
+    return p->files ? check(u, p) : 0;
+}

@@ -1,0 +1,134 @@
+/* RRs of the message. */
+#include "rbl/update/impl.h"
+
+/* Where a domain name stands in the RDATA of types that messages may compress (RFC 1035, RFC 3597 section 4), and SRV
+ * and DNAME, which they may not: read kindly. */
+static int name_at(uint16_t type) {
+    switch (type) {
+    case TYPE_NS:
+    case TYPE_CNAME:
+    case TYPE_PTR:
+    case TYPE_DNAME:
+        return 0;
+    case TYPE_MX:
+        return 2;
+    case TYPE_SRV:
+        return 6;
+    default:
+        return -1;
+    }
+}
+
+bool update_is_meta(uint16_t type) { return type == 0 || type == TYPE_OPT || (type >= 128 && type <= 255); }
+
+bool update_rdata_equal(uint16_t type, struct bytes a, struct bytes b) {
+    int from = name_at(type);
+    if (a.size != b.size)
+        return false;
+    if (from < 0 || a.size < (size_t)from)
+        return a.size == 0 || memcmp(a.at, b.at, a.size) == 0;
+    for (size_t i = 0; i < a.size; i++) {
+        uint8_t x = a.at[i], y = b.at[i];
+        bool folds = i >= (size_t)from && (x | 0x20) >= 'a' && (x | 0x20) <= 'z';
+        if (folds ? (x | 0x20) != (y | 0x20) : x != y)
+            return false;
+    }
+    return true;
+}
+
+static bool strings_right(struct bytes r) {
+    size_t at = 0;
+    while (at < r.size && r.at[at] < r.size - at)
+        at += (size_t)r.at[at] + 1;
+    return r.size > 0 && at == r.size;
+}
+
+static int soa_expand(const struct update_run *u, const struct dns_rr *rr, uint8_t *to, size_t cap) {
+    struct name n;
+    size_t end = rr->rdata + rr->rdata_size, at = rr->rdata, used = 0;
+    for (int i = 0; i < 2; i++) {
+        if (name_read(&n, u->msg, end, at, &at) != 0 || used + n.size > cap)
+            return E_INVALID;
+        memcpy(to + used, n.wire, n.size);
+        used += n.size;
+    }
+    if (end - at != 20 || used + 20 > cap)
+        return E_INVALID;
+    memcpy(to + used, u->msg + at, 20);
+    return (int)used + 20;
+}
+
+/* RDATA without compression: its size, or E_INVALID when it has not the shape of its type. */
+static int rdata_expand(const struct update_run *u, const struct dns_rr *rr, uint8_t *to, size_t cap) {
+    struct bytes raw = {u->msg + rr->rdata, rr->rdata_size};
+    size_t end = rr->rdata + rr->rdata_size, next;
+    int from = name_at(rr->type);
+    struct name n;
+    if (rr->type == TYPE_SOA)
+        return soa_expand(u, rr, to, cap);
+    if (from >= 0) {
+        if (raw.size < (size_t)from || name_read(&n, u->msg, end, rr->rdata + (size_t)from, &next) != 0 ||
+            next != end || (size_t)from + n.size > cap)
+            return E_INVALID;
+        memcpy(to, raw.at, (size_t)from);
+        memcpy(to + from, n.wire, n.size);
+        return from + n.size;
+    }
+    if ((rr->type == TYPE_A && raw.size != 4) || (rr->type == TYPE_AAAA && raw.size != 16) ||
+        (rr->type == TYPE_TXT && !strings_right(raw)) || raw.size > cap)
+        return E_INVALID;
+    if (raw.size > 0)
+        memcpy(to, raw.at, raw.size);
+    return (int)raw.size;
+}
+
+static int rr_take(struct update_run *u, struct update_rr *to, const struct dns_rr *rr) {
+    const struct name *apex = &u->zone->apex;
+    to->type = rr->type;
+    to->klass = rr->klass;
+    to->ttl = get_u32(u->msg + rr->rdata - 6); /* as it stands there: dns_rr has read a great one as 0 */
+    to->rdata_size = rr->rdata_size;
+    to->rdata_bad = false;
+    to->rdata = (struct bytes){NULL, 0};
+    to->outside = !name_under(&rr->owner, apex);
+    if (!to->outside) {
+        size_t own = (size_t)rr->owner.size - apex->size;
+        memcpy(to->name.wire, rr->owner.wire, own);
+        to->name.wire[own] = 0;
+        to->name.size = (uint8_t)(own + 1);
+        to->name.labels = (uint8_t)(rr->owner.labels - apex->labels);
+        name_lower(&to->name);
+    }
+    if (rr->klass == CLASS_ANY || rr->rdata_size == 0)
+        return 0;
+    size_t cap = (size_t)rr->rdata_size + 2 * LIMIT_NAME_WIRE; /* names grow when pointers go */
+    uint8_t *rdata = arena_alloc(&u->arena, cap);
+    if (rdata == NULL)
+        return err_set(u->err, E_NOMEM, "no memory for an update");
+    int size = rdata_expand(u, rr, rdata, cap);
+    to->rdata_bad = size < 0;
+    to->rdata = (struct bytes){rdata, size < 0 ? 0 : (size_t)size};
+    return 0;
+}
+
+int update_read(struct update_run *u) {
+    struct dns_reader r;
+    struct dns_rr rr;
+    int rc = dns_reader_open(&r, u->msg, u->size, NULL, NULL, NULL);
+    if (rc < 0)
+        return update_refuse(u, RCODE_FORMERR, "no DNS message");
+    unsigned all = (unsigned)r.header.an + r.header.ns;
+    if (all > UPDATE_RRS)
+        return update_refuse(u, RCODE_REFUSED, "too many RRs in one message");
+    u->prerequisites = r.header.an;
+    u->rr = arena_alloc(&u->arena, (all + 1) * sizeof *u->rr);
+    if (u->rr == NULL)
+        return err_set(u->err, E_NOMEM, "no memory for an update");
+    while (u->count < all && (rc = dns_reader_next(&r, &rr)) == 0) {
+        rc = rr_take(u, &u->rr[u->count], &rr);
+        if (rc < 0)
+            return rc;
+        u->count++;
+    }
+    return u->count == all ? 0 : update_refuse(u, RCODE_FORMERR, "no DNS message");
+}
