@@ -59,14 +59,6 @@ static int zone(void *self, const struct name *qname) {
 
 static const struct source_ops ops = {.begin = begin, .end = end, .zone = zone, .answer = answer_ask};
 
-/* "." with nothing but access lists: it counts for all zones and holds no name. */
-static bool is_global(const struct conf_zone *zone) {
-    bool all = zone->data_count > 0;
-    for (size_t i = 0; i < zone->data_count; i++)
-        all &= zone->data[i].type == DATASET_ACL;
-    return all && strcmp(zone->name, ".") == 0;
-}
-
 static void slot_put(struct answer *s, size_t index) {
     const struct name *apex = &s->zone[index].apex;
     uint64_t at = hash(s, apex->wire, apex->size);
@@ -107,7 +99,7 @@ int answer_open(struct source *source, const struct conf *conf, const struct boa
             return rc;
         }
         s->zones++;
-        if (is_global(&conf->rbl.zones[i]))
+        if (conf_zone_is_global_acl(&conf->rbl.zones[i]))
             s->global = &s->zone[i];
         else
             slot_put(s, i);

@@ -251,6 +251,8 @@ static int plan_zone(struct prober *p, struct zone_probe *z, size_t i) {
     int rc = name_from_text(&z->apex, z->conf->name, NULL);
     if (rc == 0)
         rc = add_check(z, "data", local, true, &z->data_check);
+    if (rc == 0 && conf_zone_is_global_acl(z->conf))
+        return 0; /* nobody can ask for it */
     if (rc == 0)
         rc = add_check(z, "serial", interval, true, &z->serial_check); /* seen served, not only committed */
     if (rc == 0 && z->conf->test <= TEST_NONE)

@@ -113,6 +113,11 @@ void document_health(struct document *d, const struct snapshot *s, const char *n
             piece(d, ",", 1);
         put_text(d, &s->checks[i]);
     }
+    if (!stale && s->asked.size > 0 && (scope == SCOPE_COUNT || scope == SCOPE_ZONES)) {
+        static const char asked[] = "},\"asked\":{";
+        piece(d, asked, sizeof(asked) - 1);
+        put_text(d, &s->asked);
+    }
     text_put(&d->tail, "}}\n");
 }
 

@@ -202,5 +202,6 @@ void render_metrics(struct text *t, const struct snapshot_source *s, bool open, 
     metrics_workers(&m);
     metrics_traffic(&m);
     metrics_zones(&m);
+    metrics_asked(&m);
     metrics_system(&m);
 }

@@ -38,6 +38,7 @@ void metrics_processes(struct metrics *m);
 void metrics_workers(struct metrics *m);
 void metrics_traffic(struct metrics *m);
 void metrics_zones(struct metrics *m);
+void metrics_asked(struct metrics *m);
 void metrics_system(struct metrics *m);
 
 #endif

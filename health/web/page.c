@@ -164,7 +164,14 @@ static const char *zone_state_words(uint64_t state) {
     return state < sizeof(words) / sizeof(words[0]) ? words[state] : "?";
 }
 
-static void put_zone(struct text *t, const struct board_zone *z) {
+static uint64_t wrong(const struct board_asked *a) {
+    uint64_t n = 0;
+    for (int w = 0; w < WRONG_COUNT; w++)
+        n += board_get(&a->wrong[w]);
+    return n;
+}
+
+static void put_zone(struct text *t, const struct board_zone *z, const struct board_asked *a) {
     text_put(t, "<tr><th scope=\"row\">");
     text_html(t, z->name);
     text_fmt(t, "</th><td>%s</td><td class=\"n\">%" PRIu64 "</td><td class=\"n\">%" PRIu64 "</td><td>",
@@ -175,7 +182,8 @@ static void put_zone(struct text *t, const struct board_zone *z) {
     text_put(t, "</td><td>");
     if (z->expires_wall_s != 0)
         put_clock(t, (int64_t)z->expires_wall_s * 1000);
-    text_put(t, "</td></tr>");
+    text_fmt(t, "</td><td class=\"n\">%" PRIu64 "</td><td class=\"n\">%" PRIu64 "</td></tr>",
+             board_get(&a->listed) + board_get(&a->unlisted), wrong(a));
 }
 
 static void put_zones(struct text *t, const struct snapshot_source *s) {
@@ -185,14 +193,15 @@ static void put_zones(struct text *t, const struct snapshot_source *s) {
         return;
     text_put(t, "<h2>Zones as committed</h2><table><tr><th scope=\"col\">Zone</th><th scope=\"col\">State</th><th "
                 "scope=\"col\">Serial</th><th scope=\"col\">Entries</th><th scope=\"col\">Last change (UTC)</th><th "
-                "scope=\"col\">Last check (UTC)</th><th scope=\"col\">Expires</th></tr>");
+                "scope=\"col\">Last check (UTC)</th><th scope=\"col\">Expires</th><th scope=\"col\">Questions</th><th "
+                "scope=\"col\">Asked wrongly</th></tr>");
     for (size_t i = 0; i < count && i < PAGE_ROWS && i < LIMIT_ZONES && i < on_board; i++) {
         struct board_zone z;
         if (!board_zone_read(&s->board->zone[i], &z))
             continue;
         z.name[sizeof(z.name) - 1] = '\0';
         if (strcasecmp(z.name, s->conf->rbl.zones[i].name) == 0)
-            put_zone(t, &z);
+            put_zone(t, &z, &s->board->asked[i]);
     }
     text_put(t, "</table>");
 }

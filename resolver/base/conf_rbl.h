@@ -66,6 +66,14 @@ struct conf_zone {
     uint64_t journal;
 };
 
+/* "." with nothing but access lists: it counts for all zones, holds no name and is served to nobody. */
+static inline bool conf_zone_is_global_acl(const struct conf_zone *z) {
+    bool all = z->data_count > 0;
+    for (size_t i = 0; i < z->data_count; i++)
+        all &= z->data[i].type == DATASET_ACL;
+    return all && z->name[0] == '.' && z->name[1] == '\0';
+}
+
 struct conf_catalog {
     const char *name;
     struct conf_rules primaries;

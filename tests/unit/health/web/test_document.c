@@ -132,6 +132,28 @@ static void test_the_whole_document(void **state) {
     snapshot_unref(snap);
 }
 
+static void test_questions_by_zone(void **state) {
+    struct world *w = *state;
+    enum verdict_state s;
+    all_pass(w, T0);
+    board_set(&w->board->asked[0].listed, 5);
+    board_set(&w->board->asked[0].wrong[WRONG_NAME], 2);
+    struct snapshot *snap = snapshot_make(&w->source, 3, T0, WALL);
+    for (int scope = 0; scope <= SCOPE_COUNT; scope++) {
+        json_t *j = health(snap, scope, T0, &s), *wrong;
+        json_t *zone = json_object_get(json_object_get(j, "asked"), "bl.test.");
+        assert_int_equal(zone != NULL, scope == SCOPE_COUNT || scope == SCOPE_ZONES);
+        wrong = json_object_get(zone, "wrong");
+        assert_int_equal(json_integer_value(json_object_get(zone, "listed")), zone != NULL ? 5 : 0);
+        assert_int_equal(json_integer_value(json_object_get(wrong, "name")), zone != NULL ? 2 : 0);
+        json_decref(j);
+    }
+    json_t *old = health(snap, SCOPE_COUNT, T0 + 1000000, &s);
+    assert_null(json_object_get(old, "asked"));
+    json_decref(old);
+    snapshot_unref(snap);
+}
+
 static void test_one_scope(void **state) {
     struct world *w = *state;
     enum verdict_state s;
@@ -421,6 +443,7 @@ static void test_references(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_the_whole_document, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_questions_by_zone, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_one_scope, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_old_evidence_is_no_evidence, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_first_evidence_to_run_out_decides, set_up, tear_down),
