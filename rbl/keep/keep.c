@@ -6,6 +6,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "rbl/keep/walk_impl.h"
 #include "rbl/keep/work.h"
 #include "resolver/base/clock.h"
 
@@ -127,6 +128,8 @@ void keep_close(struct keep *k) {
 }
 
 int keep_ready(struct keep *k, struct err *err) {
+    if (k->reading)
+        return reading_ready(k, err);
     if (k->old[0] != '\0' && clock_mono_ms() - k->old_since_ms >= KEEP_OLD_MS) {
         keep_remove_others(k->dir, k->generation, NULL);
         k->old[0] = '\0';
