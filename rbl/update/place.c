@@ -14,6 +14,7 @@ int update_zone_make(struct update_zone *z, const struct conf_zone *conf, struct
     }
     if (!any)
         has4 = z->has6 = true;
+    z->files = conf->data_count > 0;
     z->addresses = has4 || z->has6;
     z->only6 = z->has6 && !has4;
     int rc = name_from_text(&z->apex, conf->name, err);
@@ -219,5 +220,6 @@ int update_place_put(struct update_run *u, struct update_place *p) {
             return rc;
         u->result->added++;
     }
-    return p->files ? check(u, p) : 0;
+    bool hidden = u->zone->files && p->had_count == 0; /* perhaps: a local exclusion goes when something is added */
+    return p->files || (hidden && p->count > 0) ? check(u, p) : 0;
 }

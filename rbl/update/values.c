@@ -80,15 +80,18 @@ static void drop(struct update_place *p, unsigned i) {
     p->touched = true;
 }
 
-/* Equal listings are one. */
-static void drop_twins(struct update_place *p) {
+static bool has_twin(const struct update_place *p, unsigned at) {
     for (unsigned i = 0; i < p->count; i++)
-        for (unsigned k = p->count - 1; k > i; k--) {
-            const struct value *a = &p->value[i]->v, *b = &p->value[k]->v;
-            if (a->kind == VALUE_LISTED && b->kind == VALUE_LISTED && memcmp(a->a, b->a, 4) == 0 &&
-                a->has_txt == b->has_txt && a->txt_size == b->txt_size && memcmp(a->txt, b->txt, a->txt_size) == 0)
-                drop(p, k);
-        }
+        if (i != at && listing(p->value[i]) && memcmp(p->value[i]->v.a, p->value[at]->v.a, 4) == 0)
+            return true;
+    return false;
+}
+
+/* A listing that lost its text and says no more than another one. */
+static void drop_twins(struct update_place *p) {
+    for (unsigned i = p->count; i-- > 0;)
+        if (listing(p->value[i]) && !p->value[i]->v.has_txt && has_twin(p, i))
+            drop(p, i);
 }
 
 /* A value that is to change: the one in place.had stays as it was. */
