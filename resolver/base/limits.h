@@ -48,7 +48,7 @@ enum {
     LIMIT_READER_LIFE_MS = 1000,
 
     /* control and health */
-    LIMIT_CONTROL_CLIENTS = 32,
+    LIMIT_CONTROL_CLIENTS = 256,
     LIMIT_CONTROL_LINE = 1 << 20,
     LIMIT_HISTORY = 1024,
     LIMIT_PROBES_IN_FLIGHT = 64,

@@ -16,7 +16,7 @@
 #include "resolver/net/control.h"
 #include "tests/unit/resolver/net/help.h"
 
-enum { CALLS_MAX = 64 };
+enum { CALLS_MAX = LIMIT_CONTROL_CLIENTS + 8 };
 
 static struct {
     struct loop *loop;
