@@ -41,19 +41,21 @@ static int slot_find(const struct answer *s, const uint8_t *wire, size_t size) {
 static int zone(void *self, const struct name *qname) {
     struct answer *s = self;
     struct name low;
-    size_t at = 0;
-    low.size = qname->size;
-    memcpy(low.wire, qname->wire, qname->size);
-    name_lower(&low);
+    const uint8_t *at = qname->wire;
+    size_t size = qname->size;
     for (unsigned labels = qname->labels;; labels--) {
         if (s->depths[labels / 64] >> labels % 64 & 1) {
-            int found = slot_find(s, low.wire + at, low.size - at);
+            low.size = (uint8_t)size;
+            memcpy(low.wire, at, size);
+            name_lower(&low);
+            int found = slot_find(s, low.wire, size);
             if (found >= 0)
                 return found;
         }
         if (labels == 0)
             return -1;
-        at += (size_t)low.wire[at] + 1;
+        size -= (size_t)at[0] + 1;
+        at += (size_t)at[0] + 1;
     }
 }
 

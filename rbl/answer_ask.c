@@ -13,8 +13,7 @@ struct asking {
     const struct addr *client;
     struct dns_writer *w;
     int act;             /* enum acl_act */
-    struct value listed; /* when that is ACL_LISTED */
-    uint32_t listed_ttl;
+    uint32_t listed_ttl; /* of s->listed, when that is ACL_LISTED */
 };
 
 static bool has_answers(const struct dns_writer *w) { return w->counts[SECTION_ANSWER + 1] > 0; }
@@ -70,7 +69,7 @@ static int look(struct asking *k, struct answer_place *p, bool *below) {
         p->which &= k->z->type_others;
     int rc = answer_look(k->s, k->z, &k->q->qname, p, below);
     if (fits)
-        answer_add_listed(k->s, &k->listed, k->q->qtype, k->listed_ttl, client_text(k->client, text));
+        answer_add_listed(k->s, &k->s->listed, k->q->qtype, k->listed_ttl, client_text(k->client, text));
     if (rc > 0 && k->act == ACL_PASS)
         rc = answer_collect(k->s, k->z, k->q->qtype) < 0 ? E_CORRUPT : 1;
     return rc < 0 ? rc : rc > 0 || fits;
@@ -120,7 +119,7 @@ static bool passes(struct asking *k, struct source_answer *a) {
         return true;
     if (s->global != NULL && !s->global->begun)
         answer_zone_begin(s, s->global);
-    k->act = answer_acl(s, k->z, k->client, &k->listed, &k->listed_ttl);
+    k->act = answer_acl(s, k->z, k->client, &s->listed, &k->listed_ttl);
     if (k->act == E_AGAIN) {
         fail(a, RCODE_SERVFAIL, EDE_NOT_READY, "the access list of all zones cannot be read");
     } else if (k->act < 0) {

@@ -99,6 +99,7 @@ struct answer {
     size_t begun_count;
     int64_t now_wall_s; /* of this batch; 0: not looked yet */
     bool refuse_any;
+    struct value listed; /* what an access list has everybody told */
     /* the question in hand */
     struct answer_hits found[3];
     unsigned founds;

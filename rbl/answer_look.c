@@ -52,8 +52,10 @@ static int look6(struct answer *s, struct answer_zone *z, uint64_t which, const 
 
 static int look_name(struct answer *s, struct answer_zone *z, const struct name *qname, const struct answer_place *p,
                      bool *below) {
-    struct name relative = {.size = (uint8_t)(p->size + 1), .labels = p->labels};
+    struct name relative;
     bool beneath = false;
+    relative.size = (uint8_t)(p->size + 1);
+    relative.labels = p->labels;
     memcpy(relative.wire, qname->wire, p->size);
     relative.wire[p->size] = 0;
     name_lower(&relative);

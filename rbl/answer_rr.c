@@ -40,14 +40,14 @@ void answer_soa_make(struct answer_zone *z) {
 void answer_put_soa(struct answer_zone *z, enum dns_section section, const struct dns_query *q, struct dns_writer *w) {
     struct answer_soa *s = &z->soa;
     uint32_t ttl = section == SECTION_ANSWER ? s->ttl : s->negative_ttl;
-    if (w->names == 0 || w->name[0].at != DNS_HEADER) { /* the question is not where pointers would point */
+    uint16_t apex_at = (uint16_t)(DNS_HEADER + q->qname.size - z->apex.size);
+    if (z->apex.labels == 0 || w->question != q->qname.size) { /* nothing that pointers could point at */
         dns_writer_soa(w, section, &z->apex, ttl, &s->soa);
         return;
     }
-    uint16_t apex_at = (uint16_t)(DNS_HEADER + q->qname.size - z->apex.size);
     for (unsigned i = 0; i < s->pointers; i++)
         put_u16(s->rdata + s->pointer[i], 0xC000 | apex_at);
-    dns_writer_rr(w, section, &z->apex, TYPE_SOA, CLASS_IN, ttl, (struct bytes){s->rdata, s->size});
+    dns_writer_rr_at(w, section, apex_at, TYPE_SOA, CLASS_IN, ttl, (struct bytes){s->rdata, s->size});
 }
 
 void answer_put_ns(struct answer_zone *z, const struct dns_query *q, struct dns_writer *w) {

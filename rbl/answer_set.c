@@ -113,7 +113,11 @@ int answer_collect(struct answer *s, struct answer_zone *z, uint16_t qtype) {
 }
 
 static void put(const struct answer_rr *rr, const struct dns_query *q, struct dns_writer *w) {
-    dns_writer_rr(w, SECTION_ANSWER, &q->qname, rr->type, CLASS_IN, rr->ttl, (struct bytes){rr->rdata, rr->size});
+    struct bytes rdata = {rr->rdata, rr->size};
+    if (q->qname.labels > 0 && w->question == q->qname.size)
+        dns_writer_rr_at(w, SECTION_ANSWER, DNS_HEADER, rr->type, CLASS_IN, rr->ttl, rdata);
+    else
+        dns_writer_rr(w, SECTION_ANSWER, &q->qname, rr->type, CLASS_IN, rr->ttl, rdata);
 }
 
 /* RRs of one type stand together; whether there are some. */

@@ -21,6 +21,7 @@ void dns_writer_open(struct dns_writer *w, uint8_t *buf, size_t cap, uint16_t id
     w->room = w->cap = cap < LIMIT_MESSAGE ? cap : LIMIT_MESSAGE;
     w->size = 0;
     w->error = 0;
+    w->question = 0;
     w->names = 0;
     memset(w->counts, 0, sizeof w->counts);
     if (!writer_fits(w, DNS_HEADER))
@@ -67,11 +68,22 @@ static size_t suffix_find(const struct dns_writer *w, uint16_t hash, const uint8
     return 0;
 }
 
+/* The suffixes of the question's name, which was written without a look at what it consists of. */
+static void remember_question(struct dns_writer *w) {
+    const uint8_t *name = w->buf + DNS_HEADER;
+    for (size_t at = 0; name[at] != 0 && w->names < WRITER_NAMES; at += (size_t)name[at] + 1) {
+        w->name[w->names].at = (uint16_t)(DNS_HEADER + at);
+        w->name[w->names++].hash = suffix_hash(name + at, w->question - at);
+    }
+}
+
 void writer_name(struct dns_writer *w, const struct name *n) {
     size_t at = 0, target = 0;
-    unsigned names = w->names;
     if (w->error != 0)
         return;
+    if (w->names == 0 && w->question > 1 && n->size > 1)
+        remember_question(w);
+    unsigned names = w->names;
     while (n->wire[at] != 0) {
         const uint8_t *suffix = n->wire + at;
         uint16_t hash = suffix_hash(suffix, n->size - at);
@@ -98,22 +110,30 @@ void writer_name(struct dns_writer *w, const struct name *n) {
 }
 
 void dns_writer_question(struct dns_writer *w, const struct name *qname, uint16_t type, uint16_t klass) {
-    writer_name(w, qname);
-    if (!writer_fits(w, 4))
+    if (w->size != DNS_HEADER)
+        w->error = w->error != 0 ? w->error : E_INVALID;
+    if (!writer_fits(w, (size_t)qname->size + 4))
         return;
+    memcpy(w->buf + w->size, qname->wire, qname->size);
+    w->question = qname->size;
+    w->size += qname->size;
     put_u16(w->buf + w->size, type);
     put_u16(w->buf + w->size + 2, klass);
     w->size += 4;
     w->counts[0]++;
 }
 
+static void section_check(struct dns_writer *w, enum dns_section s) {
+    for (unsigned later = (unsigned)s + 2; later < ARRAY_SIZE(w->counts); later++)
+        if (w->counts[later] != 0)
+            w->error = E_INVALID;
+}
+
 size_t writer_rr_begin(struct dns_writer *w, enum dns_section s, const struct name *owner, uint16_t type,
                        uint16_t klass, uint32_t ttl) {
     if (w->error != 0)
         return 0;
-    for (unsigned later = (unsigned)s + 2; later < ARRAY_SIZE(w->counts); later++)
-        if (w->counts[later] != 0)
-            w->error = E_INVALID;
+    section_check(w, s);
     writer_name(w, owner);
     if (!writer_fits(w, 10))
         return 0;
@@ -145,6 +165,24 @@ void dns_writer_rr(struct dns_writer *w, enum dns_section s, const struct name *
     size_t at = writer_rr_begin(w, s, owner, type, klass, ttl);
     writer_put(w, rdata.at, rdata.size);
     writer_rr_end(w, s, at);
+}
+
+void dns_writer_rr_at(struct dns_writer *w, enum dns_section s, uint16_t owner_at, uint16_t type, uint16_t klass,
+                      uint32_t ttl, struct bytes rdata) {
+    if (w->error != 0)
+        return;
+    section_check(w, s);
+    if (!writer_fits(w, 12 + rdata.size)) /* a message is at most as long as RDATA may be */
+        return;
+    uint8_t *p = w->buf + w->size;
+    put_u16(p, (uint16_t)(POINTER | owner_at));
+    put_u16(p + 2, type);
+    put_u16(p + 4, klass);
+    put_u32(p + 6, ttl);
+    put_u16(p + 10, (uint16_t)rdata.size);
+    memcpy(p + 12, rdata.at, rdata.size);
+    w->size += 12 + rdata.size;
+    w->counts[s + 1]++;
 }
 
 void dns_writer_reserve(struct dns_writer *w, size_t octets) {

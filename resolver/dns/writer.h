@@ -13,11 +13,12 @@ enum { WRITER_NAMES = 32 };
 
 struct dns_writer {
     uint8_t *buf;
-    size_t cap;  /* octets that may be written; lowered by dns_writer_reserve */
-    size_t room; /* octets that there are: at most LIMIT_MESSAGE */
-    size_t size; /* written so far */
-    int error;   /* first error: E_FULL when something did not fit, E_INVALID for an RR of an earlier section */
-    unsigned names;
+    size_t cap;       /* octets that may be written; lowered by dns_writer_reserve */
+    size_t room;      /* octets that there are: at most LIMIT_MESSAGE */
+    size_t size;      /* written so far */
+    int error;        /* first error: E_FULL when something did not fit, E_INVALID for an RR of an earlier section */
+    uint8_t question; /* octets of the question's name, which stands at DNS_HEADER; 0: none */
+    unsigned names;   /* suffixes remembered; the question's not before another name is written */
     struct {
         uint16_t at;
         uint16_t hash; /* of the suffix that begins there: its size and two of its octets */
@@ -39,6 +40,10 @@ void dns_writer_question(struct dns_writer *w, const struct name *qname, uint16_
 /* An RR with opaque RDATA: names in it stay as they are. */
 void dns_writer_rr(struct dns_writer *w, enum dns_section s, const struct name *owner, uint16_t type, uint16_t klass,
                    uint32_t ttl, struct bytes rdata);
+/* The same, of the owner that stands at `owner_at` of the message already, whole: a suffix of the question's name.
+ * Nothing is looked for: what nearly every answer needs. */
+void dns_writer_rr_at(struct dns_writer *w, enum dns_section s, uint16_t owner_at, uint16_t type, uint16_t klass,
+                      uint32_t ttl, struct bytes rdata);
 void dns_writer_a(struct dns_writer *w, enum dns_section s, const struct name *owner, uint32_t ttl,
                   const uint8_t addr[4]);
 /* TXT of any length up to 65,535 less overhead, cut into character-strings of 255. */

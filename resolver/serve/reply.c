@@ -41,12 +41,13 @@ static void write_opt(const struct ask *a, struct dns_writer *w, unsigned rcode,
         o.nsid = true;
         o.nsid_text = (struct bytes){(const uint8_t *)a->s->config.identity, strlen(a->s->config.identity)};
     }
-    if (w->size + dns_opt_size(&o) > w->cap)
+    if (w->size + dns_opt_size(&o) > w->cap) {
         o.ede_text = NULL;
-    if (w->size + dns_opt_size(&o) > w->cap)
-        o.nsid = false;
-    if (w->size + dns_opt_size(&o) > w->cap)
-        o.ede = EDE_NONE;
+        if (w->size + dns_opt_size(&o) > w->cap)
+            o.nsid = false;
+        if (w->size + dns_opt_size(&o) > w->cap)
+            o.ede = EDE_NONE;
+    }
     dns_writer_opt(w, &o);
 }
 
