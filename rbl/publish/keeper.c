@@ -57,12 +57,11 @@ static bool queued(const struct keeper_zone *z, enum job_kind kind) {
     for (const struct job *j = z->first; j != NULL; j = j->next)
         if (j->kind == kind)
             return true;
-    return z->running != NULL && z->running->kind == kind;
+    return (z->running != NULL && z->running->kind == kind) || (z->reading != NULL && z->reading->kind == kind);
 }
 
 void zone_look(struct keeper_zone *z, int64_t now) {
-    if (z->running == NULL)
-        zone_next(z);
+    zone_next(z);
     bool reading = queued(z, JOB_FILES) || queued(z, JOB_OPEN);
     if (!reading && z->conf->data_count > 0)
         look_at_files(z, now);

@@ -7,7 +7,8 @@
  *   UPDATE ----------+
  *
  * Jobs of one zone run one after the other, jobs of different zones side by side, so that the loop and its heartbeat
- * never wait for a disk. Only the loop's thread writes the board; only the running job touches the zone's keep.
+ * never wait for a disk. Only the loop's thread writes the board; only the running job touches the zone's keep. What
+ * reads files alone (loading them, finding the line for "why") runs beside the zone's other jobs.
  *
  * Changes are committed in groups: all that wait when the zone becomes free share one durable transaction, and while
  * that is at the disk the next group gathers. One that comes alone is committed at once. Entries whose time is up are
@@ -59,6 +60,11 @@ struct job_load {
     bool dry_run, force;
     const char *reason;
     struct load_report report;
+    /* the keeper's: what was read, without touching the store; then it is committed */
+    struct data *read;
+    const char *midline; /* a file that ends in the middle of a line; NULL: none */
+    bool was_read;
+    int code;
 };
 
 /* With JOB_WHY. */

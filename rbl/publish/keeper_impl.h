@@ -15,6 +15,7 @@ struct keeper_zone {
     struct job *first, *last; /* waiting; the running one is not in the list */
     struct job *change_first, *change_last;
     struct job *running; /* with JOB_CHANGE the whole group, linked */
+    struct job *reading; /* its files are read, beside the running one */
     unsigned waiting, changes_waiting;
     bool changes_next;   /* both wait: a group's turn, then another job's */
     int64_t retry_at_ms; /* opening or reading failed for a passing reason: try again then; 0: nothing to try */
@@ -52,10 +53,17 @@ void zone_drop_waiting(struct keeper_zone *z);
 
 /* --- work.c, group.c: on the thread pool: everything that may touch the disk. Fill j->code and the results. --- */
 void work_run(struct job *j, const char *state_dir);
+/* JOB_WHY, behind work_run and without the keep: on which lines of the files the matches stand. */
+void work_places(struct job *j);
 /* Commits a group's changes and gives each job its code. */
 void group_run(struct job *first);
 /* Removes what is due; j->expire_wall_s: when the next one is. */
 int group_expire(struct job *j, struct err *err) MUST_USE;
+
+/* --- source.c: files; on the thread pool. Reading leaves its result in j->load, committing wants the keep. --- */
+void source_read(struct job *j);
+void source_free(struct job_load *l);
+int source_commit(struct job *j) MUST_USE;
 
 /* --- show.c: board slot of the zone, on the loop --- */
 void show_zone_start(struct board_zone *slot, const struct conf_zone *zone);

@@ -25,6 +25,7 @@ struct job *job_new(enum job_kind kind) {
 void job_free(struct job *j) {
     if (j == NULL)
         return;
+    source_free(j->load);
     arena_free(&j->arena);
     free(j->load);
     free(j->why);
@@ -65,6 +66,44 @@ static void note_later(struct keeper_zone *z, const struct job *j, int64_t now) 
     }
 }
 
+/* Tells and frees a job, with JOB_CHANGE all of its group. */
+static void give_back(struct job *j) {
+    while (j != NULL) {
+        struct job *next = j->next;
+        if (j->done != NULL)
+            j->done(j->ctx, j);
+        job_free(j);
+        j = next;
+    }
+}
+
+static void places_work(void *ctx) { work_places(ctx); }
+
+static void places_found(void *ctx) {
+    struct job *j = ctx;
+    j->zone->keeper->running--;
+    give_back(j);
+}
+
+static void read_work(void *ctx) { source_read(ctx); }
+
+/* Read: its turn for the commit comes before that of others. */
+static void read_finished(void *ctx) {
+    struct job *j = ctx;
+    struct keeper_zone *z = j->zone;
+    z->reading = NULL;
+    z->keeper->running--;
+    j->next = z->first;
+    z->first = j;
+    if (z->last == NULL)
+        z->last = j;
+    z->waiting++;
+    if (z->keeper->stopping)
+        zone_drop_waiting(z);
+    else
+        zone_next(z);
+}
+
 static void job_finished(void *ctx) {
     struct job *j = ctx;
     struct keeper_zone *z = j->zone;
@@ -80,13 +119,11 @@ static void job_finished(void *ctx) {
     /* The next group goes to the disk before this one's callers are told. */
     if (!k->stopping)
         zone_next(z);
-    while (j != NULL) {
-        struct job *next = j->next;
-        if (j->done != NULL)
-            j->done(j->ctx, j);
-        job_free(j);
-        j = next;
-    }
+    bool places = j->kind == JOB_WHY && j->code == 0 && z->conf->data_count > 0;
+    if (places && loop_work(k->loop, places_work, places_found, j) == 0)
+        k->running++;
+    else
+        give_back(j);
     if (opened && !k->stopping)
         zone_look(z, now); /* its files are read now, not at the next look */
 }
@@ -107,10 +144,13 @@ static void list_cut(struct job **first, struct job **last, struct job *tail) {
     tail->next = NULL;
 }
 
+static bool wants_reading(const struct job *j) { return j->load != NULL && !j->load->was_read; }
+
 /* Who has its turn; *tail: the last of the group. */
 static struct job *choose(const struct keeper_zone *z, struct job **tail, unsigned *count) {
-    bool changes = z->change_first != NULL && (z->first == NULL || z->changes_next);
-    struct job *j = changes ? z->change_first : z->first;
+    struct job *first = z->first != NULL && wants_reading(z->first) ? NULL : z->first;
+    bool changes = z->change_first != NULL && (first == NULL || z->changes_next);
+    struct job *j = changes ? z->change_first : first;
     *tail = j;
     *count = j != NULL;
     if (changes)
@@ -119,9 +159,25 @@ static struct job *choose(const struct keeper_zone *z, struct job **tail, unsign
     return j;
 }
 
+/* Files are read while something else has the keep; one set at a time. */
+static void zone_read(struct keeper_zone *z) {
+    struct job *j = z->first;
+    if (j == NULL || z->reading != NULL || !wants_reading(j))
+        return;
+    if (loop_work(z->keeper->loop, read_work, read_finished, j) < 0) {
+        LOG(LEVEL_ERROR, "no thread to read a zone's files, trying again", KS("zone", z->conf->name));
+        return;
+    }
+    list_cut(&z->first, &z->last, j);
+    z->waiting--;
+    z->reading = j;
+    z->keeper->running++;
+}
+
 void zone_next(struct keeper_zone *z) {
     struct keeper *k = z->keeper;
     struct job *tail;
+    zone_read(z);
     unsigned count;
     struct job *j = z->running == NULL ? choose(z, &tail, &count) : NULL;
     if (j == NULL)
@@ -175,18 +231,13 @@ void zone_submit(struct keeper_zone *z, enum job_kind kind) {
 } /* NOLINT(clang-analyzer-unix.Malloc): the queue owns it now; the analyser loses sight of z->last->next */
 
 bool zone_busy(const struct keeper_zone *z) {
-    return z->running != NULL || z->first != NULL || z->change_first != NULL;
+    return z->running != NULL || z->reading != NULL || z->first != NULL || z->change_first != NULL;
 }
 
-static void drop_all(struct job *j) {
-    while (j != NULL) {
-        struct job *next = j->next;
+static void drop_all(struct job *first) {
+    for (struct job *j = first; j != NULL; j = j->next)
         j->code = err_set(&j->err, E_CLOSED, "candor-sync is stopping");
-        if (j->done != NULL)
-            j->done(j->ctx, j);
-        job_free(j);
-        j = next;
-    }
+    give_back(first);
 }
 
 void zone_drop_waiting(struct keeper_zone *z) {

@@ -1,87 +1,12 @@
 #include "rbl/publish/keeper_impl.h"
 
 #include <arpa/inet.h>
-#include <stdlib.h>
 
 static int work_open(struct job *j, const char *state_dir) {
     struct keeper_zone *z = j->zone;
     if (z->keep != NULL)
         return 0;
     return keep_open(&z->keep, state_dir, z->conf, &j->err);
-}
-
-static int read_all(struct job *j, struct data *d, const struct conf_dataset *data, size_t count) {
-    int rc = 0;
-    d->ttl = j->zone->conf->ttl_s;
-    d->ttl_min = j->zone->conf->min_ttl_s;
-    d->ttl_max = j->zone->conf->max_ttl_s;
-    for (size_t i = 0; i < count && rc == 0; i++)
-        rc = load_dataset(d, data[i].type, &data[i].files, &j->load->report, &j->err);
-    if (rc == 0)
-        rc = data_settle(d, &j->err);
-    d->bad_lines = j->load->report.bad_lines;
-    return rc;
-}
-
-/* A file that ends in the middle of a line has often been cut off by who was writing it. Loss of entries then counts
- * as damage, unless the last contents that were taken ended so too. */
-static int refuse_cut_off(struct job *j, const struct data *d, const struct keep_commit *c, const char *file) {
-    struct keep_commit dry = *c;
-    struct keep_state st;
-    dry.dry_run = true;
-    int rc = keep_replace(j->zone->keep, d, &dry, &j->result, &j->err);
-    if (rc < 0 || j->result.removed <= j->result.added)
-        return rc;
-    keep_state(j->zone->keep, &st);
-    return err_set(&j->err, E_REFUSED,
-                   "%.200s ends in the middle of a line, and %llu of %llu entries would go, %llu come: taken for cut "
-                   "off, refused, kept serial %u",
-                   file, (unsigned long long)j->result.removed, (unsigned long long)st.entries,
-                   (unsigned long long)j->result.added, st.serial);
-}
-
-static int commit_all(struct job *j, struct data *d, const struct conf_dataset *data, size_t count) {
-    struct keeper_zone *z = j->zone;
-    struct keep_commit c = {.source = j->kind == JOB_PUBLISH ? "publish" : "files",
-                            .reason = j->load->reason,
-                            .force = j->load->force,
-                            .serial_hint = d->has_soa ? d->soa.serial : 0,
-                            .dry_run = j->load->dry_run};
-    struct keep_state st;
-    const char *midline = files_midline(data, count);
-    int rc = 0;
-    keep_state(z->keep, &st);
-    if (midline != NULL && !z->midline && !c.force && !st.empty)
-        rc = refuse_cut_off(j, d, &c, midline);
-    if (rc == 0)
-        rc = keep_replace(z->keep, d, &c, &j->result, &j->err);
-    if (rc == 0 && !c.dry_run)
-        z->midline = midline != NULL;
-    return rc;
-}
-
-/* Reads the datasets into a fresh struct data and makes the zone's contents equal to it. */
-static int work_replace(struct job *j) {
-    struct keeper_zone *z = j->zone;
-    const struct conf_dataset *data = j->load->data_count > 0 ? j->load->data : z->conf->data;
-    size_t count = j->load->data_count > 0 ? j->load->data_count : z->conf->data_count;
-    if (count >= LIMIT_DATASETS)
-        return err_set(&j->err, E_FULL, "zone %s: %zu datasets, at most %d", z->conf->name, count, LIMIT_DATASETS - 1);
-    struct data *d = calloc(1, sizeof *d);
-    if (d == NULL || data_open(d) < 0) {
-        free(d);
-        return err_set(&j->err, E_NOMEM, "zone %s: no memory to read its files", z->conf->name);
-    }
-    uint64_t before = files_signature(data, count);
-    int rc = read_all(j, d, data, count);
-    /* Several files make one zone: none may have changed while another was read. */
-    if (rc == 0 && files_signature(data, count) != before)
-        rc = err_set(&j->err, E_AGAIN, "zone %s: a file changed while the files were read", z->conf->name);
-    if (rc == 0)
-        rc = commit_all(j, d, data, count);
-    data_free(d);
-    free(d);
-    return rc;
 }
 
 /* The entry as the line's key: what matched, not what was asked ("*.example" answers for names below it). */
@@ -119,12 +44,14 @@ static void work_place(struct job *j, unsigned i) {
 
 static int work_why(struct job *j) {
     struct keep *k = j->zone->keep;
-    int rc = j->why->is_name
-                 ? keep_why_name(k, &j->why->name, j->why->match, KEEPER_WHY_MATCHES, &j->why->matches, &j->err)
-                 : keep_why_addr(k, &j->why->addr, j->why->match, KEEPER_WHY_MATCHES, &j->why->matches, &j->err);
-    for (unsigned i = 0; rc == 0 && i < j->why->matches; i++)
+    struct job_why *w = j->why;
+    return w->is_name ? keep_why_name(k, &w->name, w->match, KEEPER_WHY_MATCHES, &w->matches, &j->err)
+                      : keep_why_addr(k, &w->addr, w->match, KEEPER_WHY_MATCHES, &w->matches, &j->err);
+}
+
+void work_places(struct job *j) {
+    for (unsigned i = 0; j->code == 0 && i < j->why->matches; i++)
         work_place(j, i);
-    return rc;
 }
 
 static int work_history(struct job *j) {
@@ -141,7 +68,7 @@ static int work_kind(struct job *j) {
         return 0;
     case JOB_FILES:
     case JOB_PUBLISH:
-        return work_replace(j);
+        return source_commit(j);
     case JOB_WHY:
         return work_why(j);
     case JOB_HISTORY:
