@@ -198,10 +198,10 @@ static int replace(struct work *w, struct keep_result *r, struct err *err) {
     w->next->expires_wall_s = w->d->expires_wall_s;
     if (w->t != NULL && w->diff.added + w->diff.removed == 0 && !apex_changed(w))
         return settle_unchanged(w, err);
+    fill_result(w, r); /* who is refused is told how much it would have been */
     rc = guard_check(w, err);
     if (rc < 0)
         return rc;
-    fill_result(w, r);
     if (w->c->dry_run)
         return 0;
     prepare_commit(w);
