@@ -38,7 +38,6 @@ struct update_zone {
     bool addresses;   /* shapes count */
     bool only6;       /* every address list in it is one of IPv6 */
     bool has6;
-    bool files; /* entries come from files, too */
 };
 int update_zone_make(struct update_zone *z, const struct conf_zone *conf, struct err *err) MUST_USE;
 

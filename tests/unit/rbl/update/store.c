@@ -52,17 +52,35 @@ int keep_batch_at(struct keep_batch *b, const struct keep_entry *at, struct keep
 }
 
 int keep_batch_add(struct keep_batch *b, const struct keep_entry *e, struct err *err) {
+    bool silenced = local_exclusion(b, e) >= 0;
     if (++b->edits == (unsigned)b->fail_at)
         return err_set(err, E_FULL, "full");
-    int x = local_exclusion(b, e);
-    if (x >= 0)
-        drop(b, (unsigned)x);
     for (unsigned i = 0; i < b->count; i++)
-        if (same_place(&b->e[i], e) && !b->e[i].excluded && same_value(&b->e[i].value, &e->value))
+        if (same_place(&b->e[i], e) && !b->e[i].excluded && same_value(&b->e[i].value, &e->value) &&
+            (is_local(&b->e[i]) || !silenced))
             return 0;
     put(b, e);
     b->e[b->count - 1].dataset = DATASET_LOCAL;
     return 0;
+}
+
+static void put_local(struct keep_batch *b, struct keep_entry e) {
+    e.dataset = DATASET_LOCAL;
+    put(b, &e);
+}
+
+/* The files' values here give way to an exclusion; those that are to stay become local ones. */
+static void exclude(struct keep_batch *b, const struct keep_entry *at, const struct value *gone) {
+    struct keep_entry x = *at;
+    unsigned count = b->count;
+    for (unsigned i = 0; i < count; i++)
+        if (same_place(&b->e[i], at) && !is_local(&b->e[i]) && !b->e[i].excluded && gone != NULL &&
+            !same_value(&b->e[i].value, gone))
+            put_local(b, b->e[i]);
+    x.excluded = true;
+    x.dataset = DATASET_LOCAL;
+    memset(&x.value, 0, sizeof x.value);
+    put(b, &x);
 }
 
 int keep_batch_remove(struct keep_batch *b, const struct keep_entry *e, bool any_value, struct err *err) {
@@ -77,13 +95,8 @@ int keep_batch_remove(struct keep_batch *b, const struct keep_entry *e, bool any
         else
             files = true;
     }
-    if (files && local_exclusion(b, e) < 0) {
-        struct keep_entry x = *e;
-        x.excluded = true;
-        x.dataset = DATASET_LOCAL;
-        memset(&x.value, 0, sizeof x.value);
-        put(b, &x);
-    }
+    if (files && local_exclusion(b, e) < 0)
+        exclude(b, e, any_value ? NULL : &e->value);
     return 0;
 }
 
