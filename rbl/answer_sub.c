@@ -69,8 +69,10 @@ static const struct answer_sub *longest(const struct answer_zone *z, const struc
 static bool stands_above(const struct answer_zone *z, const struct name *n) {
     for (unsigned i = 0; i < z->subs; i++) {
         const struct answer_sub *s = &z->sub[i];
+        if (s->size == n->size && memcmp(s->wire, n->wire, n->size) == 0)
+            return true;
         if (s->size <= n->size)
-            return s->size == n->size && memcmp(s->wire, n->wire, n->size) == 0;
+            continue;
         struct name sub = {.size = s->size, .labels = s->labels};
         memcpy(sub.wire, s->wire, s->size);
         if (name_under(&sub, n))
