@@ -1,8 +1,5 @@
 /* A new generation: a directory of its own that nobody reads yet, filled in key order, synced, checked, and only then
  * named by `current`. Whatever goes wrong before leaves the old generation as it was. */
-#include <stdio.h>
-#include <sys/stat.h>
-
 #include "rbl/keep/work.h"
 
 /* One table being filled: each transaction goes on where the last committed one ended, and can be repeated. */
@@ -71,64 +68,6 @@ static int fill_table(struct store *s, struct fill *l, store_body body, struct e
             l->from = l->f->at;
         l->id_from = l->id;
     }
-    return rc;
-}
-
-/* Records of the generation before that are taken over as they stand: from a key on, in their order. */
-struct copy {
-    struct store_txn *t;
-    unsigned table;
-    uint8_t from[STORE_KEY_MAX]; /* the next key is this one or behind it */
-    size_t from_size;
-    struct store_cursor *c;
-    struct bytes key, record;
-    int rc;
-    uint64_t bytes, bytes_from;
-    bool done;
-};
-
-static bool belongs(const struct copy *l) {
-    if (l->table == TABLE_JOURNAL)
-        return l->key.size == JOURNAL_KEY;
-    return l->table >= TABLE_UNTIL || (l->key.size > 0 && l->key.at[0] == DATASET_LOCAL);
-}
-
-static int copy_body(struct store_txn *t, void *ctx, struct err *err) {
-    struct copy *l = ctx;
-    l->bytes = l->bytes_from;
-    int rc = store_cursor_seek(l->c, (struct bytes){l->from, l->from_size}, &l->key, &l->record);
-    for (unsigned i = 0; i < KEEP_BATCH && rc == 0; i++) {
-        rc = belongs(l) ? store_append(t, l->table, l->key, l->record) : E_EXISTS;
-        if (rc == E_EXISTS)
-            return err_set(err, E_CORRUPT, "table %s: a key where it cannot be", keep_tables[l->table]);
-        if (rc < 0)
-            return store_failed(t, rc, err, "taking over");
-        l->bytes += l->key.size + l->record.size;
-        rc = store_cursor_next(l->c, &l->key, &l->record);
-    }
-    l->done = rc == E_NOTFOUND;
-    return rc == E_NOTFOUND ? 0 : rc < 0 ? err_set(err, rc, "table %s: %s", keep_tables[l->table], err_name(rc)) : 0;
-}
-
-/* Everything in `table` from `from` on; *bytes: how much it was. */
-static int copy_table(struct store *s, struct store_txn *t, unsigned table, struct bytes from, uint64_t *bytes,
-                      struct err *err) {
-    struct copy l = {.t = t, .table = table, .from_size = from.size};
-    if (from.size > 0)
-        memcpy(l.from, from.at, from.size);
-    int rc = store_cursor_open(t, table, &l.c);
-    if (rc < 0)
-        return store_failed(t, rc, err, "taking over");
-    while (rc == 0 && !l.done) {
-        rc = store_write(s, copy_body, &l, err);
-        l.bytes_from = l.bytes;
-        if (rc == 0 && !l.done && l.key.size <= sizeof l.from) {
-            memcpy(l.from, l.key.at, l.key.size);
-            l.from_size = l.key.size;
-        }
-    }
-    store_cursor_close(l.c);
-    *bytes = l.bytes;
     return rc;
 }
 
@@ -231,16 +170,6 @@ static int fill_rest(struct store *s, struct work *w, struct err *err) {
     return rc;
 }
 
-static int check(struct store *s, const struct meta *m, struct err *err) {
-    struct store_txn *t;
-    int rc = store_read_begin(s, &t, err);
-    if (rc < 0)
-        return rc;
-    rc = verify_all(t, m, err);
-    store_read_end(t);
-    return rc;
-}
-
 static int make(struct work *w, const char *making, struct err *err) {
     struct store *s = NULL;
     struct ids fresh = {0}, *ids = &w->ids;
@@ -257,7 +186,7 @@ static int make(struct work *w, const char *making, struct err *err) {
     if (rc == 0)
         rc = fill_rest(s, w, err);
     if (rc == 0)
-        rc = check(s, w->next, err);
+        rc = copy_check(s, w->next, err);
     if (rc == 0)
         rc = store_sync(s, err);
     store_close(s);
@@ -265,33 +194,10 @@ static int make(struct work *w, const char *making, struct err *err) {
     return rc;
 }
 
-static uint64_t file_bytes(const struct keep *k, const char *generation) {
-    char path[KEEP_PATH_MAX + 64];
-    struct stat st;
-    snprintf(path, sizeof path, "%s/%s/data.mdb", k->dir, generation);
-    return stat(path, &st) == 0 ? (uint64_t)st.st_size : 0;
-}
-
 int bulk_replace(struct work *w, uint64_t *bytes, struct err *err) {
-    struct keep *k = w->k;
-    char generation[32], making[40], named[32];
-    snprintf(generation, sizeof generation, "g%llu", (unsigned long long)keep_generation_next(k->dir));
-    snprintf(making, sizeof making, "%s" KEEP_MAKING, generation);
-    int rc = make(w, making, err);
+    struct making m;
+    making_name(&m, w->k);
+    int rc = make(w, m.folder, err);
     work_end_reading(w);
-    if (rc == 0)
-        rc = keep_generation_finish(k->dir, generation, err);
-    if (rc == 0)
-        rc = keep_current_write(k->dir, generation, err);
-    if (rc == 0) {
-        *bytes = file_bytes(k, generation);
-        return keep_take_over(k, generation, 0, err);
-    }
-    keep_remove_generation(k->dir, making);
-    /* the last rename may have happened although its sync failed: then it is the live one */
-    if (keep_current_read(k->dir, named, NULL) == 0 && strcmp(named, generation) == 0)
-        k->reopen = true;
-    else
-        keep_remove_generation(k->dir, generation);
-    return rc;
+    return making_finish(&m, w->k, rc, bytes, err);
 }

@@ -7,30 +7,24 @@
 #include "resolver/store/env.h"
 
 /* Format 1 ends before TABLE_UNTIL. */
-enum {
-    TABLE_META,
-    TABLE_VALUES,
-    TABLE_4,
-    TABLE_6,
-    TABLE_NAMES,
-    TABLE_JOURNAL,
-    TABLE_UNTIL,
-    TABLE_DUE,
-    TABLES
-};
+enum { TABLE_META, TABLE_VALUES, TABLE_4, TABLE_6, TABLE_NAMES, TABLE_JOURNAL, TABLE_UNTIL, TABLE_DUE, TABLES };
 extern const char *const keep_tables[TABLES];
 #define KEEP_MAKING ".new"
 
 enum {
     KEEP_PATH_MAX = 4096,
-    KEEP_BULK_CHANGES = 10000,    /* fewer changes than this never make a new generation of a zone that has one */
-    KEEP_BULK_SHARE = 4,          /* more than one entry in so many: a new generation */
-    KEEP_LIMITS_FROM = 100,       /* shares are judged from this many entries on */
-    KEEP_BATCH = 4096,            /* records a bulk load appends in one transaction */
-    KEEP_OLD_MS = 5000,           /* a generation stays so long behind its successor, for readers on their way to it */
-    KEEP_BULK_PAGES = 64,         /* a difference on more than so many pages ... */
-    KEEP_BULK_PAGE_SHARE = 2,     /* ... and more than one page in so many: a new generation is no dearer, and tight */
+    KEEP_BULK_CHANGES = 10000,     /* fewer changes than this never make a new generation of a zone that has one */
+    KEEP_BULK_SHARE = 4,           /* more than one entry in so many: a new generation */
+    KEEP_LIMITS_FROM = 100,        /* shares are judged from this many entries on */
+    KEEP_BATCH = 4096,             /* records a bulk load appends in one transaction */
+    KEEP_OLD_MS = 5000,            /* a generation stays so long behind its successor, for readers on their way to it */
+    KEEP_BULK_PAGES = 64,          /* a difference on more than so many pages ... */
+    KEEP_BULK_PAGE_SHARE = 2,      /* ... and more than one page in so many: a new generation is no dearer, and tight */
     KEEP_JOURNAL_TAKEN = 16 << 20, /* octets of journal that a new generation takes over, or as many as its entries */
+    KEEP_COMPACT_SHARE = 145,      /* percent of what the records need, appended in order: beyond, it is compacted */
+    KEEP_COMPACT_SPARE = 1 << 18,  /* octets that a file may have beyond its need whatever its size */
+    KEEP_COMPACT_REST = 100,       /* it rests so many times as long as it took, and at least, */
+    KEEP_COMPACT_AGAIN_MS = 300000,  /* when it failed, so long */
     KEEP_JOURNAL_CHUNK = 65536 - 64, /* bytes of a changeset in one record */
     KEEP_CHANGESET_MAX = 1 << 30,    /* a larger one is not kept, whatever the configuration says */
 };
@@ -39,7 +33,7 @@ struct keep {
     const struct conf_zone *zone;
     char dir[KEEP_PATH_MAX]; /* state/zones/<zone> */
     int lock;
-    bool reading; /* keep_open_reading: no lock, nothing is written or removed */
+    bool reading;        /* keep_open_reading: no lock, nothing is written or removed */
     struct store *store; /* of the live generation; NULL: nothing was ever committed */
     bool reopen;         /* the store failed: open it again before the next use */
     char generation[32];
@@ -47,6 +41,10 @@ struct keep {
     int64_t old_since_ms;
     uint32_t old_hint; /* the source's serial that was complained about */
     struct meta *meta;
+    struct values *values; /* for batches; NULL: not looked at yet */
+    uint64_t weighed; /* octets in use when they were last weighed against the need; 0: not yet */
+    bool too_heavy;   /* what came out */
+    int64_t compact_after_ms;
 };
 
 /* --- paths.c: names and files --- */

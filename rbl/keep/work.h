@@ -24,6 +24,14 @@ static inline void work_end_reading(struct work *w) {
 
 /* --- guard.c: E_REFUSED with the numbers, or 0 --- */
 int guard_check(struct work *w, struct err *err) MUST_USE;
+struct guard_batch {
+    struct keep *k;
+    const struct meta *next;         /* counts and entries as they will be; datasets as they are */
+    const struct look_source *after; /* the zone as it will be, DATASET_LOCAL included */
+    uint64_t less, more;             /* entries that will be listed no more, or newly: an exclusion that comes is less */
+    bool force;
+};
+int guard_check_batch(const struct guard_batch *g, struct err *err) MUST_USE;
 
 /* --- commit.c: a small change, one transaction on the live generation --- */
 int commit_live(struct work *w, uint64_t *bytes, struct err *err) MUST_USE;
@@ -36,8 +44,25 @@ uint64_t commit_journal(struct journal_header *h, uint64_t commit, bool kept, st
 /* Takes the oldest records away until what stays fits beside `fresh` new octets; sets next->journal_bytes. */
 int commit_trim(struct keep *k, struct store_txn *t, uint64_t fresh, struct meta *next, struct buf *writes,
                 struct err *err) MUST_USE;
+/* Never 0, never backwards; `hint` when it is newer. */
+uint32_t commit_serial(struct keep *k, uint32_t hint);
 /* Applies the writes to the live generation. */
 int commit_write(struct keep *k, struct buf *writes, struct err *err) MUST_USE;
+
+/* --- copy.c: making a new generation --- */
+/* Everything in `table` from the key `from` on (size 0: all), as it stands, appended to that of `s`; *bytes: how much
+ * it was. E_CORRUPT: a key that does not belong there. */
+int copy_table(struct store *s, struct store_txn *t, unsigned table, struct bytes from, uint64_t *bytes,
+               struct err *err) MUST_USE;
+/* Reads everything back. */
+int copy_check(struct store *s, const struct meta *m, struct err *err) MUST_USE;
+struct making {
+    char generation[32], folder[40];
+};
+void making_name(struct making *m, const struct keep *k);
+/* `rc` 0: what is in the folder is whole and synced and becomes the live generation. Else, and when that fails, it is
+ * removed and the code returned; the old one stays. *bytes: size of the file. */
+int making_finish(const struct making *m, struct keep *k, int rc, uint64_t *bytes, struct err *err) MUST_USE;
 
 /* --- bulk.c: a new generation --- */
 int bulk_replace(struct work *w, uint64_t *bytes, struct err *err) MUST_USE;
