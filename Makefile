@@ -79,9 +79,10 @@ $(STAMP):
 	@mkdir -p $(@D)
 	@printf '%s\n' '$(FLAGS_NOW)' > $@
 
+# The target in the .d file is written with the variable: it holds whether $(BUILD) is said relative, absolute or with a dot.
 $(O)/%.o: %.c $(STAMP)
 	@mkdir -p $(@D)
-	$(call say,CC  )$(CC) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
+	$(call say,CC  )$(CC) $(CFLAGS_ALL) -MMD -MP -MT '$$(O)/$(patsubst ./%,%,$*).o' -c $< -o $@
 
 define ROOM_RULE
 $(O)/$(1)/lib.a: $(call objs,$(1))
