@@ -1,4 +1,5 @@
 #include "rbl/keep/work.h"
+#include "resolver/base/clock.h"
 
 static struct bytes text_bytes(const char *text) { return (struct bytes){(const uint8_t *)text, strlen(text)}; }
 
@@ -44,6 +45,27 @@ static int add_values(struct work *w, struct err *err) {
     w->diff.writes.failed |= record.failed;
     buf_free(&record);
     return rc < 0 ? err_set(err, rc, "values: %s", err_name(rc)) : 0;
+}
+
+/* RFC 1982: whether a comes after b. */
+static bool serial_newer(uint32_t a, uint32_t b) { return a != b && (int32_t)(a - b) > 0; }
+
+uint32_t commit_serial(struct keep *k, uint32_t hint) {
+    uint32_t next;
+    if (k->meta == NULL) {
+        next = hint != 0 ? hint : (uint32_t)clock_wall_s();
+        return next != 0 ? next : 1;
+    }
+    uint32_t now = k->meta->serial;
+    if (hint != 0 && serial_newer(hint, now))
+        return hint;
+    if (hint != 0 && hint != now && hint != k->old_hint) {
+        k->old_hint = hint; /* said once */
+        LOG(LEVEL_WARN, "the source's serial is older than the zone's, counting on from the zone's",
+            KS("zone", k->zone->name), KU("source_serial", hint), KU("serial", now));
+    }
+    next = now + 1;
+    return next != 0 ? next : 1;
 }
 
 static uint64_t put_record(struct buf *writes, uint64_t commit, uint32_t number, struct bytes record) {

@@ -21,18 +21,41 @@ void writes_del(struct buf *w, unsigned table, struct bytes key) {
     writes_add(w, WRITE_DEL, table, key, (struct bytes){NULL, 0});
 }
 
+struct write {
+    unsigned how, table;
+    struct bytes key, value;
+};
+
+static struct write write_next(struct scan *s) {
+    struct write w = {.how = scan_u8(s)};
+    w.table = scan_u8(s);
+    w.key.size = scan_varint(s);
+    w.key.at = scan_take(s, w.key.size);
+    w.value.size = scan_varint(s);
+    w.value.at = scan_take(s, w.value.size);
+    return w;
+}
+
+bool writes_find(const struct buf *w, unsigned table, struct bytes key, struct bytes *value) {
+    struct scan s = scan_of(buf_bytes(w));
+    bool found = false;
+    while (s.left > 0) {
+        struct write one = write_next(&s);
+        if (one.table != table || one.key.size != key.size || memcmp(one.key.at, key.at, key.size) != 0)
+            continue;
+        *value = one.how == WRITE_PUT ? one.value : (struct bytes){NULL, 0};
+        found = true;
+    }
+    return found;
+}
+
 int writes_apply(const struct buf *w, struct store_txn *t, struct err *err) {
     struct scan s = scan_of(buf_bytes(w));
     while (s.left > 0) {
-        unsigned how = scan_u8(&s), table = scan_u8(&s);
-        struct bytes key, value;
-        key.size = scan_varint(&s);
-        key.at = scan_take(&s, key.size);
-        value.size = scan_varint(&s);
-        value.at = scan_take(&s, value.size);
-        int rc = how == WRITE_PUT ? store_put(t, table, key, value) : store_del(t, table, key);
+        struct write one = write_next(&s);
+        int rc = one.how == WRITE_PUT ? store_put(t, one.table, one.key, one.value) : store_del(t, one.table, one.key);
         if (rc < 0)
-            return store_failed(t, rc, err, how == WRITE_PUT ? "put" : "delete");
+            return store_failed(t, rc, err, one.how == WRITE_PUT ? "put" : "delete");
     }
     return 0;
 }

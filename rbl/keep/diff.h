@@ -8,6 +8,8 @@
 /* Writes to be done, one after the other in one buffer: table, delete or put, key, value. */
 void writes_put(struct buf *w, unsigned table, struct bytes key, struct bytes value);
 void writes_del(struct buf *w, unsigned table, struct bytes key);
+/* The last of the writes to a record, if any; size 0: it goes. */
+bool writes_find(const struct buf *w, unsigned table, struct bytes key, struct bytes *value);
 /* Does them all; the transaction may be repeated. */
 int writes_apply(const struct buf *w, struct store_txn *t, struct err *err) MUST_USE;
 

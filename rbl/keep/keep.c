@@ -6,6 +6,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "rbl/keep/values.h"
 #include "rbl/keep/walk_impl.h"
 #include "rbl/keep/work.h"
 #include "resolver/base/clock.h"
@@ -123,6 +124,7 @@ void keep_close(struct keep *k) {
     store_close(k->store);
     if (k->lock >= 0)
         close(k->lock);
+    values_free(k->values);
     free(k->meta);
     free(k);
 }

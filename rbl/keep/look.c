@@ -162,6 +162,46 @@ void look_silence_name(int silenced, unsigned labels, struct match *m, unsigned 
         *count = 0;
 }
 
+int look_listed_prefix(const struct look_source *s, const struct meta *m, enum bucket_kind kind, const uint8_t *addr) {
+    struct match match[LIMIT_ANSWER_RRS];
+    struct look_dataset ld;
+    unsigned count;
+    int silenced;
+    look_dataset_of(&ld, DATASET_IP4TRIE, &m->counts[DATASET_LOCAL]);
+    int rc = look_local_prefix(s, &ld, kind, addr, match, ARRAY_SIZE(match), &count, &silenced);
+    for (unsigned i = 0; i < m->dataset_count && rc == 0 && count == 0; i++) {
+        if (m->dataset[i].type == DATASET_ACL)
+            continue;
+        look_dataset_of(&ld, m->dataset[i].type, &m->counts[i]);
+        rc = look_prefix(s, &ld, i, kind, addr, match, ARRAY_SIZE(match), &count);
+        if (rc == 0)
+            look_silence_prefix(silenced, match, &count);
+    }
+    return rc < 0 ? rc : count > 0;
+}
+
+int look_listed_name(const struct look_source *s, const struct meta *m, const struct name *name) {
+    struct match match[LIMIT_ANSWER_RRS];
+    struct look_dataset ld;
+    struct look_name n;
+    struct name lower = *name;
+    unsigned count, labels;
+    int silenced;
+    name_lower(&lower);
+    look_name_of(&n, &lower);
+    look_dataset_of(&ld, DATASET_DNSET, &m->counts[DATASET_LOCAL]);
+    int rc = look_local_name(s, &ld, &n, match, ARRAY_SIZE(match), &count, &labels, &silenced);
+    for (unsigned i = 0; i < m->dataset_count && rc == 0 && count == 0; i++) {
+        if (m->dataset[i].type == DATASET_ACL)
+            continue;
+        look_dataset_of(&ld, m->dataset[i].type, &m->counts[i]);
+        rc = look_name(s, &ld, i, &n, match, ARRAY_SIZE(match), &count, &labels);
+        if (rc == 0)
+            look_silence_name(silenced, labels, match, &count);
+    }
+    return rc < 0 ? rc : count > 0;
+}
+
 bool look_mapped4(const uint8_t addr[16], uint8_t to[4]) {
     static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
     memcpy(to, addr + 12, 4);

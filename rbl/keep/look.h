@@ -62,6 +62,11 @@ static inline int look_specific_name(bool wildcard, unsigned labels) { return wi
 void look_silence_prefix(int silenced, struct match *m, unsigned *count);
 void look_silence_name(int silenced, unsigned labels, struct match *m, unsigned *count);
 
+/* Whether anything of the whole zone answers, for the guards: 1, 0 or an error. An acl dataset lists nothing. */
+int look_listed_prefix(const struct look_source *s, const struct meta *m, enum bucket_kind kind,
+                       const uint8_t *addr) MUST_USE;
+int look_listed_name(const struct look_source *s, const struct meta *m, const struct name *name) MUST_USE;
+
 /* IPv4 inside of IPv6: ::ffff:0:0/96 and 6to4 (2002::/16) are looked up in IPv4 data too, as rbldnsd does. */
 bool look_embedded4(const uint8_t addr[16], uint8_t to[4]);
 /* ::ffff:0:0/96 alone: an IPv4 asker on an IPv6 socket. */

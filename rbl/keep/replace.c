@@ -1,28 +1,6 @@
 #include "rbl/keep/work.h"
 #include "resolver/base/clock.h"
 
-/* RFC 1982: whether a comes after b. */
-static bool serial_newer(uint32_t a, uint32_t b) { return a != b && (int32_t)(a - b) > 0; }
-
-/* Never 0, never backwards. */
-static uint32_t choose_serial(const struct work *w) {
-    uint32_t hint = w->c->serial_hint, next;
-    if (w->k->meta == NULL) {
-        next = hint != 0 ? hint : (uint32_t)clock_wall_s();
-        return next != 0 ? next : 1;
-    }
-    uint32_t now = w->k->meta->serial;
-    if (hint != 0 && serial_newer(hint, now))
-        return hint;
-    if (hint != 0 && hint != now && hint != w->k->old_hint) {
-        w->k->old_hint = hint; /* said once */
-        LOG(LEVEL_WARN, "the source's serial is older than the zone's, counting on from the zone's",
-            KS("zone", w->k->zone->name), KU("source_serial", hint), KU("serial", now));
-    }
-    next = now + 1;
-    return next != 0 ? next : 1;
-}
-
 /* Digest, counts and first lines of a zone that had nothing before: no need to walk anything. */
 static void diff_from_nothing(struct work *w) {
     const struct data *d = w->d;
@@ -115,7 +93,7 @@ static bool apex_changed(const struct work *w) {
 static void prepare_commit(struct work *w) {
     struct meta *n = w->next;
     struct journal_header *h = &w->header;
-    n->serial = choose_serial(w);
+    n->serial = commit_serial(w->k, w->c->serial_hint);
     n->commits = w->k->meta != NULL ? w->k->meta->commits + 1 : 1;
     n->changed_wall_s = clock_wall_s();
     n->digest = w->diff.digest;

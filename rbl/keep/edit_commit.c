@@ -1,0 +1,518 @@
+/* A batch becomes one transaction: of each bucket and name that changed one new record, the values' uses, the times,
+ * counts, digest and changeset. Nothing else of the zone is read or written. */
+#include "rbl/keep/edit_impl.h"
+#include "resolver/base/clock.h"
+
+/* One spot that is not as it was. */
+struct edited {
+    const struct place *p;
+    const struct spot *s;
+    uint32_t id;
+};
+
+struct edits {
+    struct keep_batch *b;
+    const struct keep_commit *c;
+    struct edited *at;
+    size_t count;
+    bool entries;     /* some come or go; else only times change */
+    struct diff diff; /* writes, changeset, digest, first lines, what came and went */
+    struct items old, changed, fresh;
+    struct meta *next;
+    struct journal_header header;
+    uint64_t less, more; /* that are listed, exclusions weighed */
+};
+
+static bool differs(const struct spot *s) { return s->was != s->is || (s->is && s->was_until != s->until); }
+
+static int collect(struct edits *e) {
+    struct keep_batch *b = e->b;
+    size_t n = 0;
+    for (uint32_t p = 0; p < b->places; p++)
+        for (unsigned i = 0; i < b->place[p].count; i++)
+            n += differs(&b->place[p].spot[i]);
+    e->at = calloc(n + 1, sizeof *e->at);
+    if (e->at == NULL)
+        return E_NOMEM;
+    for (uint32_t p = 0; p < b->places; p++)
+        for (unsigned i = 0; i < b->place[p].count; i++)
+            if (differs(&b->place[p].spot[i])) {
+                e->at[e->count++] = (struct edited){.p = &b->place[p], .s = &b->place[p].spot[i]};
+                e->entries |= b->place[p].spot[i].was != b->place[p].spot[i].is;
+            }
+    return 0;
+}
+
+static const struct level *level_of(const struct place *p) {
+    const struct level *lv = bucket_levels[p->kind].at;
+    while (p->bits > lv->high)
+        lv++;
+    return lv;
+}
+
+/* The record that a place is in. */
+static size_t record_key(const struct place *p, uint8_t key[FEED_KEY_MAX]) {
+    if (p->kind != FEED_NAMES)
+        return bucket_key(key, DATASET_LOCAL, level_of(p), p->key);
+    key[0] = DATASET_LOCAL;
+    memcpy(key + 1, p->key, p->size);
+    return 1u + p->size;
+}
+
+/* By table, then as keys stand in it, then by place. */
+static int compare_edited(const void *a, const void *b) {
+    const struct edited *x = a, *y = b;
+    uint8_t kx[FEED_KEY_MAX], ky[FEED_KEY_MAX];
+    if (x->p->kind != y->p->kind)
+        return x->p->kind < y->p->kind ? -1 : 1;
+    if (x->p == y->p)
+        return x->s < y->s ? -1 : x->s > y->s;
+    size_t nx = record_key(x->p, kx), ny = record_key(y->p, ky);
+    int c = memcmp(kx, ky, nx < ny ? nx : ny);
+    if (c != 0 || nx != ny)
+        return c != 0 ? c : nx < ny ? -1 : 1;
+    c = memcmp(x->p->key, y->p->key, x->p->size);
+    return c != 0 ? c : x->p->bits < y->p->bits ? -1 : x->p->bits > y->p->bits;
+}
+
+static int give_ids(struct edits *e, struct err *err) {
+    struct keep_batch *b = e->b;
+    uint32_t from = 0;
+    int rc = values_ready(b->k, b->t, err);
+    if (rc < 0)
+        return rc;
+    for (uint32_t n = 1; n < b->values; n++) {
+        if (b->value[n].fresh)
+            b->value[n].id = 0; /* of a commit that came to nothing */
+        b->value[n].fresh = b->value[n].gone = false;
+        b->value[n].uses = 0;
+    }
+    for (size_t i = 0; i < e->count; i++) {
+        struct batch_value *v = &b->value[e->at[i].s->value];
+        if (e->at[i].s->value == 0)
+            continue;
+        if (v->id == 0) {
+            rc = b->t != NULL ? values_find(b->k->values, b->t, v->v, &v->id) : E_NOTFOUND;
+            if (rc == E_NOTFOUND) {
+                rc = values_new_id(b->k->values, &from, &v->id);
+                v->fresh = rc == 0;
+            }
+            if (rc < 0)
+                return err_set(err, rc, "values: %s", err_name(rc));
+        }
+        e->at[i].id = v->id;
+        v->uses += (int)e->at[i].s->is - (int)e->at[i].s->was;
+    }
+    return 0;
+}
+
+/* Uses of the values; one that has none left goes. */
+static int write_values(struct edits *e, struct err *err) {
+    struct keep_batch *b = e->b;
+    struct buf record = {0};
+    int rc = 0;
+    for (uint32_t n = 1; n < b->values && rc == 0; n++) {
+        struct batch_value *v = &b->value[n];
+        struct uses uses = {0, 0};
+        struct value stored;
+        struct bytes old;
+        uint8_t key[4];
+        struct bytes k = {key, sizeof key};
+        if (v->uses == 0)
+            continue;
+        put_u32(key, v->id);
+        if (!v->fresh) {
+            rc = store_get(b->t, TABLE_VALUES, k, &old);
+            if (rc == 0)
+                rc = meta_read_value(old, &uses, &stored);
+        }
+        int64_t local = (int64_t)uses.local + v->uses;
+        if (rc < 0 || local < 0 || local > UINT32_MAX) {
+            rc = err_set(err, E_CORRUPT, "values: %s", rc < 0 ? err_name(rc) : "uses that cannot be");
+            break;
+        }
+        uses.local = (uint32_t)local;
+        v->gone = uses_none(uses);
+        record.size = 0;
+        meta_write_value(&record, uses, v->v);
+        if (v->gone)
+            writes_del(&e->diff.writes, TABLE_VALUES, k);
+        else
+            writes_put(&e->diff.writes, TABLE_VALUES, k, buf_bytes(&record));
+    }
+    e->diff.writes.failed |= record.failed;
+    buf_free(&record);
+    return rc;
+}
+
+/* Old items with the changed ones put in or taken out; both in order. */
+static int merge_items(struct edits *e) {
+    e->fresh.count = 0;
+    for (size_t i = 0, k = 0; i < e->old.count || k < e->changed.count;) {
+        int c = i == e->old.count ? 1 : k == e->changed.count ? -1 : item_compare(&e->old.at[i], &e->changed.at[k]);
+        int rc = 0;
+        if (c != 0)
+            rc = items_add(&e->fresh, c < 0 ? &e->old.at[i] : &e->changed.at[k]);
+        if (rc < 0)
+            return rc;
+        i += c <= 0;
+        k += c >= 0;
+    }
+    return 0;
+}
+
+/* What was is taken out and what was not is put in: where it stands differently, the bucket is damaged. */
+static int bucket_record(struct edits *e, size_t from, size_t to, struct bytes old, struct buf *record) {
+    const struct level *lv = level_of(e->at[from].p);
+    size_t expected;
+    e->old.count = e->changed.count = 0;
+    int rc = old.size > 0 ? bucket_decode(old, lv, &e->old) : 0;
+    expected = e->old.count;
+    for (size_t i = from; i < to && rc == 0; i++) {
+        const struct edited *x = &e->at[i];
+        struct item one = {.suffix = bucket_suffix(lv, x->p->key, x->p->bits), .value = x->id, .bits = x->p->bits};
+        if (x->s->was == x->s->is)
+            continue;
+        expected = x->s->is ? expected + 1 : expected - 1;
+        rc = items_add(&e->changed, &one);
+    }
+    if (rc < 0)
+        return rc;
+    items_sort(&e->old);
+    items_sort(&e->changed);
+    rc = merge_items(e);
+    if (rc == 0 && e->fresh.count != expected)
+        rc = E_CORRUPT;
+    return rc == 0 && e->fresh.count > 0 ? bucket_encode(record, lv, &e->fresh) : rc;
+}
+
+/* Names have few values: items stand for them, a wildcard's `bits` 1. Exact ones first. */
+static int name_record(struct edits *e, size_t from, size_t to, struct bytes old, struct buf *record) {
+    struct scan s = scan_of(old);
+    struct name_item n;
+    int rc;
+    e->old.count = e->changed.count = 0;
+    while ((rc = name_item_next(&s, &n)) > 0) {
+        struct item one = {.value = n.value, .bits = !n.wildcard};
+        rc = items_add(&e->old, &one);
+        if (rc < 0)
+            break;
+    }
+    size_t expected = e->old.count;
+    for (size_t i = from; i < to && rc == 0; i++) {
+        const struct edited *x = &e->at[i];
+        struct item one = {.value = x->id, .bits = x->p->bits == 0};
+        if (x->s->was == x->s->is)
+            continue;
+        expected = x->s->is ? expected + 1 : expected - 1;
+        rc = items_add(&e->changed, &one);
+    }
+    if (rc < 0)
+        return rc;
+    items_sort(&e->old);
+    items_sort(&e->changed);
+    rc = merge_items(e);
+    if (rc == 0 && e->fresh.count != expected)
+        rc = E_CORRUPT;
+    for (size_t i = 0; i < e->fresh.count && rc == 0; i++)
+        name_item_put(record, (struct name_item){e->fresh.at[i].value, e->fresh.at[i].bits == 0});
+    return record->failed ? E_NOMEM : rc;
+}
+
+/* The one record of at[from..to). */
+static int write_record(struct edits *e, size_t from, size_t to, struct buf *record) {
+    const struct place *p = e->at[from].p;
+    unsigned table = TABLE_4 + (unsigned)p->kind;
+    uint8_t key[FEED_KEY_MAX];
+    struct bytes k = {key, record_key(p, key)}, old = {NULL, 0};
+    int rc = e->b->t != NULL ? store_get(e->b->t, table, k, &old) : E_NOTFOUND;
+    if (rc < 0 && rc != E_NOTFOUND)
+        return rc;
+    record->size = 0;
+    rc = p->kind == FEED_NAMES ? name_record(e, from, to, old, record) : bucket_record(e, from, to, old, record);
+    if (rc < 0)
+        return rc;
+    if (record->size > 0)
+        writes_put(&e->diff.writes, table, k, buf_bytes(record));
+    else if (old.size > 0)
+        writes_del(&e->diff.writes, table, k);
+    return 0;
+}
+
+static bool same_record(const struct place *a, const struct place *b) {
+    uint8_t ka[FEED_KEY_MAX], kb[FEED_KEY_MAX];
+    size_t na = record_key(a, ka), nb = record_key(b, kb);
+    return a->kind == b->kind && na == nb && memcmp(ka, kb, na) == 0;
+}
+
+static int write_records(struct edits *e, struct err *err) {
+    struct buf record = {0};
+    int rc = 0;
+    for (size_t from = 0, to; from < e->count && rc == 0; from = to) {
+        bool any = false;
+        for (to = from; to < e->count && same_record(e->at[from].p, e->at[to].p); to++)
+            any |= e->at[to].s->was != e->at[to].s->is;
+        if (any)
+            rc = write_record(e, from, to, &record);
+    }
+    buf_free(&record);
+    return rc < 0 ? err_set(err, rc, "zone %s: the local entries: %s", e->b->k->zone->name, err_name(rc)) : 0;
+}
+
+static int count_change(struct edits *e, const struct change *c) {
+    struct counts *n = &e->next->counts[DATASET_LOCAL];
+    unsigned kind = c->kind == FEED_4 ? COUNT_4 : c->kind == FEED_6 ? COUNT_6 : c->bits ? COUNT_WILDCARD : COUNT_EXACT;
+    unsigned length = c->bits;
+    if (c->kind == FEED_NAMES && meta_labels(c->name.at, c->name.size, &length) < 0)
+        return E_INVALID;
+    if (c->removed && (n->n[kind][length] == 0 || e->next->entries[c->kind] == 0))
+        return E_CORRUPT;
+    n->n[kind][length] += c->removed ? -1ULL : 1;
+    e->next->entries[c->kind] += c->removed ? -1ULL : 1;
+    return 0;
+}
+
+/* By who made it, so that each is named once; else as they were. */
+static int compare_source(const void *a, const void *b) {
+    const struct edited *x = *(const struct edited *const *)a, *y = *(const struct edited *const *)b;
+    return x->s->source != y->s->source ? (x->s->source < y->s->source ? -1 : 1) : x < y ? -1 : x > y;
+}
+
+static int note(struct edits *e, const struct edited *x, uint32_t *source) {
+    struct keep_batch *b = e->b;
+    struct diff *d = &e->diff;
+    struct change c = batch_change(x->p);
+    c.removed = !x->s->is;
+    c.excluded = x->s->value == 0;
+    if (!c.excluded)
+        value_copy(&c.value, b->value[x->s->value].v);
+    if (c.removed)
+        digest_minus(&d->digest, change_digest(&c));
+    else
+        digest_plus(&d->digest, change_digest(&c));
+    d->added += !c.removed;
+    d->removed += c.removed;
+    e->more += c.removed == c.excluded;
+    e->less += c.removed != c.excluded;
+    diff_note_first(d, &c);
+    if (x->s->source != *source) {
+        *source = x->s->source;
+        changeset_source(&d->changeset, *source > 0 ? b->source[*source - 1] : "");
+    }
+    changeset_add(&d->changeset, &c, x->s->value);
+    return count_change(e, &c);
+}
+
+static int note_all(struct edits *e, struct err *err) {
+    const struct edited **by = calloc(e->count + 1, sizeof *by);
+    uint32_t source = 0;
+    int rc = by == NULL ? E_NOMEM : changeset_open(&e->diff.changeset, e->b->values + 1);
+    for (size_t i = 0; i < e->count && rc == 0; i++)
+        by[i] = &e->at[i];
+    if (rc == 0)
+        qsort(by, e->count, sizeof *by, compare_source);
+    for (size_t i = 0; i < e->count && rc == 0; i++)
+        if (by[i]->s->was != by[i]->s->is)
+            rc = note(e, by[i], &source);
+    free(by);
+    return rc < 0 ? err_set(err, rc, "zone %s: counting changes: %s", e->b->k->zone->name, err_name(rc)) : 0;
+}
+
+static void write_times(struct edits *e) {
+    for (size_t i = 0; i < e->count; i++) {
+        const struct edited *x = &e->at[i];
+        struct until_entry u = {x->p->kind, x->p->bits, {x->p->key, x->p->size}, x->id};
+        until_put(&e->diff.writes, &u, x->s->was ? x->s->was_until : 0, x->s->is ? x->s->until : 0);
+    }
+}
+
+/* What is stored with the writes over it, for the guards. */
+static int after_get(void *ctx, unsigned table, struct bytes key, struct bytes *record) {
+    const struct edits *e = ctx;
+    if (key.at[0] == DATASET_LOCAL && writes_find(&e->diff.writes, table, key, record))
+        return record->size > 0 ? 0 : E_NOTFOUND;
+    return e->b->t != NULL ? store_get(e->b->t, table, key, record) : E_NOTFOUND;
+}
+
+static int after_bucket(void *ctx, enum bucket_kind kind, unsigned dataset, unsigned level, const uint8_t *addr,
+                        struct bytes *bucket) {
+    uint8_t key[BUCKET_KEY_MAX];
+    size_t size = bucket_key(key, dataset, &bucket_levels[kind].at[level], addr);
+    return after_get(ctx, TABLE_4 + (unsigned)kind, (struct bytes){key, size}, bucket);
+}
+
+static int after_name(void *ctx, unsigned dataset, const struct look_name *n, unsigned labels, struct bytes *record) {
+    uint8_t key[FEED_KEY_MAX] = {(uint8_t)dataset};
+    memcpy(key + 1, n->wire, n->end[labels]);
+    return after_get(ctx, TABLE_NAMES, (struct bytes){key, 1u + n->end[labels]}, record);
+}
+
+static int guard(struct edits *e, struct err *err) {
+    const struct look_source after = {.ctx = e, .bucket = after_bucket, .name = after_name};
+    const struct guard_batch g = {
+        .k = e->b->k, .next = e->next, .after = &after, .less = e->less, .more = e->more, .force = e->c->force};
+    return guard_check_batch(&g, err);
+}
+
+static void fill_header(struct edits *e) {
+    const struct meta *m = e->b->k->meta;
+    struct meta *n = e->next;
+    struct journal_header *h = &e->header;
+    n->format = META_FORMAT;
+    n->serial = n->apex.serial = n->apex.soa.serial = commit_serial(e->b->k, e->c->serial_hint);
+    n->apex.entries = meta_entries(n);
+    n->commits++;
+    n->changed_wall_s = clock_wall_s();
+    n->digest = e->diff.digest;
+    h->flags = e->c->force ? JOURNAL_FORCED : 0;
+    h->from_serial = m->serial;
+    h->to_serial = n->serial;
+    h->wall_s = n->changed_wall_s;
+    h->added = e->diff.added;
+    h->removed = e->diff.removed;
+    h->entries = meta_entries(n);
+    h->before = m->digest;
+    h->after = n->digest;
+    text_copy(h->source, sizeof h->source, e->c->source);
+    text_copy(h->reason, sizeof h->reason, e->c->reason);
+}
+
+static void fill_result(const struct edits *e, struct keep_result *r) {
+    r->added = e->diff.added;
+    r->removed = e->diff.removed;
+    r->changed = e->entries;
+    r->first_count = e->diff.first_count;
+    memcpy(r->first, e->diff.first, sizeof r->first);
+}
+
+/* Everything that will be written, but for journal and meta. */
+static int prepare(struct edits *e, struct err *err) {
+    int rc;
+    qsort(e->at, e->count, sizeof *e->at, compare_edited);
+    e->next = calloc(1, sizeof *e->next);
+    if (e->next == NULL)
+        return err_set(err, E_NOMEM, "no memory for meta");
+    meta_copy(e->next, e->b->k->meta);
+    e->diff.digest = e->b->k->meta->digest;
+    rc = give_ids(e, err);
+    if (rc == 0)
+        rc = write_records(e, err);
+    if (rc == 0)
+        rc = write_values(e, err);
+    if (rc == 0)
+        rc = note_all(e, err);
+    write_times(e);
+    return rc == 0 && (e->diff.writes.failed || e->diff.changeset.out.failed)
+               ? err_set(err, E_NOMEM, "no memory for the commit")
+               : rc;
+}
+
+static int write_journal(struct edits *e, struct err *err) {
+    struct keep *k = e->b->k;
+    struct bytes changeset = buf_bytes(&e->diff.changeset.out);
+    bool kept = changeset.size <= k->zone->journal;
+    fill_header(e);
+    uint64_t fresh = commit_journal(&e->header, e->next->commits, kept, changeset, &e->diff.writes);
+    return commit_trim(k, e->b->t, fresh, e->next, &e->diff.writes, err);
+}
+
+/* The values at hand go with what was written. */
+static void keep_up_values(struct edits *e) {
+    struct keep *k = e->b->k;
+    int rc = 0;
+    for (uint32_t n = 1; n < e->b->values && rc == 0; n++) {
+        const struct batch_value *v = &e->b->value[n];
+        if (v->uses != 0 && v->fresh)
+            rc = values_add(k->values, v->v, v->id);
+        else if (v->uses != 0 && v->gone)
+            values_remove(k->values, v->v, v->id);
+    }
+    k->values->commits = k->meta->commits;
+    if (rc == 0)
+        return;
+    values_free(k->values);
+    k->values = NULL;
+}
+
+static int write_it(struct edits *e, struct keep_result *r, struct err *err) {
+    struct keep *k = e->b->k;
+    int rc = e->entries ? write_journal(e, err) : 0;
+    if (rc < 0)
+        return rc;
+    e->next->format = META_FORMAT;
+    if (e->entries || k->meta->format != META_FORMAT)
+        commit_meta(&e->diff.writes, e->next);
+    batch_read_end(e->b);
+    rc = commit_write(k, &e->diff.writes, err);
+    if (rc < 0)
+        return rc;
+    r->bytes = store_last_commit_bytes(k->store);
+    struct meta *m = k->meta;
+    k->meta = e->next;
+    e->next = m;
+    keep_up_values(e);
+    return 0;
+}
+
+/* A zone that has no files begins empty; that it has not its test points yet is no wonder. */
+static int make_first(struct keep *k, const struct keep_commit *c, struct err *err) {
+    struct conf_zone untested = *k->zone;
+    const struct conf_zone *zone = k->zone;
+    struct keep_commit first = {.source = c->source, .reason = c->reason, .force = true};
+    struct keep_result r;
+    struct data d;
+    if (data_open(&d) < 0)
+        return err_set(err, E_NOMEM, "no memory for an empty zone");
+    untested.test = TEST_NONE;
+    k->zone = &untested;
+    d.ttl = 0; /* the configuration's */
+    int rc = keep_replace(k, &d, &first, &r, err);
+    k->zone = zone;
+    data_free(&d);
+    return rc;
+}
+
+static int commit(struct edits *e, struct keep_result *r, struct err *err) {
+    int rc = collect(e);
+    if (rc < 0)
+        return err_set(err, rc, "no memory for the commit");
+    if (e->count == 0)
+        return 0;
+    if (e->b->k->meta == NULL && e->c->dry_run) {
+        r->changed = true;
+        r->added = e->count;
+        return 0;
+    }
+    if (e->b->k->meta == NULL)
+        rc = make_first(e->b->k, e->c, err);
+    if (rc == 0)
+        rc = batch_read(e->b, err);
+    if (rc == 0)
+        rc = prepare(e, err);
+    if (rc == 0 && e->entries)
+        rc = guard(e, err);
+    if (rc < 0)
+        return rc;
+    fill_result(e, r);
+    return e->c->dry_run ? 0 : write_it(e, r, err);
+}
+
+int keep_batch_commit(struct keep_batch *b, const struct keep_commit *c, struct keep_result *r, struct err *err) {
+    struct edits e = {.b = b, .c = c};
+    int64_t begun = clock_ns(CLOCK_KIND_MONO);
+    memset(r, 0, sizeof *r);
+    int rc = commit(&e, r, err);
+    diff_close(&e.diff);
+    items_free(&e.old);
+    items_free(&e.changed);
+    items_free(&e.fresh);
+    free(e.at);
+    free(e.next);
+    batch_read_end(b);
+    if (rc < 0)
+        r->changed = false;
+    else if (!c->dry_run)
+        batch_reset(b);
+    r->micros = (uint64_t)(clock_ns(CLOCK_KIND_MONO) - begun) / 1000;
+    return rc;
+}
