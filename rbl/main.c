@@ -66,7 +66,8 @@ static int sync_open(struct sync *s, struct err *err) {
     /* The port may want root; the zones must belong to who reads them. */
     if ((rc = port_open(&s->port, s->loop, s->conf, s->board, err)) < 0 || (rc = privileges_drop(node->user, err)) < 0)
         return rc;
-    if ((rc = keeper_open(&s->keeper, s->loop, s->conf, s->board, err)) < 0)
+    if ((rc = keeper_open(&s->keeper, s->loop, s->conf, s->board, err)) < 0 ||
+        (rc = port_attach(s->port, s->keeper, err)) < 0)
         return rc;
     char path[4096];
     snprintf(path, sizeof path, "%s/sync.sock", node->run);
