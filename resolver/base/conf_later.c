@@ -30,8 +30,10 @@ static const char *const works[] = {
     "resolver.guard[].zone", /* asked by candor-health; the answers pass through unchanged */
     "resolver.guard[].test",
     "rbl.listen",
+    "rbl.keys",
     "rbl.zones[].name",
     "rbl.zones[].data",
+    "rbl.zones[].update",
     "rbl.zones[].allow",
     "rbl.zones[].soa",
     "rbl.zones[].ns",
