@@ -15,9 +15,9 @@
 #include "resolver/base/process.h"
 
 enum {
-    PUBLISH_MS = 1000,       /* a snapshot at least this often, ... */
-    PUBLISH_SHARE = 100,     /* ... or as keeps rendering to a hundredth of a core, but each local interval at least */
-    PUBLISH_CHANGED_MS = 50, /* after a transition, ... */
+    PUBLISH_MS = 1000,   /* a snapshot at least this often, ... */
+    PUBLISH_SHARE = 400, /* ... or as keeps rendering to a four-hundredth of a core, but each local interval at least */
+    PUBLISH_CHANGED_MS = 50,   /* after a transition, ... */
     PUBLISH_CHANGED_SHARE = 10 /* ... or as keeps it to a tenth */
 };
 

@@ -6,13 +6,17 @@
 static void field_time(struct text *t, const char *key, int64_t wall_ms) {
     if (wall_ms <= 0)
         return;
-    text_fmt(t, ",\"%s\":\"", key);
+    text_put(t, ",\"");
+    text_put(t, key);
+    text_put(t, "\":\"");
     text_time(t, wall_ms);
     text_put(t, "\"");
 }
 
 static void field_text(struct text *t, const char *key, const char *value) {
-    text_fmt(t, ",\"%s\":", key);
+    text_put(t, ",\"");
+    text_put(t, key);
+    text_put(t, "\":");
     text_json(t, value);
 }
 
@@ -23,7 +27,11 @@ static void render_evidence(struct text *t, const struct evidence *e) {
         field_text(t, "server", e->server);
         text_fmt(t, ",\"proto\":\"%s\",\"sourcePort\":%u", e->tcp ? "tcp" : "udp", e->source_port);
     }
-    text_fmt(t, ",\"tookMs\":%.3f", (double)e->took_us / 1000);
+    uint64_t took_us = e->took_us > 0 ? (uint64_t)e->took_us : 0;
+    text_put(t, ",\"tookMs\":");
+    text_digits(t, took_us / 1000, 1);
+    text_put(t, ".");
+    text_digits(t, took_us % 1000, 3);
     field_text(t, "came", e->came);
     field_time(t, "time", e->wall_ms);
     text_put(t, "}");

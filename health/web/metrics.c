@@ -16,19 +16,31 @@ void metric_family(struct metrics *m, enum metric_type type, const char *name, c
 }
 
 static void begin_with(struct metrics *m, const char *suffix) {
-    text_fmt(m->t, "candor_%s%s", m->name, suffix);
+    text_put(m->t, "candor_");
+    text_put(m->t, m->name);
+    text_put(m->t, suffix);
     m->labels = 0;
 }
 
 void metric_begin(struct metrics *m) { begin_with(m, m->type == METRIC_COUNTER ? "_total" : ""); }
 
 void metric_label(struct metrics *m, const char *key, const char *value) {
-    text_fmt(m->t, "%c%s=\"", m->labels++ == 0 ? '{' : ',', key);
+    text_put(m->t, m->labels++ == 0 ? "{" : ",");
+    text_put(m->t, key);
+    text_put(m->t, "=\"");
     text_label(m->t, value);
     text_put(m->t, "\"");
 }
 
-void metric_value(struct metrics *m, double value) { text_fmt(m->t, "%s %.15g\n", m->labels > 0 ? "}" : "", value); }
+/* Nearly all values are whole numbers, and printf is slow with a double. */
+void metric_value(struct metrics *m, double value) {
+    text_put(m->t, m->labels > 0 ? "} " : " ");
+    if (value >= 0 && value < 1e15 && value == (double)(uint64_t)value)
+        text_digits(m->t, (uint64_t)value, 1);
+    else
+        text_fmt(m->t, "%.15g", value);
+    text_put(m->t, "\n");
+}
 
 void metric_plain(struct metrics *m, double value) {
     metric_begin(m);

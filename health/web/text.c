@@ -62,10 +62,35 @@ void text_fmt(struct text *t, const char *fmt, ...) {
     }
 }
 
+void text_digits(struct text *t, uint64_t n, unsigned digits) {
+    char buf[24];
+    size_t at = sizeof(buf);
+    do {
+        buf[--at] = (char)('0' + n % 10);
+        n /= 10;
+    } while ((n > 0 || sizeof(buf) - at < digits) && at > 0);
+    text_putn(t, buf + at, sizeof(buf) - at);
+}
+
+/* Most of what is written needs no escape in any of the three forms: letters, digits and what stands in names. */
+static size_t plain_run(const char *s, size_t size) {
+    size_t n = 0;
+    while (n < size && (unsigned char)s[n] >= 0x20 && (unsigned char)s[n] < 0x7f && s[n] != '"' && s[n] != '\\' &&
+           s[n] != '&' && s[n] != '<' && s[n] != '>' && s[n] != '\'')
+        n++;
+    return n;
+}
+
 /* Walks UTF-8; `special` gets each ASCII character and returns how it is to be written, NULL: as it is. */
 static void escape(struct text *t, const char *s, const char *(*special)(char c, char buf[8])) {
     size_t size = strlen(s);
     for (size_t i = 0; i < size;) {
+        size_t run = plain_run(s + i, size - i);
+        if (run > 0) {
+            text_putn(t, s + i, run);
+            i += run;
+            continue;
+        }
         size_t n = text_utf8((const uint8_t *)s + i, size - i);
         char buf[8];
         const char *as = n == 1 ? special(s[i], buf) : NULL;
@@ -133,8 +158,14 @@ void text_time(struct text *t, int64_t wall_ms) {
     struct tm tm;
     if (wall_ms <= 0 || gmtime_r(&s, &tm) == NULL)
         return;
-    text_fmt(t, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
-             tm.tm_min, tm.tm_sec, (int)(wall_ms % 1000));
+    const unsigned part[] = {(unsigned)tm.tm_year + 1900, (unsigned)tm.tm_mon + 1, (unsigned)tm.tm_mday,
+                             (unsigned)tm.tm_hour,        (unsigned)tm.tm_min,     (unsigned)tm.tm_sec,
+                             (unsigned)(wall_ms % 1000)};
+    static const unsigned digits[] = {4, 2, 2, 2, 2, 2, 3};
+    for (unsigned i = 0; i < 7; i++) {
+        text_digits(t, part[i], digits[i]);
+        text_putn(t, &"--T::.Z"[i], 1);
+    }
 }
 
 void text_free(struct text *t) {

@@ -21,6 +21,8 @@ struct text {
 void text_put(struct text *t, const char *s);
 void text_putn(struct text *t, const char *s, size_t n);
 void text_fmt(struct text *t, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* A number in decimal, with zeros in front up to `digits` (at most 20). */
+void text_digits(struct text *t, uint64_t n, unsigned digits);
 /* A JSON string with its quotes (RFC 8259); bytes that are no UTF-8 stand as '?'. */
 void text_json(struct text *t, const char *s);
 /* For element content and quoted attributes. */
