@@ -1,3 +1,4 @@
+#include "rbl/keep/until.h"
 #include "rbl/keep/work.h"
 
 enum { VERIFY_VALUES = 1024 }; /* values at hand; a power of two */
@@ -127,6 +128,52 @@ static int on_journal(struct verify *v, struct bytes key, struct bytes record) {
     return get_u32(key.at + 8) == 0 ? journal_read_header(record, &h) : 0;
 }
 
+/* The local entry that a time is of must be there. */
+static int find_entry(struct verify *v, const struct until_entry *e) {
+    struct match m[LIMIT_ANSWER_RRS];
+    uint8_t key[FEED_KEY_MAX] = {DATASET_LOCAL};
+    unsigned count = 0;
+    struct bytes record;
+    int rc;
+    if (e->kind == FEED_NAMES) {
+        struct name_item i;
+        memcpy(key + 1, e->place.at, e->place.size);
+        rc = store_get(v->t, TABLE_NAMES, (struct bytes){key, 1 + e->place.size}, &record);
+        if (rc < 0)
+            return rc;
+        struct scan s = scan_of(record);
+        while ((rc = name_item_next(&s, &i)) > 0)
+            if (i.wildcard == (e->bits != 0) && i.value == e->id)
+                return 0;
+        return rc < 0 ? rc : E_NOTFOUND;
+    }
+    const struct level *lv = bucket_levels[e->kind].at;
+    while (e->bits > lv->high)
+        lv++;
+    size_t size = bucket_key(key, DATASET_LOCAL, lv, e->place.at);
+    rc = store_get(v->t, TABLE_4 + (unsigned)e->kind, (struct bytes){key, size}, &record);
+    if (rc == 0)
+        rc = bucket_at(record, lv, bucket_suffix(lv, e->place.at, e->bits), e->bits, m, ARRAY_SIZE(m), &count);
+    for (unsigned i = 0; i < count; i++)
+        if (m[i].value == e->id)
+            return 0;
+    return rc < 0 ? rc : count == ARRAY_SIZE(m) ? 0 : E_NOTFOUND;
+}
+
+/* `due` and `until` say the same of entries that are there. */
+static int on_due(struct verify *v, struct bytes key) {
+    struct until_entry e;
+    int64_t due, until;
+    int rc = until_due(key, &due, &e);
+    if (rc == 0)
+        rc = until_get(v->t, &e, &until);
+    if (rc == 0 && due != until)
+        rc = E_CORRUPT;
+    if (rc == 0)
+        rc = find_entry(v, &e);
+    return rc == E_NOTFOUND ? E_CORRUPT : rc;
+}
+
 static int on_record(struct verify *v, unsigned table, struct bytes key, struct bytes record) {
     switch (table) {
     case TABLE_4:
@@ -136,6 +183,8 @@ static int on_record(struct verify *v, unsigned table, struct bytes key, struct 
         return on_name(v, key, record);
     case TABLE_VALUES:
         return on_value(v, key, record);
+    case TABLE_DUE:
+        return on_due(v, key);
     default:
         return on_journal(v, key, record);
     }
@@ -195,7 +244,7 @@ static int compare(const struct verify *v, struct err *err) {
 }
 
 int verify_all(struct store_txn *t, const struct meta *m, struct err *err) {
-    static const unsigned tables[] = {TABLE_4, TABLE_6, TABLE_NAMES, TABLE_VALUES, TABLE_JOURNAL};
+    static const unsigned tables[] = {TABLE_4, TABLE_6, TABLE_NAMES, TABLE_VALUES, TABLE_JOURNAL, TABLE_DUE};
     struct verify *v = calloc(1, sizeof *v);
     int rc = v == NULL ? E_NOMEM : 0;
     if (rc == 0) {
@@ -220,8 +269,11 @@ int verify_all(struct store_txn *t, const struct meta *m, struct err *err) {
     }
     if (rc < 0)
         err_set(err, rc, "verify: no memory");
-    for (unsigned i = 0; i < ARRAY_SIZE(tables) && rc == 0; i++)
+    unsigned count = m->format < META_FORMAT ? ARRAY_SIZE(tables) - 1 : ARRAY_SIZE(tables);
+    for (unsigned i = 0; i < count && rc == 0; i++)
         rc = walk(v, tables[i], err);
+    if (rc == 0 && count == ARRAY_SIZE(tables) && store_count(t, TABLE_DUE) != store_count(t, TABLE_UNTIL))
+        rc = err_set(err, E_CORRUPT, "verify: the tables of times do not say the same");
     if (rc == 0)
         rc = compare(v, err);
     if (v != NULL) {

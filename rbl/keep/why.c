@@ -1,8 +1,7 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 
-#include "rbl/keep/changeset.h"
-#include "rbl/keep/journal.h"
+#include "rbl/keep/until.h"
 
 enum { WHY_JOURNAL_BYTES = 64 << 20 }; /* of changesets that are read for one question */
 
@@ -37,27 +36,43 @@ struct why {
     unsigned cap, count;
 };
 
-static int add_match(struct why *y, unsigned dataset, const struct match *match, const struct wanted *wanted) {
+static int read_value(struct why *y, uint32_t id, struct value *v) {
+    uint8_t key[4];
+    struct bytes record;
+    struct uses uses;
+    put_u32(key, id);
+    int rc = store_get(y->t, TABLE_VALUES, (struct bytes){key, sizeof key}, &record);
+    if (rc == 0)
+        rc = meta_read_value(record, &uses, v);
+    return rc == E_NOTFOUND ? E_CORRUPT : rc;
+}
+
+static int read_until(struct why *y, const struct match *match, const struct wanted *w, struct keep_match *m) {
+    struct until_entry e = {w->kind, match->bits, {w->addr, w->kind == FEED_4 ? 4 : 16}, match->value};
+    if (w->kind == FEED_NAMES)
+        e.place = (struct bytes){w->name, w->name_size};
+    return y->k->meta->format < META_FORMAT ? 0 : until_get(y->t, &e, &m->until_wall_s);
+}
+
+static int add_match(struct why *y, unsigned dataset, const struct match *match, bool silenced,
+                     const struct wanted *wanted) {
+    if (y->count >= y->cap)
+        return 0;
     struct keep_match *m = &y->m[y->count];
-    struct value v;
-    memset(&v, 0, offsetof(struct value, txt) + 1);
+    int rc = 0;
     memset(m, 0, sizeof *m);
     m->dataset = dataset;
-    m->type = y->k->meta->dataset[dataset].type;
+    m->local = dataset == DATASET_LOCAL;
+    m->type = m->local ? DATASET_GENERIC : y->k->meta->dataset[dataset].type;
     m->bits = match->bits;
     m->excluded = match->value == VALUE_EXCLUDED;
-    if (!m->excluded) {
-        uint8_t key[4];
-        struct bytes record;
-        struct uses uses;
-        put_u32(key, match->value);
-        int rc = store_get(y->t, TABLE_VALUES, (struct bytes){key, sizeof key}, &record);
-        if (rc == 0)
-            rc = meta_read_value(record, &uses, &v);
-        if (rc < 0)
-            return rc == E_NOTFOUND ? E_CORRUPT : rc;
-    }
-    value_copy(&m->value, &v);
+    m->silenced = silenced && !m->excluded;
+    if (!m->excluded)
+        rc = read_value(y, match->value, &m->value);
+    if (rc == 0 && m->local)
+        rc = read_until(y, match, wanted, m);
+    if (rc < 0)
+        return rc;
     if (wanted->kind == FEED_4)
         text_entry4(m->entry, sizeof m->entry, wanted->addr, match->bits);
     else if (wanted->kind == FEED_6)
@@ -68,46 +83,87 @@ static int add_match(struct why *y, unsigned dataset, const struct match *match,
     return 0;
 }
 
+static struct wanted wanted_prefix(enum bucket_kind kind, const uint8_t *addr, unsigned bits) {
+    struct wanted w = {.kind = (enum feed_kind)kind};
+    memcpy(w.addr, addr, (bits + 7u) / 8);
+    if (bits % 8 != 0)
+        w.addr[bits / 8] &= (uint8_t)(0xff00 >> bits % 8);
+    return w;
+}
+
+static int add_prefixes(struct why *y, unsigned dataset, enum bucket_kind kind, const uint8_t *addr,
+                        const struct match *m, unsigned count, int silenced) {
+    int rc = 0;
+    for (unsigned n = 0; n < count && rc == 0; n++) {
+        struct wanted w = wanted_prefix(kind, addr, m[n].bits);
+        rc = add_match(y, dataset, &m[n], m[n].bits <= silenced, &w);
+    }
+    return rc;
+}
+
 static int why_prefix(struct why *y, enum bucket_kind kind, const uint8_t *addr) {
     const struct look_source s = {.ctx = y->t, .bucket = on_bucket};
     const struct meta *meta = y->k->meta;
-    int rc = 0;
+    struct match m[LIMIT_ANSWER_RRS];
+    struct look_dataset ld;
+    unsigned count;
+    int silenced;
+    look_dataset_of(&ld, DATASET_IP4TRIE, &meta->counts[DATASET_LOCAL]);
+    int rc = look_local_prefix(&s, &ld, kind, addr, m, ARRAY_SIZE(m), &count, &silenced);
+    if (rc == 0)
+        rc = add_prefixes(y, DATASET_LOCAL, kind, addr, m, count, LOOK_NOT);
+    if (rc == 0 && silenced >= 0) {
+        struct match excluded = {VALUE_EXCLUDED, (uint8_t)silenced};
+        rc = add_prefixes(y, DATASET_LOCAL, kind, addr, &excluded, 1, LOOK_NOT);
+    }
     for (unsigned i = 0; i < meta->dataset_count && rc == 0; i++) {
-        struct look_dataset ld;
-        struct match m[LIMIT_ANSWER_RRS];
-        unsigned count;
+        if (meta->dataset[i].type == DATASET_ACL)
+            continue;
         look_dataset_of(&ld, meta->dataset[i].type, &meta->counts[i]);
         rc = look_prefix(&s, &ld, i, kind, addr, m, ARRAY_SIZE(m), &count);
-        for (unsigned n = 0; n < count && y->count < y->cap && rc == 0; n++) {
-            struct wanted w = {.kind = (enum feed_kind)kind};
-            memcpy(w.addr, addr, (m[n].bits + 7u) / 8);
-            if (m[n].bits % 8 != 0)
-                w.addr[m[n].bits / 8] &= (uint8_t)(0xff00 >> m[n].bits % 8);
-            rc = add_match(y, i, &m[n], &w);
-        }
+        if (rc == 0)
+            rc = add_prefixes(y, i, kind, addr, m, count, silenced);
     }
+    return rc;
+}
+
+static int add_names(struct why *y, unsigned dataset, const struct look_name *n, unsigned labels, const struct match *m,
+                     unsigned count, int silenced) {
+    struct wanted w = {.kind = FEED_NAMES, .name_size = n->end[labels]};
+    int rc = 0;
+    memcpy(w.name, n->wire, w.name_size);
+    for (unsigned k = 0; k < count && rc == 0; k++)
+        rc = add_match(y, dataset, &m[k], look_specific_name(m[k].bits != 0, labels) <= silenced, &w);
     return rc;
 }
 
 static int why_name(struct why *y, const struct name *name) {
     const struct look_source s = {.ctx = y->t, .name = on_name};
     const struct meta *meta = y->k->meta;
+    struct match m[LIMIT_ANSWER_RRS];
+    struct look_dataset ld;
     struct look_name n;
     struct name lower = *name;
-    int rc = 0;
+    unsigned count, labels;
+    int silenced;
     name_lower(&lower);
     look_name_of(&n, &lower);
+    look_dataset_of(&ld, DATASET_DNSET, &meta->counts[DATASET_LOCAL]);
+    int rc = look_local_name(&s, &ld, &n, m, ARRAY_SIZE(m), &count, &labels, &silenced);
+    if (rc == 0)
+        rc = add_names(y, DATASET_LOCAL, &n, labels, m, count, LOOK_NOT);
+    if (rc == 0 && silenced >= 0) {
+        bool exact = silenced == LOOK_EXACT;
+        struct match excluded = {VALUE_EXCLUDED, !exact};
+        rc = add_names(y, DATASET_LOCAL, &n, exact ? n.labels : (unsigned)silenced, &excluded, 1, LOOK_NOT);
+    }
     for (unsigned i = 0; i < meta->dataset_count && rc == 0; i++) {
-        struct look_dataset ld;
-        struct match m[LIMIT_ANSWER_RRS];
-        unsigned count, labels;
+        if (meta->dataset[i].type == DATASET_ACL)
+            continue;
         look_dataset_of(&ld, meta->dataset[i].type, &meta->counts[i]);
         rc = look_name(&s, &ld, i, &n, m, ARRAY_SIZE(m), &count, &labels);
-        for (unsigned k = 0; k < count && y->count < y->cap && rc == 0; k++) {
-            struct wanted w = {.kind = FEED_NAMES, .name_size = n.end[labels]};
-            memcpy(w.name, n.wire, w.name_size);
-            rc = add_match(y, i, &m[k], &w);
-        }
+        if (rc == 0)
+            rc = add_names(y, i, &n, labels, m, count, silenced);
     }
     return rc;
 }
