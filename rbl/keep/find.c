@@ -116,6 +116,8 @@ static int find_acl(struct view *v, enum bucket_kind kind, const uint8_t *addr, 
             rc = E_CORRUPT;
         if (rc < 0)
             return rc;
+        if (one.ttl == 0)
+            one.ttl = v->ttl[i];
         if (!*found || one.act < value->act)
             *value = one;
         *found = true;

@@ -56,8 +56,8 @@ int view_find_name(struct view *v, uint64_t which, const struct name *relative, 
  * an exclusion's too. For empty non-terminals. */
 int view_below4(struct view *v, uint64_t which, uint32_t addr, unsigned bits, bool *below) MUST_USE;
 int view_below6(struct view *v, uint64_t which, const uint8_t addr[16], unsigned bits, bool *below) MUST_USE;
-/* What the zone's acl datasets say of an asker: 1 and *value (VALUE_ACL), the lowest act of all that know him; 0: none
- * does; or E_CORRUPT. Costs nothing when there is no acl. */
+/* What the zone's acl datasets say of an asker: 1 and *value (VALUE_ACL, its ttl filled in), the lowest act of all that
+ * know him; 0: none does; or E_CORRUPT. Costs nothing when there is no acl. */
 int view_find_acl(struct view *v, const struct addr *client, struct value *value) MUST_USE;
 /* The answer behind a hit's value, of the same begin and end. Of value->txt only txt_size octets are written. */
 int view_value(struct view *v, uint32_t id, struct value *value) MUST_USE;

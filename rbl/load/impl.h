@@ -123,6 +123,8 @@ int load_resolve(struct load *l) MUST_USE;
 
 /* part.c: the words behind $DATASET; begins a part. */
 int load_part(struct load *l, const char *s) MUST_USE;
+/* Takes back the dataset of a part without subzones, which has no entries: attached nowhere, it is none. */
+void load_drop_ignored(struct load *l);
 
 /* load.c: the whole of one configured dataset; `line` as above. */
 int load_open(struct load *l, struct data *d, enum conf_dataset_type type, struct load_report *report,

@@ -197,6 +197,7 @@ int load_open(struct load *l, struct data *d, enum conf_dataset_type type, struc
 int load_close(struct load *l, int rc) {
     if (rc == 0)
         rc = load_resolve(l);
+    load_drop_ignored(l);
     if (rc == 0 && l->d->has_soa && l->d->soa_by_time)
         l->d->soa.serial = (uint32_t)l->report->newest_file_wall_s;
     data_free(&l->raw);

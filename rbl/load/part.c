@@ -66,6 +66,12 @@ static int attach(struct load *l, const struct name *sub, unsigned count) {
     return 0;
 }
 
+void load_drop_ignored(struct load *l) {
+    if (l->ignored)
+        l->d->dataset_count--;
+    l->ignored = false;
+}
+
 int load_part(struct load *l, const char *s) {
     struct name sub[DATASET_SUBS];
     unsigned count;
@@ -84,6 +90,7 @@ int load_part(struct load *l, const char *s) {
         memcpy(l->common.subst, l->subst, sizeof l->subst);
     else
         memcpy(l->subst, l->common.subst, sizeof l->subst);
+    load_drop_ignored(l);
     l->outside = false;
     l->ignored = count == 0;
     if (l->ignored)

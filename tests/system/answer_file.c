@@ -4,8 +4,8 @@
  *   answer_file CONFIG < questions > answers
  *
  * CONFIG is a candor.yaml; each of its zones is read and committed (limits apart). Then one line "loaded ZONE
- * BAD_LINES" or "failed ZONE WHY" for each. A question is a line "TYPE-NUMBER NAME"; its answer the message in
- * hexadecimal, or "-" when no zone holds the name. */
+ * BAD_LINES" or "failed ZONE WHY" for each. A question is a line "TYPE-NUMBER NAME [CLIENT]", the client being the
+ * asker's address; its answer the message in hexadecimal, "-" when no zone holds the name, or "drop". */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -50,20 +50,24 @@ static int load_zone(const struct conf *conf, const struct conf_zone *zone) {
     return rc;
 }
 
-static void answer(struct source *s, unsigned type, const char *text) {
+static void answer(struct source *s, unsigned type, const char *text, const char *asker) {
     static uint8_t buf[65535];
-    static const struct addr client = {.in = {.sin_family = AF_INET}};
+    struct addr client;
     struct dns_query q = {.qtype = (uint16_t)type, .qclass = CLASS_IN};
     struct dns_writer w;
     struct source_answer a;
     int zone = name_from_text(&q.qname, text, NULL) == 0 ? s->ops->zone(s->self, &q.qname) : -1;
-    if (zone < 0) {
+    if (zone < 0 || addr_parse(&client, asker, 53, NULL) < 0) {
         printf("-\n");
         return;
     }
     dns_writer_open(&w, buf, sizeof buf, 0, FLAG_QR | FLAG_AA, OPCODE_QUERY);
     dns_writer_question(&w, &q.qname, q.qtype, q.qclass);
     s->ops->answer(s->self, zone, &q, &client, &w, &a);
+    if (a.drop) {
+        printf("drop\n");
+        return;
+    }
     int size = dns_writer_end(&w, 0, a.rcode);
     for (int i = 0; i < size; i++)
         printf("%02x", buf[i]);
@@ -74,7 +78,7 @@ int main(int argc, char **argv) {
     struct conf *conf;
     struct err err;
     struct source source;
-    char line[2048], name[1100];
+    char line[2048], name[1100], asker[64];
     unsigned type;
     if (argc != 2 || conf_read(&conf, argv[1], &err) < 0) {
         fprintf(stderr, "answer_file: %s\n", argc != 2 ? "usage: answer_file CONFIG" : err.text);
@@ -89,8 +93,8 @@ int main(int argc, char **argv) {
     fflush(stdout);
     source.ops->begin(source.self);
     while (fgets(line, sizeof line, stdin) != NULL)
-        if (sscanf(line, "%u %1099s", &type, name) == 2)
-            answer(&source, type, name);
+        if (sscanf(line, "%u %1099s %63s", &type, name, strcpy(asker, "127.0.0.1")) >= 2)
+            answer(&source, type, name, asker);
     source.ops->end(source.self);
     answer_close(&source);
     conf_free(conf);

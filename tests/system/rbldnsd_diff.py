@@ -3,18 +3,22 @@
 
   rbldnsd_diff.py [--seconds 60] [--seed N | --from-seed N] [--answer-file PROGRAM] [--keep]
 
-Each round makes a zone of one to three datasets with all the syntax that rbldnsd knows and much that it does not, gives
-it to rbldnsd and to answer_file (load, keep, view and answer in one process), asks both the same questions and compares
-RCODE and answer section, TTLs included. A difference is printed with the files, the question and both answers, and the
-exit code is 1; --seed with the printed number runs that round alone.
+Each round makes a zone of one to three datasets of all types, with all the syntax that rbldnsd knows and much that it
+does not, now and then access lists, bounds of TTLs and gzip; gives it to rbldnsd and to answer_file (load, keep, view and
+answer in one process), asks both the same questions from the same addresses and compares RCODE and answer section, TTLs
+included. A difference is printed with the files, the question and both answers, and the exit code is 1; --seed with the
+printed number runs that round alone.
 
 Differences that are meant ("Where the protocol wins over rbldnsd"), and no others, pass:
   NXDOMAIN there, NOERROR without answers here, for names that have listed names beneath
   REFUSED there at the apex for SOA or NS that the files do not give
   RRs that rbldnsd dropped for want of room (it then leaves out AA)
   the TTL of the SOA of a negative answer: RFC 2308 wants the smaller of the SOA's TTL and its minimum
+  files that rbldnsd gives up for one bad TTL or MX of a generic dataset: here the line is skipped
+  rbldnsd crashed (an acl whose default is an action, and an entry that takes the A or TXT of the default over)
 """
 import argparse
+import gzip
 import ipaddress
 import os
 import random
@@ -37,7 +41,9 @@ import dns.rdatatype
 
 ZONE = "bl.test."
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-TYPES = ["ip4set", "ip4trie", "ip6trie", "dnset"]
+TYPES = ["ip4set", "ip4trie", "ip6trie", "dnset", "ip4tset", "ip6tset", "generic"]
+ACTIONS = [":ignore", ":refuse", ":empty", ":pass", "=refuse", ":i", ":EMPTY", ":pass x", ":refused", "=", "=pas", ":blackhole"]
+CLIENTS = ["127.0.0.1", "127.0.0.2", "127.0.0.9", "127.1.2.3", "127.255.255.254"]
 
 
 # Lines that chance would hardly make, with an address or name to ask for.
@@ -50,6 +56,13 @@ CLASSICS = {
                ("1.2.3.4-3", "1.2.3.4"), ("1-2", "2.9.9.9"), ("1.2.3.4/032", "1.2.3.4"), ("1.2.3.4/ 32", "1.2.3.4"), ("1.2.3.4 - 1.2.3.9", "1.2.3.4"), ("1.2.3.4 :127.0.0.9", "1.2.3.4"),
                ("!!1.2.3.4", "1.2.3.4"), ("1.2.3.4::x", "1.2.3.4"), ("1.2.3.4:5::x", "1.2.3.4"), ("1.2.3.4 :5 # x", "1.2.3.4"), ("1.2.3.4;5", "1.2.3.4"), ("1.2.3.4,5", "1.2.3.4")],
     "ip4trie": [("0/0", "9.9.9.9"), ("!0/0", "9.9.9.9"), ("1.2.3.4-5", "1.2.3.4"), ("1", "1.0.0.0"), ("1/8", "1.2.3.4"), ("1.2.3/25", "1.2.3.4"), ("1.2.3.128/25", "1.2.3.128"), ("0.0.0.0/00", "9.9.9.9")],
+    "ip4tset": [("1.2.3.4-5", "1.2.3.4"), ("1.2.3.4/32", "1.2.3.4"), ("!1.2.3.4", "1.2.3.4"), ("1.2.3", "1.2.3.0"), ("1.2.3.4:x", "1.2.3.4"), ("1.2.3.4 :999:x", "1.2.3.4"),
+                ("1.2.3.4#", "1.2.3.4"), ("1.2.3.4,5", "1.2.3.4"), ("1.2.3.4.5", "1.2.3.4"), ("01.2.3.004", "1.2.3.4")],
+    "ip6tset": [("1:2:3:4", "1:2:3:4::9"), ("!1:2:3:4::9", "1:2:3:4::9"), ("!1:2:3:4", "1:2:3:4::8"), ("1:2:3:5::", "1:2:3:5::"), ("1:2:3:5/64", "1:2:3:5::"), ("! 1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7:8"),
+                ("!1:2:3:4::7/128", "1:2:3:4::7"), ("1:2:3", "1:2:3::"), ("1:2:3:6:7", "1:2:3:6:7::"), ("0:0:0:0", "::1"), ("1:2:3:4:", "1:2:3:4::"), ("::1:2:3", "::1:2:3"), ("0:0:0:0", "::102:304")],
+    "generic": [("@ A 127.0.0.8", "@"), ("@ MX 10 mx.test", "@"), ("@ TXT apex $", "@"), ("*.x A 1.2.3.4", "*.x"), ("!e A 1.2.3.4", "!e"), (":5:x A 1.2.3.4", ":5:x"), (". A 1.2.3.4", "a"), ("n IN 5 A 1.2.3.4", "n"),
+                ("n 5 IN A 1.2.3.4", "n"), ("n A 1.2.3/24", "n"), ("n A 1.2.3.4 x", "n"), ("n A 1.2.3.", "n"), ("n TXT", "n"), ("n TXT \"\"", "n"), ("n TXT \"", "n"), ("n TXT \"a\" \"b\"", "n"), ("n MX 70000 a", "n"),
+                ("n MX 10 .", "n"), ("n A", "n"), ("n SOA a", "n"), ("n 5 5 A 1", "n"), ("4.3.2.1 A 127.0.0.9", "4.3.2.1"), ("a.b.c.d TXT deep", "a.b.c.d"), ("n 4294967295 A 1.2.3.4", "n")],
     "dnset": [("(a)\\(b;\\064.test see ?$", "\\(a\\)\\(b\\;\\@.test"), ("!.x.test", "a.x.test"), ("*.*.test", "a.*.test"), ("*", "*"), ("*x.test", "*x.test"), ("..test", "test"), (".\\.test", "\\.test"), ("a:2:x.test", "a:2:x.test"),
               ("x.test:5:y", "x.test:5:y"), ("x.test #y", "x.test"), ("x.test#y", "x.test"), ("x.test\t:5", "X.TEST"), ("\\120.test", "x.test"), ("x.test.\t \ttext $", "x.test")],
 }
@@ -62,7 +75,7 @@ class Maker:
         self.rng = random.Random(seed)
         self.top = [self.rng.randrange(256) for _ in range(2)] + [127, 0, 255]
         self.words = ["".join(self.rng.choice("abcxyz019-_") for _ in range(self.rng.randrange(1, 5))) for _ in range(6)] + ["com", "test"]
-        self.addresses, self.addresses6, self.names = set(), set(), set()
+        self.addresses, self.addresses6, self.names, self.subs = set(), set(), set(), set()
 
     def pick(self, *choices):
         return self.rng.choice(choices)
@@ -226,7 +239,77 @@ class Maker:
             return ":%s :%s" % (self.a(), self.text())
         return ":%s:%s" % (self.pick("2", "3", "127.0.0.4"), self.text())
 
+    def rr(self):
+        name = self.pick("@", self.name(), self.name(), self.name(), self.name(), reversed4(self.address()))
+        self.names.add(name)
+        ttl = self.pick("", "", "", "60 ", "1h\t", "0 ", "7 ", "100000 ")
+        type_ = self.pick("A", "A", "a", "TXT", "txt", "MX", "Mx")
+        data = {"a": lambda: self.pick("127.0.0.2", "127.0.0.3", "10.1.2.3", "5", "1.2", "1.2.3.4 x", "0", "1.2.3"),
+                "txt": lambda: self.pick('"%s"', "%s") % self.text(), "mx": lambda: "%d %s" % (self.pick(0, 10, 10, 20, 65535), self.pick("mx.test", "MX.test", "a.b.c.", "mx.bl.test"))}
+        return name + self.pick(" ", " ", "\t", "  ") + ttl + self.pick("", "", "IN ", "in\t") + type_ + " " + data[type_.lower()]()
+
+    def entry6t(self):
+        a = self.address6()
+        self.addresses6 |= {a, a >> 64 << 64, a ^ 1}
+        if self.chance(0.25):
+            return "!" + self.words6(a)
+        return ":".join("%x" % (a >> 112 - 16 * i & 0xffff) for i in range(self.pick(4, 4, 4, 4, 4, 4, 4, 3, 5, 8)))
+
+    def acl_entry(self):
+        if self.chance(0.3):
+            return self.entry6() if self.chance(0.5) else self.cidr(True)
+        return self.pick("127/8", "127.0.0.0/30", "127.0.0.1", "127.0.0.2", "127.0.0.9/32", "127.1", "0/0", "127.0.0", "127.255.255.254", "126.0.0.0/7", "127.0.0.1-2", "!127.0.0.1")
+
+    def acl_file(self):
+        """A default that is an action leaves entries no A or TXT to take over: rbldnsd would crash."""
+        actions = self.chance(0.6)
+        lines = []
+        for _ in range(self.pick(1, 2, 4, 8)):
+            form = self.rng.random()
+            if form < 0.15:
+                lines.append(self.pick(*ACTIONS) if actions else ":%s:%s" % (self.pick("2", "8"), self.text()))
+            elif form < 0.3:
+                lines.append(self.pick("$TTL 60", "$TTL 1h", "$1 one", "$= base $= $", "$SOA 0 a b 1 1 1 1 1", "$NS 0 a", "# x", "$MAXRANGE4 300", ""))
+            else:
+                value = self.pick("", "# x", self.pick(*ACTIONS), self.pick(*ACTIONS), ":%s:%s" % (self.pick("2", "7", "127.0.0.9"), self.text()))
+                if not actions and self.chance(0.3):
+                    value = self.pick(":5", self.text())
+                lines.append(self.acl_entry() + " " + value)
+        return "\n".join(lines) + "\n"
+
+    def combined(self):
+        """Parts with names of their own, in one to two files."""
+        lines = [self.directive() for _ in range(self.pick(0, 0, 2, 4))]
+        lines += [self.soa()] if self.chance(0.5) else []
+        for _ in range(self.pick(0, 1, 2, 3, 5)):
+            kind = self.rng.choice(TYPES)
+            subs = [self.sub() for _ in range(self.pick(1, 1, 2, 3))]
+            if self.chance(0.03):
+                kind = self.pick("combined", "nosuch", "acl", "IP4SET", "")
+            if self.chance(0.03):
+                subs = []
+            lines.append(self.pick("$DATASET ", "$dataset\t", "#$DATASET ") + kind + self.pick("", "", ":", ":name", ":a:b") + " " + self.pick(" ", "  ", "\t").join(subs))
+            if kind in TYPES:
+                lines += [self.line(kind) for _ in range(self.pick(0, 2, 10, 40))]
+            if self.chance(0.1):
+                lines.append(self.pick(self.soa(), self.ns(), "$TTL 99"))
+        return "\n".join(lines) + "\n"
+
+    def sub(self):
+        sub = self.pick("@", "@", "s1", "s2", "S3", "a.s1", "b.a.s1", "s2.", "2.1", self.rng.choice(self.words), "." if self.chance(0.1) else "s1", "*" if self.chance(0.1) else "s1", "x" * 64 if self.chance(0.05) else "s2")
+        if len(sub) < 64 and sub not in ("@", "."):
+            self.subs.add(sub.rstrip("."))
+        return sub
+
     def entry(self, kind):
+        if kind == "generic":
+            return self.rr()
+        if kind == "ip6tset":
+            return self.entry6t()
+        if kind == "ip4tset" and self.chance(0.8):
+            a = self.address()
+            self.note(a, a)
+            return self.octets(a)
         if kind == "dnset":
             return self.entry_name()
         if kind == "ip6trie":
@@ -254,6 +337,8 @@ class Maker:
             return self.value() if self.chance(0.3) else ":%s:%s" % (self.pick("2", "3", "127.0.0.9"), self.text())
         if form < 0.2:
             return self.pick("", "#", "; x", "   ", "\t#$", "# $TTL 5", "!", "! ", ".", "*.", "-", "::", ":", "::::", "$", "1.2.3.4\r", "1.2.3.4\0x", "\x00", "x y z", "/8", "1/", "1::/129")
+        if kind == "generic":
+            return self.rr()
         bang = self.pick("", "", "", "", "!", "! ", "!\t") if self.chance(0.6) else ""
         gap = self.pick(" ", "\t", "  ", " \t ") if self.chance(0.95) else ""
         tail = self.value() if self.chance(0.5) else ""
@@ -261,9 +346,9 @@ class Maker:
 
     def classic(self, kind):
         line, asked = self.rng.choice(CLASSICS[kind])
-        if kind == "dnset":
+        if kind in ("dnset", "generic"):
             self.names.add(asked)
-        elif kind == "ip6trie":
+        elif kind in ("ip6trie", "ip6tset"):
             self.addresses6.add(int(ipaddress.IPv6Address(asked)))
         else:
             self.addresses.add(int(ipaddress.IPv4Address(asked)))
@@ -278,6 +363,10 @@ class Maker:
         return line
 
     def file(self, kind):
+        if kind == "combined":
+            return self.combined()
+        if kind == "acl":
+            return self.acl_file()
         lines = [self.mutated(x) if self.chance(0.08) else x for x in (self.line(kind) for _ in range(self.pick(0, 1, 5, 20, 60, 200)))]
         if self.chance(0.4):
             lines.insert(self.rng.randrange(len(lines) + 1), self.soa())
@@ -323,12 +412,18 @@ def questions(m, count):
     names += [reversed6(m.address6()) for _ in range(20)]
     m.rng.shuffle(names)
     names = names[:count]
+    if "@" in names:
+        names.remove("@")
+    if m.subs:  # what is in the parts, and what only looks as if it were
+        subs = sorted(m.subs)
+        names = [n + "." + m.rng.choice(subs) if m.chance(0.7) else n for n in names]
+        names += subs + ["x." + s for s in subs] + ["2.0.0.127." + s for s in subs]
     for n in names[:count // 8]:  # parts of reversed addresses, names below listed ones, case
         names.append(n.partition(".")[2] or n)
         names.append("x." + n)
         names.append("".join(m.rng.choice((c.lower(), c.upper())) for c in n))
     out = [(t, ZONE) for t in ("SOA", "NS", "A", "TXT", "ANY", "MX", "TYPE99")]
-    out += [(m.pick("A", "A", "TXT", "TXT", "TXT", "ANY", "MX", "AAAA", "NS", "SOA"), n + "." + ZONE) for n in names]
+    out += [(m.pick("A", "A", "TXT", "TXT", "TXT", "ANY", "MX", "AAAA", "NS", "SOA"), n + "." + ZONE) for n in names if n != "@"]
     return out
 
 
@@ -339,69 +434,95 @@ def free_port():
 
 
 class Rbldnsd:
-    def __init__(self, folder, datasets):
+    def __init__(self, folder, datasets, shared, ttls):
         self.port = free_port()
-        specs = ["%s:%s:%s" % (ZONE.rstrip("."), kind, ",".join(files)) for kind, files in datasets]
+        specs = ["%s:%s:%s" % (ZONE.rstrip("."), kind, ",".join(files)) for kind, files in datasets] + [":acl:" + f for f in shared]
+        specs = (["-t", ":".join(str(t or "") for t in ttls)] if ttls else []) + specs
         self.log = open(os.path.join(folder, "rbldnsd.log"), "w+b")
         self.process = subprocess.Popen(["/usr/sbin/rbldnsd", "-n", "-a", "-u", "daemon", "-c", "0", "-w", folder, "-b", "127.0.0.1/%d" % self.port] + specs,
                                         stdout=self.log, stderr=self.log)
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.connect(("127.0.0.1", self.port))
+        self.sockets = {}
         self.up = self.wait()
 
+    def socket_of(self, client):
+        if client not in self.sockets:
+            s = self.sockets[client] = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            s.bind((client, 0))
+            s.connect(("127.0.0.1", self.port))
+        return self.sockets[client]
+
     def wait(self):
-        """True when it answers; False when it has left (it does when a file cannot be loaded)."""
-        probe = dns.message.make_query(ZONE, "SOA").to_wire()
+        """True when it answers; False when it has left (it does when a file cannot be loaded). Who an acl ignores hears nothing, but
+        a zone that is none is refused, whoever asks; under an acl for all zones its log tells that it is ready."""
+        probe = dns.message.make_query("no.such.zone", "SOA").to_wire()
         end = time.monotonic() + 20
         while time.monotonic() < end and self.process.poll() is None:
             try:
-                self.socket.settimeout(0.02)
-                self.socket.send(probe)
-                self.socket.recv(4096)
+                s = self.socket_of("127.0.0.1")
+                s.settimeout(0.02)
+                s.send(probe)
+                s.recv(4096)
                 return True
             except (socket.timeout, ConnectionRefusedError):
+                with open(self.log.name, "rb") as f:
+                    if b") started (" in f.read():
+                        return True
                 time.sleep(0.002)
         if self.process.poll() is None:
             raise RuntimeError("rbldnsd neither answers nor leaves")
         return False
 
-    def ask(self, kind, name):
+    def ask(self, kind, name, client, silent):
+        """The answer; None when there is none (`silent`: none is expected)."""
         q = dns.message.make_query(name, kind, use_edns=0, payload=4096)
-        for _ in range(5):
-            self.socket.settimeout(1)
-            self.socket.send(q.to_wire())
+        s = self.socket_of(client)
+        for _ in range(1 if silent else 5):
+            s.settimeout(0.05 if silent else 1)
+            s.send(q.to_wire())
             try:
                 while True:
-                    wire = self.socket.recv(65535)
+                    wire = s.recv(65535)
                     if wire[:2] == q.id.to_bytes(2, "big"):
                         return wire
             except socket.timeout:
                 continue
-        raise RuntimeError("rbldnsd does not answer")
+            except ConnectionRefusedError:
+                return None
+        return None
+
+    def crashed(self):
+        return self.process.poll() is not None and self.process.returncode < 0
 
     def close(self):
-        self.socket.close()
+        for s in self.sockets.values():
+            s.close()
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
         self.log.close()
 
 
-def ours(program, folder, datasets, asked):
+def ours(program, folder, datasets, shared, ttls, asked):
     """(whether the zone was loaded, the answers)"""
     state = os.path.join(folder, "state")
     os.makedirs(state)
     config = os.path.join(folder, "candor.yaml")
     with open(config, "w") as f:
-        f.write("node: { state: %s, run: %s }\nresolver: { refuse-any: false }\nrbl:\n  zones:\n    - name: %s\n      test: none\n      data:\n" % (state, state, ZONE))
+        f.write("node: { state: %s, run: %s }\nresolver: { refuse-any: false }\nrbl:\n  zones:\n" % (state, state))
+        ttl = "".join("      %s: %ss\n" % (key, value) for key, value in zip(("ttl", "min-ttl", "max-ttl"), ttls or ()) if value)
+        for name in shared:
+            f.write("    - name: .\n%s      data: [{ type: acl, files: [%s] }]\n" % (ttl, os.path.join(folder, name)))
+        f.write("    - name: %s\n      test: none\n%s" % (ZONE, ttl))
+        f.write("      data:\n")
         for kind, files in datasets:
             f.write("        - { type: %s, files: [%s] }\n" % (kind, ", ".join(os.path.join(folder, x) for x in files)))
-    lines = "".join("%d %s\n" % (dns.rdatatype.from_text(kind), name) for kind, name in asked)
+    lines = "".join("%d %s %s\n" % (dns.rdatatype.from_text(kind), name, client) for kind, name, client in asked)
     run = subprocess.run([program, config], input=lines.encode("latin1"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
     if run.returncode != 0:
         raise RuntimeError("answer_file left with %d: %s" % (run.returncode, run.stderr.decode(errors="replace")[-2000:]))
     out = run.stdout.decode().splitlines()
-    return out[0].startswith("loaded "), out[0], out[1:]
+    zones = 1 + len(shared)
+    return all(x.startswith("loaded ") for x in out[:zones]), "; ".join(out[:zones]), out[zones:]
 
 
 def parsed(wire):
@@ -413,7 +534,7 @@ def shown(message, section):
     out = {}
     for rrset in section:
         for rdata in rrset:
-            key = (dns.rdatatype.to_text(rrset.rdtype), rdata.to_wire() if rrset.rdtype not in (dns.rdatatype.SOA, dns.rdatatype.NS) else rdata.to_text().lower().encode())
+            key = (dns.rdatatype.to_text(rrset.rdtype), rdata.to_wire() if rrset.rdtype not in (dns.rdatatype.SOA, dns.rdatatype.NS, dns.rdatatype.MX) else rdata.to_text().lower().encode())
             if rrset.name != message.question[0].name and section is message.answer:
                 key = ("OWNER " + rrset.name.to_text(),) + key
             out[key] = rrset.ttl
@@ -426,7 +547,8 @@ def beneath_possible(datasets, name):
     kinds = {kind for kind, _ in datasets}
     part4 = len(labels) < 4 and all(x.isdigit() and int(x) < 256 for x in labels)
     part6 = len(labels) < 32 and all(len(x) == 1 and x.lower() in b"0123456789abcdef" for x in labels)
-    return bool(("dnset" in kinds) or (part4 and kinds & {"ip4set", "ip4trie"}) or (part6 and kinds & {"ip4set", "ip4trie", "ip6trie"}))
+    return bool(kinds & {"dnset", "generic", "combined"} or (part4 and kinds & {"ip4set", "ip4tset", "ip4trie"}) or
+                (part6 and kinds & {"ip4set", "ip4tset", "ip4trie", "ip6tset", "ip6trie"}))
 
 
 def differs(datasets, kind, name, theirs, mine):
@@ -456,38 +578,63 @@ def differs(datasets, kind, name, theirs, mine):
     return None
 
 
+def plan(m):
+    """The datasets as (type, number of files), whether there is an acl for all zones, and TTLs as (default, least, most) or None."""
+    datasets = [(m.rng.choice(TYPES + ["combined", "combined", "generic"]), m.pick(1, 1, 2)) for _ in range(m.pick(1, 1, 1, 2, 3))]
+    if sum(kind == "combined" for kind, _ in datasets) and m.chance(0.5):
+        datasets = [(kind, n) for kind, n in datasets if kind == "combined"][:1] + [(kind, n) for kind, n in datasets if kind != "combined"]
+    if m.chance(0.2):
+        datasets.insert(m.rng.randrange(len(datasets) + 1), ("acl", 1))
+    ttls = m.pick((300, 100, 1000), (300, None, 3600), (60, 60, None), (5000, None, None)) if m.chance(0.2) else None
+    return datasets, m.chance(0.08), ttls
+
+
+def write(m, folder, name, text):
+    data = text.encode("latin1")
+    with open(os.path.join(folder, name), "wb") as f:
+        f.write(gzip.compress(data) if m.chance(0.1) else data)
+    return name
+
+
+def gave_up(peer, datasets):
+    """Whether rbldnsd left for a line of a generic dataset that is skipped here."""
+    with open(peer.log.name, "rb") as f:
+        said = f.read()
+    generic = any(kind in ("generic", "combined") for kind, _ in datasets)
+    return generic and b"not all datasets are loaded" in said and not any(x in said for x in (b"aborting loading", b"unknown dataset type", b"cannot be used inside", b"specify $DATASET"))
+
+
+def compare(peer, datasets, question, mine):
+    """What is different or None, and their answer."""
+    kind, name, client = question
+    theirs = peer.ask(kind, name, client, mine == "drop")
+    if theirs is None or mine == "drop":
+        return (None if (theirs is None) == (mine == "drop") else "an answer from one only"), theirs
+    return ("no zone" if mine == "-" else differs(datasets, kind, name, theirs, bytes.fromhex(mine))), theirs
+
+
 def run_round(seed, program, folder):
     """Number of questions compared, and the differences."""
     m = Maker(seed)
-    datasets, texts = [], {}
-    for i in range(m.pick(1, 1, 1, 2, 3)):
-        kind = m.rng.choice(TYPES)
-        files = []
-        for j in range(m.pick(1, 1, 2)):
-            name = "%s-%d-%d" % (kind, i, j)
-            texts[name] = m.file(kind)
-            with open(os.path.join(folder, name), "wb") as f:
-                f.write(texts[name].encode("latin1"))
-            files.append(name)
-        datasets.append((kind, files))
+    made, has_shared, ttls = plan(m)
     os.chmod(folder, 0o755)
-    asked = questions(m, m.pick(50, 150))
-    asked = [(k, n) for k, n in asked if good_name(n)]
-    peer = Rbldnsd(folder, datasets)
+    datasets = [(kind, [write(m, folder, "%s-%d-%d" % (kind, i, j), m.file(kind)) for j in range(files)]) for i, (kind, files) in enumerate(made)]
+    shared = [write(m, folder, "shared", m.acl_file())] if has_shared else []
+    clients = CLIENTS if shared or any(kind == "acl" for kind, _ in datasets) else CLIENTS[:1]
+    asked = [(k, n, m.rng.choice(clients)) for k, n in questions(m, m.pick(50, 150)) if good_name(n)]
+    peer = Rbldnsd(folder, datasets, shared, ttls)
     try:
-        loaded, said, answers = ours(program, folder, datasets, asked)
+        loaded, said, answers = ours(program, folder, datasets, shared, ttls, asked)
         if not peer.up or not loaded:
-            if peer.up != loaded:
-                return 0, [(None, "loading: rbldnsd %s, candor %s" % (peer.up, said), None, None)]
-            return 1, []
+            fine = peer.up == loaded or (loaded and (peer.crashed() or gave_up(peer, datasets)))
+            return int(fine), [] if fine else [(None, "loading: rbldnsd %s, candor %s" % (peer.up, said), None, None)]
         if len(answers) != len(asked):
             return 0, [(None, "%d answers to %d questions" % (len(answers), len(asked)), None, None)]
         found = []
-        for (kind, name), mine in zip(asked, answers):
-            theirs = peer.ask(kind, name)
-            what = "no zone" if mine == "-" else differs(datasets, kind, name, theirs, bytes.fromhex(mine))
-            if what:
-                found.append(((kind, name), what, theirs, None if mine == "-" else bytes.fromhex(mine)))
+        for question, mine in zip(asked, answers):
+            what, theirs = compare(peer, datasets, question, mine)
+            if what and not peer.crashed():
+                found.append((question, what, theirs, None if mine in ("-", "drop") else bytes.fromhex(mine)))
         return len(asked), found
     finally:
         peer.close()

@@ -371,11 +371,13 @@ static void what_parts_share(void **state) {
     assert_int_equal(d->dataset[1].ttl, 2100);
     assert_int_equal(d->n4, 2);
     assert_int_equal(report.bad_lines, 1);
-    load(DATASET_COMBINED, "$DATASET ip4set\n1.0.0.1\nbad\n$DATASET ip4set b\n1.0.0.1\n");
-    assert_int_equal(d->dataset_count, 2); /* without subzones nobody asks it */
+    /* without subzones nobody asks it: it is none */
+    load(DATASET_COMBINED, "$DATASET ip4set\n1.0.0.1\nbad\n$DATASET ip4set b\n1.0.0.1\n$DATASET dnset \n$TTL 5\n");
+    assert_int_equal(d->dataset_count, 1);
     assert_int_equal(d->n4, 1);
-    assert_int_equal(d->e4[0].dataset, 1);
-    assert_int_equal(report.bad_lines, 2);
+    assert_int_equal(d->e4[0].dataset, 0);
+    assert_int_equal(d->dataset[0].sub_count, 1);
+    assert_int_equal(report.bad_lines, 3);
     load(DATASET_COMBINED, "# nothing\n$TTL 1\n\n");
     assert_int_equal(d->dataset_count, 0);
     char text[200] = "$DATASET ip4set ";
