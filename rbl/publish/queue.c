@@ -66,6 +66,29 @@ static void note_later(struct keeper_zone *z, const struct job *j, int64_t now) 
     }
 }
 
+static void list_add(struct job **first, struct job **last, struct job *j) {
+    j->next = NULL;
+    if (*last != NULL)
+        (*last)->next = j;
+    else
+        *first = j;
+    *last = j;
+}
+
+static void list_cut(struct job **first, struct job **last, struct job *tail) {
+    *first = tail->next;
+    if (*first == NULL)
+        *last = NULL;
+    tail->next = NULL;
+}
+
+static void list_put_back(struct job **first, struct job **last, struct job *j, struct job *tail) {
+    tail->next = *first;
+    *first = j;
+    if (*last == NULL)
+        *last = tail;
+}
+
 /* Tells and frees a job, with JOB_CHANGE all of its group. */
 static void give_back(struct job *j) {
     while (j != NULL) {
@@ -93,10 +116,7 @@ static void read_finished(void *ctx) {
     struct keeper_zone *z = j->zone;
     z->reading = NULL;
     z->keeper->running--;
-    j->next = z->first;
-    z->first = j;
-    if (z->last == NULL)
-        z->last = j;
+    list_put_back(&z->first, &z->last, j, j);
     z->waiting++;
     if (z->keeper->stopping)
         zone_drop_waiting(z);
@@ -128,22 +148,6 @@ static void job_finished(void *ctx) {
         zone_look(z, now); /* its files are read now, not at the next look */
 }
 
-static void list_add(struct job **first, struct job **last, struct job *j) {
-    j->next = NULL;
-    if (*last != NULL)
-        (*last)->next = j;
-    else
-        *first = j;
-    *last = j;
-}
-
-static void list_cut(struct job **first, struct job **last, struct job *tail) {
-    *first = tail->next;
-    if (*first == NULL)
-        *last = NULL;
-    tail->next = NULL;
-}
-
 static bool wants_reading(const struct job *j) { return j->load != NULL && !j->load->was_read; }
 
 /* Who has its turn; *tail: the last of the group. */
@@ -164,37 +168,37 @@ static void zone_read(struct keeper_zone *z) {
     struct job *j = z->first;
     if (j == NULL || z->reading != NULL || !wants_reading(j))
         return;
+    list_cut(&z->first, &z->last, j);
     if (loop_work(z->keeper->loop, read_work, read_finished, j) < 0) {
         LOG(LEVEL_ERROR, "no thread to read a zone's files, trying again", KS("zone", z->conf->name));
+        list_put_back(&z->first, &z->last, j, j);
         return;
     }
-    list_cut(&z->first, &z->last, j);
     z->waiting--;
     z->reading = j;
     z->keeper->running++;
 }
 
+/* The group is cut off before its thread begins: from then on it is the thread's. */
 void zone_next(struct keeper_zone *z) {
     struct keeper *k = z->keeper;
-    struct job *tail;
+    struct job *tail = NULL;
+    unsigned count = 0;
     zone_read(z);
-    unsigned count;
     struct job *j = z->running == NULL ? choose(z, &tail, &count) : NULL;
     if (j == NULL)
         return;
-    j->stat_wanted = j->kind != JOB_CHANGE || loop_now_ms(k->loop) - z->last_stat_ms >= KEEPER_STAT_MS;
+    bool change = j->kind == JOB_CHANGE;
+    struct job **first = change ? &z->change_first : &z->first, **last = change ? &z->change_last : &z->last;
+    list_cut(first, last, tail);
+    j->stat_wanted = !change || loop_now_ms(k->loop) - z->last_stat_ms >= KEEPER_STAT_MS;
     if (loop_work(k->loop, job_work, job_finished, j) < 0) {
         LOG(LEVEL_ERROR, "no thread for a zone's work, trying again", KS("zone", z->conf->name));
+        list_put_back(first, last, j, tail);
         return;
     }
-    if (j->kind == JOB_CHANGE) {
-        list_cut(&z->change_first, &z->change_last, tail);
-        z->changes_waiting -= count;
-    } else {
-        list_cut(&z->first, &z->last, tail);
-        z->waiting -= count;
-    }
-    z->changes_next = j->kind != JOB_CHANGE;
+    *(change ? &z->changes_waiting : &z->waiting) -= count;
+    z->changes_next = !change;
     z->running = j;
     k->running++;
 }
