@@ -39,6 +39,8 @@ static int read_answer(const char *line, json_t **answer, struct err *err) {
     return rc;
 }
 
+bool ask_unheard(int rc) { return rc == E_NOTFOUND || rc == E_TIMEOUT || rc == E_CLOSED || rc == E_SYSTEM; }
+
 int ask_sync(const struct conf *conf, json_t *request, unsigned timeout_ms, json_t **answer, struct err *err) {
     char path[4096], *got = NULL;
     *answer = NULL;

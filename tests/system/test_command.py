@@ -46,7 +46,8 @@ def test_usage():
     assert p.returncode == 3 and "unknown command 'frobnicate'" in p.stderr and "publish" in p.stderr
     p = candor("help")
     assert p.returncode == 0 and "check-config" in p.stdout
-    for name in ("run", "check-config", "status", "publish", "lookup", "why", "history"):
+    for name in ("run", "check-config", "status", "publish", "add", "del", "lookup", "why", "history", "diff", "export",
+                 "compact", "verify"):
         p = candor(name, "--help")
         assert p.returncode == 0 and p.stdout.startswith("usage: candor " + name), p
         assert candor("help", name).stdout == p.stdout
@@ -106,9 +107,13 @@ def test_where_nothing_runs(tmp_path):
     assert p.returncode == 3 and p.stdout.startswith("CANDOR UNKNOWN - nothing runs here")
     p = n.candor("status", "--json", check=False)
     assert p.returncode == 3 and json.loads(p.stdout)["status"] == "unknown"
-    for args in (["publish", "ip4.bl."], ["why", "192.0.2.1", "ip4.bl."], ["history", "ip4.bl."]):
+    for args in (["publish", "ip4.bl."], ["add", "ip4.bl.", "192.0.2.1"], ["verify", "ip4.bl."], ["compact", "ip4.bl."],
+                 ["why", "192.0.2.1", "ip4.bl."], ["why", "192.0.2.1"]):
         p = n.candor(*args, check=False)
         assert p.returncode == 2 and "does not run here" in p.stderr, p
+    for args in (["history", "ip4.bl."], ["diff", "ip4.bl.", "1", "2"], ["export", "ip4.bl."]):
+        p = n.candor(*args, check=False)
+        assert p.returncode == 2 and p.stdout == "" and "nothing was ever committed" in p.stderr, p
     p = n.candor("lookup", "192.0.2.1", check=False)
     assert p.returncode == 2 and "no answer" in p.stdout, p
 
@@ -234,8 +239,12 @@ def test_a_stopped_health_process_is_told_from_a_node_that_is_not_there(tmp_path
         health.resume()
         until("better", lambda: n.candor("status", check=False).returncode < 2, 20)
         n.daemon("sync").suspend()
-        p = n.candor("why", "192.0.2.1", "ip4.bl.", check=False)
-        assert p.returncode == 2 and "hangs" in p.stderr, p
+        # What only reads needs nobody.
+        p = n.candor("why", "192.0.2.25")
+        assert "hangs" in p.stderr and "192.0.2.25 is listed in ip4.bl." in p.stdout and "127.0.0.10" in p.stdout, p
+        assert "since serial" in p.stdout and "192.0.2.0/24" in p.stdout
+        assert "files" in n.candor("history", "ip4.bl.").stdout
+        assert "!192.0.2.53\n" in n.candor("export", "ip4.bl.", "--format", "plain").stdout
         n.daemon("sync").resume()
 
 
