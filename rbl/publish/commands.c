@@ -2,8 +2,8 @@
 
 #include "rbl/publish/command.h"
 
-static const struct command *const commands[] = {&command_publish, &command_why, &command_history, &command_verify,
-                                                 &command_compact};
+static const struct command *const commands[] = {&command_publish, &command_change, &command_why,
+                                                 &command_history, &command_verify, &command_compact};
 
 unsigned command_holds(const struct conf_zone *zone) {
     static const unsigned holds[DATASET_TYPES] = {[DATASET_IP4SET] = HOLDS_IP4,

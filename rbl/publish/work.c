@@ -2,6 +2,8 @@
 
 #include <arpa/inet.h>
 
+#include "resolver/base/log.h"
+
 static int work_open(struct job *j, const char *state_dir) {
     struct keeper_zone *z = j->zone;
     if (z->keep != NULL)
@@ -76,9 +78,10 @@ static int work_kind(struct job *j) {
     case JOB_VERIFY:
         return keep_verify(j->zone->keep, &j->err);
     case JOB_EXPIRE:
+        return group_expire(j, &j->err);
     case JOB_COMPACT:
-    case JOB_CHANGE:
-        return err_set(&j->err, E_UNSUPPORTED, "zones cannot be changed entry by entry yet");
+        return keep_compact(j->zone->keep, &j->result, &j->err);
+    case JOB_CHANGE: /* a group: group.c */
     case JOB_KINDS:
         break;
     }
@@ -89,6 +92,15 @@ static int work_kind(struct job *j) {
 static void work_after(struct job *j) {
     struct keep *k = j->zone->keep;
     keep_state(k, &j->state);
+    if ((j->kind == JOB_OPEN || j->kind == JOB_CHANGE) && !j->state.empty) {
+        struct err err = {0};
+        if (group_expire(j, &err) < 0)
+            LOG(LEVEL_WARN, "entries whose time is up stay for now", KS("zone", j->zone->conf->name),
+                KS("why", err.text));
+        keep_state(k, &j->state);
+    }
+    if (j->result.changed && j->kind != JOB_COMPACT)
+        j->compaction_wanted = keep_wants_compaction(k);
     j->local_entries = keep_local_entries(k);
     j->stat_known = j->stat_wanted && keep_stat(k, &j->stat, NULL) == 0;
 }
@@ -106,7 +118,7 @@ void work_run(struct job *j, const char *state_dir) {
     if (j->code != 0)
         give_all(j, j->code);
     else if (j->kind == JOB_CHANGE)
-        give_all(j, work_kind(j));
+        group_run(j);
     else
         j->code = work_kind(j);
     if (j->zone->keep != NULL)
