@@ -150,6 +150,7 @@ lint:
 FUZZ_BINS := $(patsubst %.c,$(O)/%,$(sort $(wildcard tests/fuzz/*.c)))
 $(O)/tests/fuzz/%: $(O)/tests/fuzz/%.o $(call archives,$(filter-out health/command,$(ROOMS)))
 	$(subst fuzzer-no-link,fuzzer,$(link)) $(LIBS_ALL)
+$(O)/tests/fuzz/fuzz_zone: $(patsubst %.c,$(O)/%.o,$(wildcard rbl/answer*.c))
 .SECONDARY: $(addsuffix .o,$(FUZZ_BINS))
 fuzz-build: $(FUZZ_BINS)
 fuzz:

@@ -26,20 +26,28 @@ static void reply(void *ctx, const struct client *c, const uint8_t *msg, size_t 
 }
 
 static struct serve *start(void) {
-    static const char yaml[] = "resolver: {allow: [127.0.0.0/8], forward: [{zone: ., to: [192.0.2.1@53]}]}\n";
+    static const char yaml[] = "resolver: {allow: [127.0.0.0/8], forward: [{zone: ., to: [192.0.2.1@53]}],\n"
+                               "  cookies: {require: true, secrets: [e5e973e5a6b2a43f48e7dc849e37bfcf]}}\n";
     static const struct sender_ops ops = {no_socket, no_cancel, no_time};
     static struct board_worker stats;
     struct conf *conf;
     struct cache *cache;
     struct resolve *resolve;
     struct serve *serve;
+    struct cookies *cookies;
     struct cache_config cc = {.max_ttl_s = 86400, .max_negative_ttl_s = 3600};
     must(conf_read_text(&conf, yaml, sizeof yaml - 1, "/", "fuzz", NULL) == 0);
     must(cache_open(&cache, &cc, NULL) == 0);
     struct resolve_config rc = {.conf = conf, .cache = cache, .sender = {&ops, NULL}, .stats = &stats};
     must(resolve_open(&resolve, &rc, NULL) == 0);
-    struct serve_config sc = {
-        .conf = conf, .cache = cache, .resolve = resolve, .stats = &stats, .identity = "n/1/0", .reply = reply};
+    must(cookies_open(&cookies, &conf->resolver.cookies, NULL) == 0);
+    struct serve_config sc = {.conf = conf,
+                              .cache = cache,
+                              .resolve = resolve,
+                              .cookies = cookies,
+                              .stats = &stats,
+                              .identity = "n/1/0",
+                              .reply = reply};
     must(serve_open(&serve, &sc, NULL) == 0);
     return serve;
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Writes the seeds of fuzz_answer, fuzz_serve and fuzz_cache, made from nothing."""
+"""Writes the seeds of fuzz_answer, fuzz_serve, fuzz_zone and fuzz_cache, made from nothing."""
 import os
 from struct import pack
 
@@ -30,6 +30,14 @@ ANSWERS = {
 SERVE = {how + kind: first + message for kind, message in QUERIES.items() for how, first in (("udp-", b"\0"), ("tcp-", b"\3"))}
 SERVE["chaos"] = b"\0" + header() + question("id.server", 16, 3)
 SERVE["axfr"] = b"\0" + header() + question("example", 252)
+COOKIE = option(10, b"01234567")
+SERVE["cookie-alone"] = b"\0" + header(qd=0, ar=1) + opt(COOKIE)
+SERVE["cookie-ours"] = b"\2" + header(ar=1) + question("id.server", 16, 3) + opt(option(10, b"01234567\1\0\0\0abcdefghijkl"))
+ZONE_NAMES = ("t", "2.0.0.127.t", "1.1.10.t", "w.t", "c.t", "n.t", "a.com.t", "x.com.t", "b.org.t", "s.t", "y.x.s.t", "y.x.a.s.t",
+              "9.9.9.9.s.t", "com.t", "8.b.d.0.1.0.0.2.t", "0." * 24 + "8.b.d.0.1.0.0.2.t",
+              "2.0.0.0.0.0.f.7.f.f.f.f." + "0." * 20 + "t", "m", "127.0.0.2.t")
+ZONE = {"%d-%d" % (i, t): bytes([i % 9 + 1]) + header(ar=1) + question(n, t) + opt(COOKIE)
+        for i, n in enumerate(ZONE_NAMES) for t in (1, 16, 255)}
 CACHE = {
     "index": b"".join(pack(">IB", 4096 + 8 * i * 37, 1 << i % 8) for i in range(40)),
     "log": b"".join(pack(">IB", 4096 + 209664 + i * 13, 255) for i in range(300)),
@@ -38,7 +46,7 @@ CACHE = {
 
 
 def main():
-    for target, seeds in (("fuzz_answer", ANSWERS), ("fuzz_serve", SERVE), ("fuzz_cache", CACHE)):
+    for target, seeds in (("fuzz_answer", ANSWERS), ("fuzz_serve", SERVE), ("fuzz_zone", ZONE), ("fuzz_cache", CACHE)):
         folder = os.path.join(CORPUS, target)
         os.makedirs(folder, exist_ok=True)
         for kind, seed in seeds.items():
