@@ -73,6 +73,8 @@ static json_t *zone_json(const struct conf *conf, const struct conf_zone *zone, 
         rc = matches_of(k, zone->name, l, match, &count, &err);
         keep_close(k);
     }
+    if (rc == E_NOTFOUND && !always)
+        return NULL; /* nothing was ever committed */
     if (rc < 0)
         return trouble(&err);
     json_t *list = json_array();

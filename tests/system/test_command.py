@@ -108,7 +108,7 @@ def test_where_nothing_runs(tmp_path):
     p = n.candor("status", "--json", check=False)
     assert p.returncode == 3 and json.loads(p.stdout)["status"] == "unknown"
     for args in (["publish", "ip4.bl."], ["add", "ip4.bl.", "192.0.2.1"], ["verify", "ip4.bl."], ["compact", "ip4.bl."],
-                 ["why", "192.0.2.1", "ip4.bl."], ["why", "192.0.2.1"]):
+                 ["why", "192.0.2.1", "ip4.bl."]):
         p = n.candor(*args, check=False)
         assert p.returncode == 2 and "does not run here" in p.stderr, p
     for args in (["history", "ip4.bl."], ["diff", "ip4.bl.", "1", "2"], ["export", "ip4.bl."]):
@@ -242,7 +242,7 @@ def test_a_stopped_health_process_is_told_from_a_node_that_is_not_there(tmp_path
         # What only reads needs nobody.
         p = n.candor("why", "192.0.2.25")
         assert "hangs" in p.stderr and "192.0.2.25 is listed in ip4.bl." in p.stdout and "127.0.0.10" in p.stdout, p
-        assert "since serial" in p.stdout and "192.0.2.0/24" in p.stdout
+        assert "since serial" in p.stdout and "pushed.bl." not in p.stdout
         assert "files" in n.candor("history", "ip4.bl.").stdout
         assert "!192.0.2.53\n" in n.candor("export", "ip4.bl.", "--format", "plain").stdout
         n.daemon("sync").resume()
