@@ -1,6 +1,7 @@
 /* A batch becomes one transaction: of each bucket and name that changed one new record, the values' uses, the times,
  * counts, digest and changeset. Nothing else of the zone is read or written. */
 #include "rbl/keep/edit_impl.h"
+#include "rbl/keep/guard.h"
 #include "resolver/base/clock.h"
 
 /* One spot that is not as it was. */
@@ -349,6 +350,11 @@ static int after_name(void *ctx, unsigned dataset, const struct look_name *n, un
 
 static int guard(struct edits *e, struct err *err) {
     const struct look_source after = {.ctx = e, .bucket = after_bucket, .name = after_name};
+    const struct keep_batch *b = e->b;
+    char why[GUARD_WHY];
+    for (uint32_t n = 1; n < b->values && !e->c->force; n++)
+        if (b->value[n].fresh && b->value[n].uses > 0 && guard_value(b->k->zone, b->value[n].v, why) < 0)
+            return err_set(err, E_REFUSED, "%s: refused, kept serial %u", why, b->k->meta->serial);
     const struct guard_batch g = {
         .k = e->b->k, .next = e->next, .after = &after, .less = e->less, .more = e->more, .force = e->c->force};
     return guard_check_batch(&g, err);

@@ -2,13 +2,15 @@
  * test points are looked up in the new data by the rules that will answer (look.h). */
 #include <stdio.h>
 
-#include "rbl/keep/work.h"
+#include "rbl/keep/guard.h"
 
 static int listed_prefix(struct work *w, const struct look_source *s, enum bucket_kind kind, const uint8_t *addr) {
     for (unsigned i = 0; i < w->d->dataset_count; i++) {
         struct look_dataset ld;
         struct match m[1];
         unsigned count;
+        if (w->d->dataset[i].type == DATASET_ACL)
+            continue;
         look_dataset_of(&ld, w->d->dataset[i].type, &w->next->counts[i]);
         int rc = look_prefix(s, &ld, i, kind, addr, m, ARRAY_SIZE(m), &count);
         if (rc < 0)
@@ -81,6 +83,14 @@ static int check_points(struct work *w, struct err *err) {
     return 0;
 }
 
+static uint64_t counts_sum(const struct counts *c) {
+    uint64_t sum = 0;
+    for (unsigned kind = 0; kind < COUNT_KINDS; kind++)
+        for (unsigned length = 0; length < COUNT_LENGTHS; length++)
+            sum += c->n[kind][length];
+    return sum;
+}
+
 static int check_limits(struct work *w, struct err *err) {
     const struct conf_zone *z = w->k->zone;
     uint64_t before = w->k->meta != NULL ? meta_entries(w->k->meta) : 0, after = meta_entries(w->next);
@@ -102,7 +112,40 @@ static int check_limits(struct work *w, struct err *err) {
     return refuse(w, err, why);
 }
 
+/* Files that have nothing any more, whatever they had. */
+static int check_emptied(struct work *w, struct err *err) {
+    const struct meta *m = w->k->meta;
+    uint64_t before = 0;
+    char why[96];
+    for (unsigned i = 0; m != NULL && i < m->dataset_count; i++)
+        before += counts_sum(&m->counts[i]);
+    if (before == 0 || data_entries(w->d) > 0 || w->k->zone->limits.shrink >= 1)
+        return 0;
+    snprintf(why, sizeof why, "would remove all %llu entries, the files are empty", (unsigned long long)before);
+    return refuse(w, err, why);
+}
+
+static int check_world(struct work *w, struct err *err) {
+    const struct conf_zone *z = w->k->zone;
+    const struct meta *m = w->k->meta;
+    char why[GUARD_WHY] = "";
+    int rc = guard_space(z, w->d, m, w->next, why);
+    if (rc == 0)
+        rc = guard_names(z, w->d, m, w->next, why);
+    if (rc == 0)
+        rc = guard_values(z, &w->ids, why);
+    if (rc == 0)
+        return 0;
+    return rc == E_REFUSED ? refuse(w, err, why) : err_set(err, rc, "guards: %s", err_name(rc));
+}
+
+/* Test points are part of the format; all else is skipped by force. */
 int guard_check(struct work *w, struct err *err) {
     int rc = check_points(w, err);
-    return rc == 0 && !w->c->force ? check_limits(w, err) : rc;
+    if (rc < 0 || w->c->force)
+        return rc;
+    rc = check_emptied(w, err);
+    if (rc == 0)
+        rc = check_limits(w, err);
+    return rc == 0 ? check_world(w, err) : rc;
 }

@@ -1,7 +1,7 @@
 /* The guards on a batch: the test points in the zone as it will be, and how much of it the batch may change. */
 #include <stdio.h>
 
-#include "rbl/keep/work.h"
+#include "rbl/keep/guard.h"
 
 /* 1: listed, 0: not. */
 static int listed_prefix(const struct guard_batch *g, enum bucket_kind kind, const uint8_t *addr) {
@@ -53,7 +53,16 @@ static int check_limits(const struct guard_batch *g, struct err *err) {
                    (unsigned long long)before, limit * 100, g->k->meta->serial);
 }
 
+static int check_world(const struct guard_batch *g, struct err *err) {
+    char why[GUARD_WHY] = "";
+    int rc = guard_local(g->k->zone, g->k->meta, g->next, why);
+    return rc < 0 ? err_set(err, rc, "%s: refused, kept serial %u", why, g->k->meta->serial) : 0;
+}
+
 int guard_check_batch(const struct guard_batch *g, struct err *err) {
     int rc = check_points(g, err);
-    return rc == 0 && !g->force ? check_limits(g, err) : rc;
+    if (rc < 0 || g->force)
+        return rc;
+    rc = check_limits(g, err);
+    return rc == 0 ? check_world(g, err) : rc;
 }

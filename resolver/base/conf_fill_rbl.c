@@ -144,11 +144,23 @@ static void ttls(struct conf_reader *r, const struct conf_raw_zone *in, struct c
         conf_fail(r, E_RANGE, "max-ttl", "a time not below ttl, %us", out->ttl_s);
 }
 
+static void limits(struct conf_reader *r, const struct conf_raw_zone_limits *in, struct conf_zone *out) {
+    enum { LOOPBACK, ANY };
+    static const struct conf_word values[] = {{"loopback", LOOPBACK}, {"any", ANY}, {NULL, 0}};
+    conf_enter(r, "limits");
+    out->limits.shrink = conf_take_share(r, "shrink", in->shrink, 0.5, 1);
+    out->limits.grow = conf_take_share(r, "grow", in->grow, 1, 1e6);
+    out->limits.entries = conf_take_count(r, "entries", in->entries, 100000000, 1, LIMIT_LOAD_ENTRIES);
+    out->limits.space = conf_take_share(r, "space", in->space, 0.5, 1);
+    out->limits.tlds = conf_take_count(r, "tlds", in->tlds, 20, 0, 1000000);
+    out->limits.loopback = conf_take_word(r, "values", in->values, LOOPBACK, values) == LOOPBACK;
+    conf_leave(r);
+}
+
 static void zone(struct conf_reader *r, const struct conf_raw_zone *in, struct conf_zone *out) {
     static const char *const everybody[] = {"0.0.0.0/0", "::/0", NULL};
     static const struct conf_word expiries[] = {
         {"servfail", EXPIRE_SERVFAIL}, {"serve-stale", EXPIRE_SERVE_STALE}, {NULL, 0}};
-    const struct conf_raw_zone_limits *limits = CONF_RAW_OR_EMPTY(in->limits);
     out->name = conf_take_name(r, "name", in->name, ".");
     if (!conf_given(r, "name"))
         conf_fail(r, E_INVALID, "name", "the name of the zone");
@@ -164,11 +176,7 @@ static void zone(struct conf_reader *r, const struct conf_raw_zone *in, struct c
     soa(r, CONF_RAW_OR_EMPTY(in->soa), out);
     ttls(r, in, out);
     out->test = conf_take_test(r, "test", in->test);
-    conf_enter(r, "limits");
-    out->limits.shrink = conf_take_share(r, "shrink", limits->shrink, 0.5, 1);
-    out->limits.grow = conf_take_share(r, "grow", limits->grow, 1, 1e6);
-    out->limits.entries = conf_take_count(r, "entries", limits->entries, 100000000, 1, LIMIT_LOAD_ENTRIES);
-    conf_leave(r);
+    limits(r, CONF_RAW_OR_EMPTY(in->limits), out);
     out->on_expire = (enum conf_on_expire)conf_take_word(r, "on-expire", in->on_expire, EXPIRE_SERVFAIL, expiries);
     out->journal = conf_take_size(r, "journal", in->journal, 256ULL << 20, 0, 1ULL << 40);
 }

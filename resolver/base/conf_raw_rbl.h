@@ -27,7 +27,7 @@ struct conf_raw_soa {
 };
 
 struct conf_raw_zone_limits {
-    char *shrink, *grow, *entries;
+    char *shrink, *grow, *entries, *space, *tlds, *values;
 };
 
 struct conf_raw_zone {

@@ -61,7 +61,10 @@ struct conf_zone {
     struct {
         double shrink, grow;
         uint64_t entries;
-    } limits; /* shares: 0.5 is 50% */
+        double space;  /* of the address space listed; 0 and 1: not watched */
+        uint64_t tlds; /* listed whole */
+        bool loopback; /* answers lie in 127.0.0.0/8 */
+    } limits;          /* shares: 0.5 is 50% */
     enum conf_on_expire on_expire;
     uint64_t journal;
 };

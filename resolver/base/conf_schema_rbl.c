@@ -42,6 +42,9 @@ static const cyaml_schema_field_t limits_fields[] = {
     CONF_RAW_TEXT("shrink", struct conf_raw_zone_limits, shrink),
     CONF_RAW_TEXT("grow", struct conf_raw_zone_limits, grow),
     CONF_RAW_TEXT("entries", struct conf_raw_zone_limits, entries),
+    CONF_RAW_TEXT("space", struct conf_raw_zone_limits, space),
+    CONF_RAW_TEXT("tlds", struct conf_raw_zone_limits, tlds),
+    CONF_RAW_TEXT("values", struct conf_raw_zone_limits, values),
     CYAML_FIELD_END,
 };
 
