@@ -260,6 +260,9 @@ static int change_fill(struct job *j, const struct conf_zone *zone, const json_t
     int rc = read_entries(c, zone, json_object_get(doc, "entries"), err);
     if (rc < 0)
         return rc;
+    const json_t *force = json_object_get(doc, "force");
+    if (json_is_string(force))
+        j->force = arena_text(&j->arena, json_string_value(force), json_string_length(force));
     j->change = apply;
     j->change_source = c->removes ? "del" : "add";
     j->ctx = c;

@@ -1,7 +1,8 @@
 /* What candor-sync answers on its control socket: one JSON object a line in, one out.
  *
  *   {"command":"publish","zone":Z,"files":[{"type":T,"path":P}...],"dry_run":B,"force":REASON|null}
- *   {"command":"change","zone":Z,"remove":B,"entries":[{"entry":E,"value":V|null,"for_s":S}...]}
+ *   {"command":"change","zone":Z,"remove":B,"entries":[{"entry":E,"value":V|null,"for_s":S}...],
+ *    "force":REASON|null}
  *   {"command":"why","zone":Z,"what":ADDRESS|NAME}     without "zone": all zones of the node
  *   {"command":"history","zone":Z}     {"command":"verify","zone":Z}     {"command":"compact","zone":Z}
  *

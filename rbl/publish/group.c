@@ -22,7 +22,8 @@ struct part {
     unsigned edited;  /* of them in the batch */
     bool same_source; /* all who edited are one */
     const char *source;
-    uint32_t serial; /* the newest that was asked for */
+    uint32_t serial;   /* the newest that was asked for */
+    const char *force; /* of the one job in it */
 };
 
 /* RFC 1982 */
@@ -33,9 +34,12 @@ static void part_note_source(struct part *p, const char *source) {
     p->source = source;
 }
 
-/* Lets up to `limit` jobs make their edits. A job that does not fit into what is left of the batch ends the part. */
+/* Lets up to `limit` jobs make their edits. A job that does not fit into what is left of the batch ends the part, and
+ * so does one that is forced: nobody else goes past the limits with it. */
 static void part_fill(struct part *p, struct job *j, unsigned limit) {
-    for (; p->jobs < limit; j = j->next, p->jobs++) {
+    for (; p->jobs < limit && p->force == NULL; j = j->next, p->jobs++) {
+        if (j->force != NULL && p->edited > 0)
+            return;
         size_t mark = keep_batch_mark(p->batch);
         const char *source = j->change_source != NULL ? j->change_source : "change";
         keep_batch_source(p->batch, source);
@@ -46,6 +50,7 @@ static void part_fill(struct part *p, struct job *j, unsigned limit) {
         j->edited = j->code == 0;
         if (j->edited) {
             part_note_source(p, source);
+            p->force = j->force;
             if (j->serial_hint != 0 && newer(j->serial_hint, p->serial))
                 p->serial = j->serial_hint;
             p->edited++;
@@ -62,7 +67,7 @@ static int part_commit(struct part *p, struct keep_result *r, struct err *err) {
     text_copy(source, sizeof source, p->source);
     if (!p->same_source)
         (void)snprintf(source, sizeof source, "%u changes", p->edited);
-    struct keep_commit c = {.source = source, .serial_hint = p->serial};
+    struct keep_commit c = {.source = source, .reason = p->force, .force = p->force != NULL, .serial_hint = p->serial};
     return keep_batch_commit(p->batch, &c, r, err);
 }
 

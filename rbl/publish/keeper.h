@@ -90,6 +90,7 @@ struct job {
      * durable or failed: code 0, E_REFUSED with the guard's words, E_AGAIN (not tried), or the disk's trouble. */
     int (*change)(void *ctx, struct keep_batch *b, struct err *err);
     const char *change_source; /* who, for why and history; arena, static, or living until `done` */
+    const char *force;         /* why the limits do not count (not the test points); its commit is its own; or NULL */
     uint32_t serial_hint;      /* may be set in `change`: the serial that the commit should take; 0: the next one */
     /* results */
     int code;

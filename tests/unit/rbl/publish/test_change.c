@@ -82,7 +82,7 @@ struct asked {
     uint32_t first, count;
     int64_t until;
     bool remove, fails_after; /* fails when its edits are made */
-    const char *source;
+    const char *source, *force;
     /* what came of it */
     unsigned calls, done;
     int code;
@@ -121,6 +121,7 @@ static int submit(int zone, struct asked *a) {
     assert_non_null(j);
     j->change = make_edits;
     j->change_source = a->source;
+    j->force = a->force;
     j->done = note_done;
     j->ctx = a;
     int rc = keeper_submit(t.keeper, zone, j, NULL);
@@ -299,6 +300,26 @@ static void test_changes_that_wait_are_bounded(void **state) {
     free(a);
 }
 
+static void test_a_forced_change_goes_past_the_limits_alone(void **state) {
+    struct asked a = {.first = 0, .count = 1000}, most = {.first = 0, .count = 900, .remove = true}, forced[4];
+    (void)state;
+    change(FREE, &a, 1);
+    change(FREE, &most, 1);
+    assert_int_equal(most.code, E_REFUSED);
+    for (uint32_t i = 0; i < 4; i++)
+        forced[i] = (struct asked){.first = 5000 + i, .count = 1};
+    forced[2] = most;
+    forced[2].calls = forced[2].done = 0;
+    forced[2].force = "wrong list";
+    forced[3] = (struct asked){.first = 900, .count = 100, .remove = true}; /* not forced: too much for what is left */
+    change(FREE, forced, 4);
+    assert_int_equal(forced[0].code, 0);
+    assert_int_equal(forced[1].code, 0);
+    assert_int_equal(forced[2].code, 0);
+    assert_int_equal(forced[3].code, E_REFUSED);
+    assert_int_equal(board_of(FREE).entries, 102);
+}
+
 static void test_nothing_changed_is_no_commit(void **state) {
     struct asked a = {.first = 1, .count = 1}, again = a, none = {.first = 9, .count = 1, .remove = true};
     (void)state;
@@ -407,6 +428,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_the_search_for_bad_ones_is_bounded, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_more_edits_than_a_batch_holds_become_several, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_changes_that_wait_are_bounded, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_forced_change_goes_past_the_limits_alone, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_nothing_changed_is_no_commit, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_stopping_keeper_answers_all_that_wait, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_entries_go_when_their_time_is_up, set_up, tear_down),
