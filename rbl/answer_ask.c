@@ -139,11 +139,17 @@ static void answer_ready(struct asking *k, struct source_answer *a) {
     struct answer_zone *z = k->z;
     struct dns_mark mark = dns_writer_mark(k->w);
     k->s->rrs = 0;
+    k->s->too_many = false;
     int rcode = k->q->qname.labels == z->apex.labels ? answer_apex(k) : answer_below(k);
     if (rcode < 0) {
         dns_writer_rewind(k->w, &mark);
         answer_zone_broken(z, NULL);
         fail(a, RCODE_SERVFAIL, z->ede, z->ede_text);
+        return;
+    }
+    if (k->s->too_many) { /* some of them would be as good as forged */
+        dns_writer_rewind(k->w, &mark);
+        fail(a, RCODE_SERVFAIL, EDE_OTHER, "more RRs at this name than an answer may have");
         return;
     }
     *a = (struct source_answer){.rcode = (uint8_t)rcode, .ede = z->ede, .ede_text = z->ede_text};

@@ -105,6 +105,7 @@ struct answer {
     unsigned founds;
     struct answer_rr rr[LIMIT_ANSWER_RRS];
     unsigned rrs;
+    bool too_many; /* RRs would be left out */
 };
 
 /* answer_ask.c: source_ops.answer. */

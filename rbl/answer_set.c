@@ -20,7 +20,12 @@ static uint16_t expand(uint8_t to[1 + ANSWER_TXT_MAX], const struct value *v, st
 }
 
 /* Where the next RR is to be made; NULL: there are enough. */
-static struct answer_rr *next_rr(struct answer *s) { return s->rrs < LIMIT_ANSWER_RRS ? &s->rr[s->rrs] : NULL; }
+static struct answer_rr *next_rr(struct answer *s) {
+    if (s->rrs < LIMIT_ANSWER_RRS)
+        return &s->rr[s->rrs];
+    s->too_many = true;
+    return NULL;
+}
 
 /* Takes the RR that stands at next_rr(), unless it is there. */
 static void take(struct answer *s, uint16_t type, uint16_t size, uint32_t ttl) {
@@ -43,21 +48,22 @@ static void take(struct answer *s, uint16_t type, uint16_t size, uint32_t ttl) {
 }
 
 void answer_add_listed(struct answer *s, const struct value *v, uint16_t qtype, uint32_t ttl, struct bytes asked) {
-    struct answer_rr *rr = next_rr(s);
-    if (rr != NULL && (qtype == TYPE_A || qtype == TYPE_ANY)) {
+    bool a = qtype == TYPE_A || qtype == TYPE_ANY, txt = v->has_txt && (qtype == TYPE_TXT || qtype == TYPE_ANY);
+    struct answer_rr *rr = a ? next_rr(s) : NULL;
+    if (rr != NULL) {
         memcpy(rr->rdata, v->a, 4);
         take(s, TYPE_A, 4, ttl);
-        rr = next_rr(s);
     }
-    if (rr != NULL && v->has_txt && (qtype == TYPE_TXT || qtype == TYPE_ANY))
+    rr = txt ? next_rr(s) : NULL;
+    if (rr != NULL)
         take(s, TYPE_TXT, expand(rr->rdata, v, asked), ttl);
 }
 
 /* A CNAME answers for every type; the SOA is the zone's own. */
 static void add_rr(struct answer *s, const struct value *v, uint16_t qtype, uint32_t ttl) {
-    struct answer_rr *rr = next_rr(s);
     bool wanted = v->type == qtype || v->type == TYPE_CNAME || qtype == TYPE_ANY;
-    if (rr == NULL || !wanted || v->type == TYPE_SOA || v->txt_size > sizeof rr->rdata)
+    struct answer_rr *rr = wanted && v->type != TYPE_SOA ? next_rr(s) : NULL;
+    if (rr == NULL || v->txt_size > sizeof rr->rdata)
         return;
     memcpy(rr->rdata, v->txt, v->txt_size);
     take(s, v->type, v->txt_size, ttl);
@@ -103,6 +109,7 @@ static int collect(struct answer *s, struct answer_zone *z, const struct answer_
 
 int answer_collect(struct answer *s, struct answer_zone *z, uint16_t qtype) {
     for (unsigned f = 0; f < s->founds; f++) {
+        s->too_many |= s->found[f].count >= LIMIT_ANSWER_RRS; /* perhaps there were more */
         for (unsigned i = 0; i < s->found[f].count; i++) {
             int rc = collect(s, z, &s->found[f], &s->found[f].hit[i], qtype);
             if (rc < 0)

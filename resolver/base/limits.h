@@ -44,7 +44,7 @@ enum {
     LIMIT_FILES = 64,    /* per dataset */
     LIMIT_VALUES = 1 << 24,
     LIMIT_TXT = 255,
-    LIMIT_ANSWER_RRS = 64, /* RRs one blocklist question can have */
+    LIMIT_ANSWER_RRS = 256, /* RRs one blocklist question can have: that many or more are SERVFAIL */
     LIMIT_READER_LIFE_MS = 1000,
 
     /* control and health */

@@ -198,6 +198,28 @@ static void single_value_lists(void **state) {
     assert_string_equal(answer(NET, TYPE_A), NODATA("t.test."));
 }
 
+static void never_some_of_the_rrs(void **state) {
+    (void)state;
+    static char text[16384];
+    struct dns_reader r;
+    configure("rbl: { zones: [ { name: m.test., test: none, data: [ { type: generic, files: [x] } ] } ] }");
+    size_t n = 0;
+    for (unsigned i = 0; i < 300; i++)
+        n += (size_t)snprintf(text + n, sizeof text - n, "%s A 127.2.%u.%u\n", i < 200 ? "many" : "some", i / 100,
+                              i % 100);
+    for (unsigned i = 0; i < 100; i++)
+        n += (size_t)snprintf(text + n, sizeof text - n, "many TXT t%u\n", i);
+    commit(0, text, NULL);
+    open_source();
+    assert_true(ask("some.m.test", TYPE_A, &r) > 0);
+    assert_int_equal(r.header.an, 100);
+    assert_string_equal(answer("many.m.test", TYPE_A), "SERVFAIL"); /* 300 RRs at the name */
+    assert_string_equal(last.ede_text, "more RRs at this name than an answer may have");
+    cap = 600;
+    assert_int_equal(ask("some.m.test", TYPE_A, &r), E_FULL);
+    cap = ZONES_MESSAGE;
+}
+
 static struct board *board;
 
 static void wrong(unsigned zone, unsigned forward, unsigned name, unsigned address) {
@@ -257,6 +279,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(access_lists, setup, teardown),
         cmocka_unit_test_setup_teardown(without_the_access_list_of_all_zones_nobody_is_answered, setup, teardown),
         cmocka_unit_test_setup_teardown(single_value_lists, setup, teardown),
+        cmocka_unit_test_setup_teardown(never_some_of_the_rrs, setup, teardown),
         cmocka_unit_test_setup_teardown(wrong_way_questions, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
