@@ -127,13 +127,11 @@ static int journal_from(struct work *w, uint64_t room, uint64_t *commit) {
 
 /* What the new generation takes over of the journal: the newest commits, as many as fit. */
 static int take_journal(struct store *s, struct work *w, uint64_t fresh, struct err *err) {
-    uint64_t commit, room = map_guess(w), limit = w->k->zone->journal;
+    uint64_t commit, room = commit_journal_limit(w->k, w->next);
     uint8_t key[JOURNAL_KEY];
     w->next->journal_bytes = 0;
     if (w->t == NULL)
         return 0;
-    room = room > KEEP_JOURNAL_TAKEN ? room : KEEP_JOURNAL_TAKEN;
-    room = room < limit ? room : limit;
     room = room > fresh ? room - fresh : 0;
     int rc = journal_from(w, room, &commit);
     if (rc < 0)

@@ -92,9 +92,15 @@ uint64_t commit_journal(struct journal_header *h, uint64_t commit, bool kept, st
     return bytes;
 }
 
+uint64_t commit_journal_limit(const struct keep *k, const struct meta *next) {
+    uint64_t worth = KEEP_JOURNAL_ENTRY * meta_entries(next);
+    worth = worth > KEEP_JOURNAL_LEAST ? worth : KEEP_JOURNAL_LEAST;
+    return k->zone->journal < worth ? k->zone->journal : worth;
+}
+
 int commit_trim(struct keep *k, struct store_txn *t, uint64_t fresh, struct meta *next, struct buf *writes,
                 struct err *err) {
-    uint64_t limit = k->zone->journal;
+    uint64_t limit = commit_journal_limit(k, next);
     struct store_cursor *c;
     struct bytes key, record;
     next->journal_bytes = k->meta->journal_bytes + fresh;

@@ -20,7 +20,8 @@ enum {
     KEEP_OLD_MS = 5000,            /* a generation stays so long behind its successor, for readers on their way to it */
     KEEP_BULK_PAGES = 64,          /* a difference on more than so many pages ... */
     KEEP_BULK_PAGE_SHARE = 2,      /* ... and more than one page in so many: a new generation is no dearer, and tight */
-    KEEP_JOURNAL_TAKEN = 16 << 20, /* octets of journal that a new generation takes over, or as many as its entries */
+    KEEP_JOURNAL_LEAST = 16 << 20, /* octets of journal that any zone may have, within what is configured ... */
+    KEEP_JOURNAL_ENTRY = 3,        /* ... and a larger one by its entries: history is not to outweigh the zone */
     KEEP_COMPACT_SHARE = 145,      /* percent of what the records need, appended in order: beyond, it is compacted */
     KEEP_COMPACT_SPARE = 1 << 18,  /* octets that a file may have beyond its need whatever its size */
     KEEP_COMPACT_REST = 100,       /* it rests so many times as long as it took, and at least, */

@@ -41,6 +41,8 @@ void commit_meta(struct buf *writes, const struct meta *m);
 /* Puts the commit's header, and its changeset when it was kept, to the writes; what it takes of the limit is told. */
 uint64_t commit_journal(struct journal_header *h, uint64_t commit, bool kept, struct bytes changeset,
                         struct buf *writes);
+/* What the journal may come to: what is configured, and no more than the zone is worth (KEEP_JOURNAL_LEAST). */
+uint64_t commit_journal_limit(const struct keep *k, const struct meta *next);
 /* Takes the oldest records away until what stays fits beside `fresh` new octets; sets next->journal_bytes. */
 int commit_trim(struct keep *k, struct store_txn *t, uint64_t fresh, struct meta *next, struct buf *writes,
                 struct err *err) MUST_USE;
