@@ -27,7 +27,8 @@ static int put(struct locals *l, const struct keep_entry *e) {
     o->entry = arena_text(&l->arena, entry, size);
     if (!e->excluded) {
         o->rr = e->value.kind == VALUE_RR;
-        o->value = arena_text(&l->arena, value_text(&e->value, value), strlen(value));
+        (void)value_text(&e->value, value);
+        o->value = arena_text(&l->arena, value, strlen(value));
     }
     if (o->entry == NULL || (!e->excluded && o->value == NULL))
         return E_NOMEM;
