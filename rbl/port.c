@@ -10,7 +10,7 @@
 #include "resolver/net/server.h"
 #include "resolver/net/socket.h"
 
-enum { PORT_LOG_MS = 1000 /* at most one line about wrong signatures in */ };
+enum { PORT_LOG_MS = 1000 /* at most one line about wrong signatures in */, WRONG_KINDS = 4 };
 
 struct port {
     struct loop *loop;
@@ -22,7 +22,7 @@ struct port {
     struct tsig_keys *keys;
     struct updates *updates;
     int64_t logged_ms;
-    uint64_t not_logged;
+    uint64_t wrong[WRONG_KINDS]; /* since then: BADSIG, BADKEY, BADTIME, BADTRUNC */
 };
 
 /* SOA for everybody on loopback and for whom the zone's transfer and update rules name. */
@@ -86,19 +86,16 @@ static size_t take_update(struct port *p, const struct client *c, const struct d
     return updates_take(p->updates, zone_of(p, &q->qname), c, q, t, msg.at, msg.size, reply, cap);
 }
 
+/* Which kinds there were: a clock that is off and a secret that is guessed at are two things. */
 static void log_wrong_tsig(struct port *p, const struct tsig *t) {
     int64_t now = loop_now_ms(p->loop);
-    p->not_logged++;
+    p->wrong[t->error >= TSIG_BADSIG && t->error <= TSIG_BADTIME ? t->error - TSIG_BADSIG : WRONG_KINDS - 1]++;
     if (p->logged_ms != 0 && now - p->logged_ms < PORT_LOG_MS)
         return;
-    const char *word = t->error == TSIG_BADKEY    ? "BADKEY"
-                       : t->error == TSIG_BADSIG  ? "BADSIG"
-                       : t->error == TSIG_BADTIME ? "BADTIME"
-                                                  : "BADTRUNC";
-    LOG(LEVEL_WARN, "messages with a wrong TSIG", KS("last", word),
-        KS("key", t->key != NULL ? tsig_key_text(t->key) : ""), KU("count", p->not_logged));
+    LOG(LEVEL_WARN, "messages with a wrong TSIG", KS("last_key", t->key != NULL ? tsig_key_text(t->key) : ""),
+        KU("BADSIG", p->wrong[0]), KU("BADKEY", p->wrong[1]), KU("BADTIME", p->wrong[2]), KU("BADTRUNC", p->wrong[3]));
     p->logged_ms = now;
-    p->not_logged = 0;
+    memset(p->wrong, 0, sizeof p->wrong);
 }
 
 static size_t handle(void *ctx, const struct client *c, const uint8_t *msg, size_t size, uint8_t *reply, size_t cap) {
