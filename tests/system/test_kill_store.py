@@ -1,15 +1,27 @@
-"""kill -9 of candor-sync in the middle of imports, changes by hand, compaction: nothing acknowledged is lost, nothing is half
+"""kill -9 of candor-sync in the middle of imports, changes by hand, UPDATEs, compaction, migration: nothing acknowledged is lost, nothing is half
 there, the digest is that of the entries, the journal has no gap. CANDOR_KILLS says how often in all (default 40)."""
 # time bound: 300 s
+import base64
+import gzip
 import os
+import shutil
 import threading
 import time
 
+import dns.exception
+import dns.query
+import dns.rcode
+import dns.tsig
+import dns.update
+
+from lib.lists import ROOT
 from lib.killing import Keeper, Pace, check, interrupted, seeded, tidy
 
 KILLS = int(os.environ.get("CANDOR_KILLS", "40"))
 QUIET = {"canary": {"cached": "", "uncached-under": "", "nxdomain-under": ""}}
-SHARES = {"bulk": 0.25, "small": 0.2, "change": 0.25, "compact": 0.2}
+SHARES = {"bulk": 0.2, "small": 0.2, "change": 0.2, "update": 0.2, "compact": 0.1, "migrate": 0.1}
+SECRET = base64.b64encode(bytes(range(32))).decode()
+FIXTURE = os.path.join(ROOT, "tests", "fixtures", "zone-v1", "data.mdb.gz")
 
 
 def share(what):
@@ -21,8 +33,9 @@ def report(capsys, what, keeper, extra=""):
         print("\n%s: %d kills, %d of them while it worked%s" % (what, keeper.kills, keeper.in_time, extra))
 
 
-def config(*zones):
-    return {"health": QUIET, "rbl": {"zones": [{"name": z, "limits": {"shrink": "100%"}} for z in zones]}}
+def config(zone):
+    return {"health": QUIET, "rbl": {"keys": [{"name": "pub.", "secret": SECRET}],
+                                     "zones": [{"name": zone, "limits": {"shrink": "100%"}, "update": [{"key": "pub."}]}]}}
 
 
 class Versions:
@@ -223,6 +236,84 @@ def test_changes_by_hand(tmp_path, capsys):
     acknowledged = changes(keeper, zone, "change", changed_by_command(keeper, zone))
     keeper.stop()
     report(capsys, "changes by hand", keeper, "; %d acknowledged" % acknowledged)
+
+
+def changed_by_update(keeper, zone):
+    """send(entry, remove) by UPDATE with TSIG over TCP."""
+    key = dns.tsig.Key("pub.", base64.b64decode(SECRET), "hmac-sha256")
+
+    def send(entry, remove):
+        u = dns.update.Update(zone, keyring=key)
+        owner = ".".join(reversed(entry.split(".")))
+        if remove:
+            u.delete(owner)
+        else:
+            u.add(owner, 300, "A", "127.0.0.2")
+        try:
+            rcode = dns.query.tcp(u, keeper.node.host, port=keeper.node.sync_port, timeout=5).rcode()
+        except (OSError, EOFError, dns.exception.DNSException):
+            return False
+        assert rcode in (dns.rcode.NOERROR, dns.rcode.SERVFAIL), dns.rcode.to_text(rcode)
+        return rcode == dns.rcode.NOERROR
+    return send
+
+
+def test_updates(tmp_path, capsys):
+    zone = "update.test."
+    keeper = Keeper(tmp_path / "keeper", config(zone)).start()
+    keeper.ready(zone)
+    (tmp_path / "list").write_text("\n".join(addresses(seeded("lists"), 20000)) + "\n")
+    assert keeper.ask(command="publish", zone=zone, files=[{"type": "ip4trie", "path": str(tmp_path / "list")}])["ok"]
+    acknowledged = changes(keeper, zone, "update", changed_by_update(keeper, zone))
+    keeper.stop()
+    report(capsys, "UPDATEs", keeper, "; %d acknowledged" % acknowledged)
+
+
+def put_fixture(keeper, zone):
+    """The state that an older version left, in place of what is there."""
+    folder = os.path.join(keeper.node.folder, "state", "zones", zone)
+    shutil.rmtree(folder, ignore_errors=True)
+    os.makedirs(os.path.join(folder, "g1"))
+    with gzip.open(FIXTURE) as packed, open(os.path.join(folder, "g1", "data.mdb"), "wb") as f:
+        shutil.copyfileobj(packed, f)
+    with open(os.path.join(folder, "current"), "w") as f:
+        f.write("g1\n")
+
+
+def test_migration(tmp_path, capsys):
+    """A zone of format 1 becomes one of this format with its first change, or by compaction; cut off, it is the old one or the new."""
+    zone, rng = "sample.test.", seeded("migrate")
+    wants = [dict(command="change", zone=zone, entries=[{"entry": "10.9.8.7"}]), dict(command="compact", zone=zone)]
+    keeper = Keeper(tmp_path / "keeper", config(zone))
+    after = []
+    for want in wants:  # what it comes to when nobody kills
+        put_fixture(keeper, zone)
+        keeper.start()
+        keeper.ready(zone)
+        before = check(keeper, zone)
+        answer = keeper.ask(**want)
+        assert answer["ok"], answer
+        after.append(check(keeper, zone))
+        keeper.stop()
+    assert after[0][1] == before[1] + 1 and after[1] == before
+    pace, done = Pace(0.01), 0
+    while keeper.kills < share("migrate"):
+        i = rng.randrange(len(wants))
+        put_fixture(keeper, zone)
+        keeper.start()
+        keeper.ready(zone)
+        answer = interrupted(keeper, pace, rng, lambda i=i: keeper.ask(**wants[i]))
+        if rng.random() < 0.3:
+            keeper.killed_at_start(rng)
+        keeper.start()
+        keeper.ready(zone)
+        now = check(keeper, zone)
+        assert now in (before, after[i]), (now, before, after[i])
+        if answer is not None:
+            assert answer["ok"] and now == after[i], (answer, now)
+            done += 1
+        keeper.stop()
+    report(capsys, "migration", keeper, "; %d went through" % done)
 
 
 def test_compaction(tmp_path, capsys):
