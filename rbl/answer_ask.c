@@ -99,7 +99,7 @@ static int answer_below(struct asking *k) {
     z->listed += listed;
     z->unlisted += !listed;
     if (!listed && !below)
-        answer_wrong(z, &k->q->qname, &last);
+        answer_wrong(k->s, z, &k->q->qname, &last);
     return listed || below ? RCODE_NOERROR : RCODE_NXDOMAIN;
 }
 

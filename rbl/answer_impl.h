@@ -28,10 +28,10 @@ struct answer_soa {
     unsigned pointers;
 };
 
-/* The datasets of $DATASET parts that are attached at one name, lower-case and relative to the apex. */
+/* The parts of one combined dataset that are attached at one name, lower-case and relative to the apex. */
 struct answer_sub {
     uint64_t which;
-    uint8_t size, labels;
+    uint8_t source, size, labels;
     uint8_t wire[LIMIT_NAME_WIRE];
 };
 
@@ -67,7 +67,7 @@ struct answer_place {
     uint64_t which;
     uint8_t labels, size;
 };
-enum { ANSWER_PLACES = 2 };
+enum { ANSWER_PLACES = LIMIT_DATASETS }; /* one for each combined dataset, and the first */
 
 /* What was found for one question at one place. The arrays belong to one look-up after the other. */
 struct answer_hits {
@@ -101,6 +101,9 @@ struct answer {
     bool refuse_any;
     struct value listed; /* what an access list has everybody told */
     /* the question in hand */
+    unsigned asked_bits; /* of the address that the last place was asked for: 32, 128, 0: a name */
+    uint32_t asked4;
+    uint8_t asked6[16];
     struct answer_hits found[3];
     unsigned founds;
     struct answer_rr rr[LIMIT_ANSWER_RRS];
@@ -132,7 +135,7 @@ void answer_zone_broken(struct answer_zone *z, const struct err *err);
 /* answer_sub.c. E_NOMEM. */
 int answer_subs_make(struct answer_zone *z) MUST_USE;
 void answer_subs_free(struct answer_zone *z);
-/* Where qname, in this zone and not its apex, is looked up: 1 or 2 places. *within: it is, or stands above, a name
+/* Where qname, in this zone, is looked up: one place or more. *within: it is, or stands above, a name
  * that datasets are attached at, so that it exists. */
 unsigned answer_places(const struct answer_zone *z, const struct name *qname, struct answer_place p[ANSWER_PLACES],
                        bool *within);
@@ -153,8 +156,10 @@ unsigned answer_inner4(const uint8_t addr[16], uint32_t *inner);
 int answer_look(struct answer *s, struct answer_zone *z, const struct name *qname, const struct answer_place *p,
                 bool *below) MUST_USE;
 
-/* answer_wrong.c: counts a question that was not listed when it cannot have been meant for this list. */
-void answer_wrong(const struct answer_zone *z, const struct name *qname, const struct answer_place *p);
+/* answer_wrong.c: counts a question that answer_look did not find there when it cannot have been meant for this list.
+ */
+void answer_wrong(const struct answer *s, const struct answer_zone *z, const struct name *qname,
+                  const struct answer_place *p);
 
 /* answer_set.c: takes what s->found has for a question of this type into s->rr; 0 or E_CORRUPT. */
 int answer_collect(struct answer *s, struct answer_zone *z, uint16_t qtype) MUST_USE;

@@ -104,17 +104,25 @@ static int look_below(struct answer_zone *z, const struct name *qname, const str
     return bits != 0 ? below6(z, p->which, addr6, bits, below) : 0;
 }
 
+/* The address that the name is, if it is one. */
+static void read_address(struct answer *s, const struct name *qname, const struct answer_place *p) {
+    s->asked_bits = 0;
+    if (p->labels == 4 && answer_name4(qname, &s->asked4))
+        s->asked_bits = 32;
+    else if (p->labels == 32 && answer_name6(qname, s->asked6))
+        s->asked_bits = 128;
+}
+
 int answer_look(struct answer *s, struct answer_zone *z, const struct name *qname, const struct answer_place *p,
                 bool *below) {
-    uint32_t addr;
-    uint8_t addr6[16];
     bool beneath = false;
     int rc = 0;
     s->founds = 0;
-    if (p->labels == 4 && (z->which4 & p->which) != 0 && answer_name4(qname, &addr))
-        rc = look4(s, z, p->which, addr);
-    else if (p->labels == 32 && ((z->which4 | z->which6) & p->which) != 0 && answer_name6(qname, addr6))
-        rc = look6(s, z, p->which, addr6);
+    read_address(s, qname, p);
+    if (s->asked_bits == 32 && (z->which4 & p->which) != 0)
+        rc = look4(s, z, p->which, s->asked4);
+    else if (s->asked_bits == 128 && ((z->which4 | z->which6) & p->which) != 0)
+        rc = look6(s, z, p->which, s->asked6);
     if (rc == 0 && (z->which_names & p->which) != 0)
         rc = look_name(s, z, qname, p, &beneath);
     if (rc == 0 && s->founds == 0 && !beneath && p->labels > 0 && p->labels < 32)

@@ -24,12 +24,6 @@ static bool forward6(const uint8_t addr[16]) {
     return !is_host && global6(swapped);
 }
 
-static bool is_address(const struct name *qname, unsigned labels) {
-    uint32_t addr;
-    uint8_t addr6[16];
-    return (labels == 4 && answer_name4(qname, &addr)) || (labels == 32 && answer_name6(qname, addr6));
-}
-
 static bool is_digit(uint8_t c) { return c >= '0' && c <= '9'; }
 
 /* Two labels or more that end as a domain does, and none of them a service's (_dmarc). */
@@ -47,23 +41,18 @@ static bool is_domain(const struct name *qname, unsigned labels) {
 
 static void count(const struct answer_zone *z, enum board_wrong what) { board_add_shared(&z->asked->wrong[what], 1); }
 
-void answer_wrong(const struct answer_zone *z, const struct name *qname, const struct answer_place *p) {
+void answer_wrong(const struct answer *s, const struct answer_zone *z, const struct name *qname,
+                  const struct answer_place *p) {
     bool addresses = ((z->type4 | z->type6 | z->which4 | z->which6) & p->which) != 0;
     bool names = ((z->type_names | (z->which_names & VIEW_LOCAL)) & p->which) != 0;
-    uint32_t addr;
-    uint8_t addr6[16];
     if (z->asked == NULL)
         return;
-    if (addresses && p->labels == 4 && answer_name4(qname, &addr)) {
-        if (forward4(addr))
+    if (s->asked_bits != 0 && addresses) {
+        if (s->asked_bits == 32 ? forward4(s->asked4) : forward6(s->asked6))
             count(z, WRONG_FORWARD);
-    } else if (addresses && p->labels == 32 && answer_name6(qname, addr6)) {
-        if (forward6(addr6))
-            count(z, WRONG_FORWARD);
-    } else if (addresses && !names) {
-        if (is_domain(qname, p->labels))
-            count(z, WRONG_NAME);
-    } else if (names && !addresses && is_address(qname, p->labels)) {
+    } else if (s->asked_bits != 0 && names) {
         count(z, WRONG_ADDRESS);
+    } else if (s->asked_bits == 0 && addresses && !names && is_domain(qname, p->labels)) {
+        count(z, WRONG_NAME);
     }
 }

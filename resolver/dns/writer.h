@@ -71,6 +71,7 @@ struct dns_opt {
     int keepalive;          /* in 100 ms; -1: none; DNS_KEEPALIVE_ASK: without a value, as clients send it (RFC 7828) */
 };
 enum { DNS_OPT_TEXT = 255, DNS_KEEPALIVE_ASK = -2 };
+enum { DNS_OPT_FIXED = 11, DNS_OPTION_FIXED = 4 }; /* octets of an OPT without options, and of an option without data */
 /* An OPT that says nothing but a size: struct dns_opt o = DNS_OPT_INIT(1232); */
 #define DNS_OPT_INIT(size)                                                                                             \
     { .udp_size = (size), .ede = EDE_NONE, .keepalive = -1 }

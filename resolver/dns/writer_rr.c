@@ -2,7 +2,7 @@
 #include "resolver/dns/writer.h"
 #include "resolver/dns/writer_impl.h"
 
-enum { OPT_FIXED = 11, OPTION_FIXED = 4, STRING_MOST = 255, OPT_DO = 0x8000 };
+enum { STRING_MOST = 255, OPT_DO = 0x8000 };
 
 void dns_writer_a(struct dns_writer *w, enum dns_section s, const struct name *owner, uint32_t ttl,
                   const uint8_t addr[4]) {
@@ -52,20 +52,20 @@ static size_t ede_text_size(const struct dns_opt *o) {
 static bool keepalive_given(const struct dns_opt *o) { return o->keepalive >= 0 || o->keepalive == DNS_KEEPALIVE_ASK; }
 
 size_t dns_opt_size(const struct dns_opt *o) {
-    size_t size = OPT_FIXED;
+    size_t size = DNS_OPT_FIXED;
     if (o->nsid)
-        size += OPTION_FIXED + o->nsid_text.size;
+        size += DNS_OPTION_FIXED + o->nsid_text.size;
     if (o->ede != EDE_NONE)
-        size += OPTION_FIXED + 2 + ede_text_size(o);
+        size += DNS_OPTION_FIXED + 2 + ede_text_size(o);
     if (o->cookie.size > 0)
-        size += OPTION_FIXED + o->cookie.size;
+        size += DNS_OPTION_FIXED + o->cookie.size;
     if (keepalive_given(o))
-        size += OPTION_FIXED + (o->keepalive >= 0 ? 2 : 0);
+        size += DNS_OPTION_FIXED + (o->keepalive >= 0 ? 2 : 0);
     return size;
 }
 
 static void option_put(struct dns_writer *w, uint16_t code, const void *octets, size_t size) {
-    uint8_t head[OPTION_FIXED];
+    uint8_t head[DNS_OPTION_FIXED];
     put_u16(head, code);
     put_u16(head + 2, (uint16_t)size);
     writer_put(w, head, sizeof head);
@@ -93,11 +93,18 @@ static void options_put(struct dns_writer *w, const struct dns_opt *o) {
 }
 
 void dns_writer_opt(struct dns_writer *w, const struct dns_opt *o) {
-    static const struct name root = {.size = 1};
     uint32_t ttl = (uint32_t)(o->rcode >> 4 & 0xFF) << 24 | (o->dnssec_ok ? OPT_DO : 0);
-    size_t at = writer_rr_begin(w, SECTION_ADDITIONAL, &root, TYPE_OPT, o->udp_size, ttl);
+    if (!writer_fits(w, DNS_OPT_FIXED))
+        return;
+    uint8_t *p = w->buf + w->size;
+    p[0] = 0; /* owned by the root */
+    put_u16(p + 1, TYPE_OPT);
+    put_u16(p + 3, o->udp_size);
+    put_u32(p + 5, ttl);
+    w->size += DNS_OPT_FIXED;
+    size_t rdata = w->size;
     options_put(w, o);
-    writer_rr_end(w, SECTION_ADDITIONAL, at);
+    writer_rr_end(w, SECTION_ADDITIONAL, rdata);
 }
 
 int dns_query_write(uint8_t *buf, size_t cap, uint16_t id, uint16_t flags, const struct name *qname, uint16_t qtype,

@@ -24,8 +24,8 @@ static struct bytes cookie_bytes(const struct ask *a) {
 }
 
 size_t reply_opt_size(const struct ask *a) {
-    struct dns_opt o = {.ede = EDE_NONE, .keepalive = -1, .cookie = cookie_bytes(a)};
-    return a->q->edns.present ? dns_opt_size(&o) : 0;
+    size_t cookie = a->cookie.given ? DNS_OPTION_FIXED + sizeof a->cookie.at : 0;
+    return a->q->edns.present ? DNS_OPT_FIXED + cookie : 0;
 }
 
 /* Writes the OPT RR; a long text is the first to go when there is no room, then the identity. */
@@ -41,7 +41,7 @@ static void write_opt(const struct ask *a, struct dns_writer *w, unsigned rcode,
         o.nsid = true;
         o.nsid_text = (struct bytes){(const uint8_t *)a->s->config.identity, strlen(a->s->config.identity)};
     }
-    if (w->size + dns_opt_size(&o) > w->cap) {
+    if ((o.nsid || ede != EDE_NONE) && w->size + dns_opt_size(&o) > w->cap) {
         o.ede_text = NULL;
         if (w->size + dns_opt_size(&o) > w->cap)
             o.nsid = false;
