@@ -1,6 +1,7 @@
 /* A kept zone read from beside, and all of its entries one after the other. */
 #include "rbl/keep/walk.h"
 
+#include "rbl/keep/until.h"
 #include "rbl/keep/walk_impl.h"
 
 enum {
@@ -77,6 +78,7 @@ struct walk {
     unsigned datasets;
     struct items items;
     struct keep_entry e;
+    struct bytes place; /* of e: its address or reversed labels */
     int (*each)(void *ctx, const struct keep_entry *e);
     void *ctx;
     bool stopped; /* by `each` */
@@ -105,16 +107,26 @@ static int find_value(struct walk *w, uint32_t id, const struct value **v) {
     return 0;
 }
 
+static int find_until(struct walk *w, uint32_t id) {
+    struct until_entry at = {.kind = (enum feed_kind)w->e.kind, .bits = w->e.bits, .place = w->place, .id = id};
+    w->e.until_wall_s = 0;
+    return w->e.dataset == DATASET_LOCAL ? until_get(w->t, &at, &w->e.until_wall_s) : 0;
+}
+_Static_assert(FEED_4 == (int)KEEP_4 && FEED_6 == (int)KEEP_6 && FEED_NAMES == (int)KEEP_NAME, "the same kinds");
+
 static int tell(struct walk *w, uint32_t id) {
+    int rc = find_until(w, id);
+    if (rc < 0)
+        return rc;
     w->e.excluded = id == VALUE_EXCLUDED;
     if (!w->e.excluded) {
         const struct value *v;
-        int rc = find_value(w, id, &v);
+        rc = find_value(w, id, &v);
         if (rc < 0)
             return rc;
         value_copy(&w->e.value, v);
     }
-    int rc = w->each(w->ctx, &w->e);
+    rc = w->each(w->ctx, &w->e);
     w->stopped = rc != 0;
     return rc;
 }
@@ -129,6 +141,7 @@ static int on_bucket(struct walk *w, enum bucket_kind kind, struct bytes key, st
     w->items.count = 0;
     int rc = bucket_decode(bucket, lv, &w->items);
     w->e.kind = kind == KIND4 ? KEEP_4 : KEEP_6;
+    w->place = (struct bytes){w->e.addr, kind == KIND4 ? 4 : 16};
     for (size_t i = 0; i < w->items.count && rc == 0; i++) {
         const struct item *it = &w->items.at[i];
         memset(w->e.addr, 0, sizeof w->e.addr);
@@ -148,6 +161,7 @@ static int on_name(struct walk *w, struct bytes key, struct bytes record) {
     struct name_item i;
     int more, rc = name_of_reversed(&w->e.name, key.at + 1, key.size - 1);
     w->e.kind = KEEP_NAME;
+    w->place = (struct bytes){key.at + 1, key.size - 1};
     if (rc < 0)
         return rc;
     while ((more = name_item_next(&s, &i)) > 0) {

@@ -182,6 +182,35 @@ static void walk_stops_when_told(void **state) {
     keep_close(k);
 }
 
+static int take_times(void *ctx, const struct keep_entry *e) {
+    int64_t *time = ctx;
+    time[e->kind] = e->until_wall_s;
+    return 0;
+}
+
+static void times_by_hand_are_told(void **state) {
+    (void)state;
+    struct conf_zone z = zone_new();
+    struct keep *k = keep_of(&z);
+    struct keep_batch *b;
+    struct keep_result r;
+    struct keep_commit c = {.source = "add"};
+    struct keep_entry e[] = {{.kind = KEEP_4, .bits = 24, .addr = {192, 0, 2}, .until_wall_s = 5000000001},
+                             {.kind = KEEP_6, .bits = 32, .addr = {0x20, 1, 0x0d, 0xb8}},
+                             {.kind = KEEP_NAME, .bits = 1, .excluded = true, .until_wall_s = 5000000002}};
+    int64_t time[3] = {-1, -1, -1};
+    assert_int_equal(name_from_text(&e[KEEP_NAME].name, "example.com", NULL), 0);
+    assert_int_equal(keep_batch_open(&b, k, NULL), 0);
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(keep_batch_add(b, &e[i], NULL), 0);
+    assert_int_equal(keep_batch_commit(b, &c, &r, NULL), 0);
+    keep_batch_close(b);
+    assert_int_equal(keep_walk(k, take_times, time, NULL), 0);
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(time[i], e[i].until_wall_s);
+    keep_close(k);
+}
+
 /* All pairs of serials, both ways, against the difference of the sets. */
 static void diff_is_netted(void **state) {
     (void)state;
@@ -415,13 +444,10 @@ static void reading_follows_the_keeper(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(walk_tells_everything),
-        cmocka_unit_test(walk_stops_when_told),
-        cmocka_unit_test(diff_is_netted),
-        cmocka_unit_test(diff_says_how_far_it_reaches),
-        cmocka_unit_test(diff_of_very_many),
-        cmocka_unit_test(reading_changes_nothing),
-        cmocka_unit_test(reading_follows_the_keeper),
+        cmocka_unit_test(walk_tells_everything),        cmocka_unit_test(walk_stops_when_told),
+        cmocka_unit_test(times_by_hand_are_told),       cmocka_unit_test(diff_is_netted),
+        cmocka_unit_test(diff_says_how_far_it_reaches), cmocka_unit_test(diff_of_very_many),
+        cmocka_unit_test(reading_changes_nothing),      cmocka_unit_test(reading_follows_the_keeper),
     };
     return cmocka_run_group_tests(tests, make_state, drop_state);
 }
