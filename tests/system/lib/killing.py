@@ -2,7 +2,6 @@
 import contextlib
 import os
 import random
-import statistics
 import threading
 import time
 
@@ -48,16 +47,16 @@ class Keeper:
 
 
 class Pace:
-    """How long an operation takes when nobody kills it, so that a kill falls into it and not behind it."""
+    """How long an operation takes, so that about every second kill falls into it: learnt from what came of each."""
 
     def __init__(self, first_s):
-        self.took = [first_s]
+        self.span = first_s
 
-    def note(self, seconds):
-        self.took = (self.took + [seconds])[-9:]
+    def note(self, finished):
+        self.span = max(0.001, self.span * (0.87 if finished else 1.15))
 
     def moment(self, rng):
-        return rng.uniform(0, 1.1 * statistics.median(self.took))
+        return rng.uniform(0, self.span)
 
 
 def interrupted(keeper, pace, rng, operate):
@@ -65,10 +64,8 @@ def interrupted(keeper, pace, rng, operate):
     out = []
 
     def run():
-        start = time.monotonic()
         with contextlib.suppress(OSError):
             out.append(operate())
-            pace.note(time.monotonic() - start)
     thread = threading.Thread(target=run)
     moment = pace.moment(rng)
     thread.start()
@@ -77,6 +74,7 @@ def interrupted(keeper, pace, rng, operate):
     keeper.kill()
     thread.join(60)
     assert not thread.is_alive()
+    pace.note(bool(out))
     return out[0] if out else None
 
 
