@@ -6,7 +6,7 @@
 #include "health/command/dropin.h"
 #include "resolver/base/bytes.h"
 
-enum { DNS_PORT = 53, LONG_PRINT = 256, LONG_HEALTH, LONG_STATE, LONG_RUN, LONG_HELP };
+enum { DNS_PORT = 53, DEFAULT_TTL_S = 2100, LONG_PRINT = 256, LONG_HEALTH, LONG_STATE, LONG_RUN, LONG_HELP };
 
 static const struct option long_options[] = {
     {"print-config", no_argument, NULL, LONG_PRINT}, {"health", required_argument, NULL, LONG_HEALTH},
@@ -81,8 +81,9 @@ static int take_ttl(struct dropin *d, const char *text, struct err *err) {
     }
     if (at[0] != '\0')
         return err_set(err, E_INVALID, "invalid ttl (-t) value `%s'", text);
-    if (d->max_ttl_s > 0 && d->min_ttl_s > d->max_ttl_s)
-        return err_set(err, E_INVALID, "minttl is above maxttl in `%s' (-t)", text);
+    uint32_t ttl_s = d->has_ttl ? d->ttl_s : DEFAULT_TTL_S;
+    if (ttl_s < d->min_ttl_s || (d->max_ttl_s > 0 && ttl_s > d->max_ttl_s))
+        return err_set(err, E_INVALID, "inconsistent def:min:max ttl: %u:%u:%u", ttl_s, d->min_ttl_s, d->max_ttl_s);
     return 0;
 }
 

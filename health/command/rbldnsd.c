@@ -11,9 +11,10 @@
 #include "health/command/command.h"
 #include "health/command/dropin.h"
 #include "health/command/run.h"
+#include "resolver/base/board.h"
 #include "resolver/base/log.h"
 
-enum { EXIT_RBLDNSD = 1, START_WAIT_MS = 600000, WORDS_MAX = ERR_TEXT_MAX + 64 };
+enum { EXIT_RBLDNSD = 1, START_WAIT_MS = 600000, START_LOOK_MS = 200, WORDS_MAX = ERR_TEXT_MAX + 64 };
 
 /* rbldnsd, unless told to be quick, does not start when a file is not to be had. */
 static int check_files(const struct dropin *d, struct err *err) {
@@ -73,13 +74,32 @@ static int be_daemon(const struct dropin *d, const char *path, int pipe) {
     return rc < 0 ? EXIT_RBLDNSD : EXIT_WELL;
 }
 
-/* Until the node is ready, or has said why it will not be. */
-static int wait_started(pid_t pid, int pipe) {
+/* Do the workers run, and has every zone been read or given up? An acl that refuses this very machine keeps the node
+ * from ever calling itself ready; rbldnsd has started then, too. */
+static bool answers(const char *run) {
+    const struct board *b;
+    if (board_watch(&b, run, NULL) < 0)
+        return false;
+    uint64_t zones = board_get(&b->zone_count);
+    bool well = board_get(&b->process[ROLE_RESOLVER].ready) == 1 && zones > 0 && zones <= LIMIT_ZONES;
+    for (uint64_t i = 0; i < zones && well; i++)
+        well = board_get(&b->zone[i].state) != ZONE_LOADING;
+    board_detach(b);
+    return well;
+}
+
+/* Until the node is ready, or answers, or has said why it will do neither. */
+static int wait_started(pid_t pid, int pipe, const char *run) {
     static const char ready[] = "candor: ready\n";
     char words[WORDS_MAX] = {0};
     size_t size = 0;
     struct pollfd p = {.fd = pipe, .events = POLLIN};
-    while (size < sizeof words - 1 && poll(&p, 1, START_WAIT_MS) > 0) {
+    for (int waited_ms = 0; waited_ms < START_WAIT_MS && size < sizeof words - 1; waited_ms += START_LOOK_MS) {
+        if (poll(&p, 1, START_LOOK_MS) <= 0) {
+            if (answers(run))
+                return EXIT_WELL;
+            continue;
+        }
         ssize_t n = read(pipe, words + size, sizeof words - 1 - size);
         size += n > 0 ? (size_t)n : 0;
         if (strncmp(words, ready, sizeof ready - 1) == 0)
@@ -107,7 +127,7 @@ static int go_background(const struct dropin *d, const char *path, struct err *e
         _exit(be_daemon(d, path, pipe_fd[1]));
     }
     (void)close(pipe_fd[1]);
-    return d->quick ? EXIT_WELL : wait_started(pid, pipe_fd[0]);
+    return d->quick ? EXIT_WELL : wait_started(pid, pipe_fd[0], d->run);
 }
 
 static int start(struct dropin *d, struct err *err) {
