@@ -49,13 +49,22 @@ struct updates {
     uint8_t late[UPDATES_REPLY];
 };
 
+static void updates_free(struct updates *u) {
+    free(u->zone);
+    free(u->outcome);
+    free(u);
+}
+
 int updates_open(struct updates **out, const struct updates_config *config, struct err *err) {
     *out = NULL;
     size_t zones = config->conf->rbl.zone_count;
     struct updates *u = calloc(1, sizeof *u);
-    if (u == NULL || (u->zone = calloc(zones + 1, sizeof *u->zone)) == NULL ||
-        (u->outcome = calloc(UPDATES_REMEMBERED, sizeof *u->outcome)) == NULL) {
-        updates_close(u);
+    if (u == NULL)
+        return err_set(err, E_NOMEM, "no memory for updates");
+    u->zone = calloc(zones + 1, sizeof *u->zone);
+    u->outcome = calloc(UPDATES_REMEMBERED, sizeof *u->outcome);
+    if (u->zone == NULL || u->outcome == NULL) {
+        updates_free(u);
         return err_set(err, E_NOMEM, "no memory for updates");
     }
     u->c = *config;
@@ -64,18 +73,12 @@ int updates_open(struct updates **out, const struct updates_config *config, stru
     for (size_t i = 0; i < zones; i++) {
         int rc = update_zone_make(&u->zone[i], &config->conf->rbl.zones[i], err);
         if (rc < 0) {
-            updates_close(u);
+            updates_free(u);
             return rc;
         }
     }
     *out = u;
     return 0;
-}
-
-static void updates_free(struct updates *u) {
-    free(u->zone);
-    free(u->outcome);
-    free(u);
 }
 
 void updates_close(struct updates *u) {

@@ -124,11 +124,12 @@ int update_read(struct update_run *u) {
     u->rr = arena_alloc(&u->arena, (all + 1) * sizeof *u->rr);
     if (u->rr == NULL)
         return err_set(u->err, E_NOMEM, "no memory for an update");
-    while (u->count < all && (rc = dns_reader_next(&r, &rr)) == 0) {
+    for (; u->count < all; u->count++) {
+        if (dns_reader_next(&r, &rr) != 0)
+            return update_refuse(u, RCODE_FORMERR, "no DNS message");
         rc = rr_take(u, &u->rr[u->count], &rr);
         if (rc < 0)
             return rc;
-        u->count++;
     }
-    return u->count == all ? 0 : update_refuse(u, RCODE_FORMERR, "no DNS message");
+    return 0;
 }

@@ -8,7 +8,8 @@
 int update_refuse(struct update_run *u, unsigned rcode, const char *why) {
     u->result->rcode = rcode;
     text_copy(u->result->why, sizeof u->result->why, why);
-    return err_set(u->err, E_REFUSED, "%s", why);
+    (void)err_set(u->err, E_REFUSED, "%s", why);
+    return E_REFUSED;
 }
 
 /* --- prerequisites: section 3.2 */
@@ -38,9 +39,10 @@ static int prerequisite_form(struct update_run *u, const struct update_rr *rr) {
 static int prerequisite(struct update_run *u, const struct update_rr *rr) {
     struct update_place *p;
     int rc = prerequisite_form(u, rr);
-    if (rc == 0)
-        rc = update_place_get(u, &rr->name, &p);
-    if (rc < 0 || rr->klass == CLASS_ZONE)
+    if (rc != 0 || rr->klass == CLASS_ZONE)
+        return rc;
+    rc = update_place_get(u, &rr->name, &p);
+    if (rc != 0)
         return rc;
     bool there = type_there(rr, p), wanted = rr->klass == CLASS_ANY;
     if (there == wanted)
@@ -61,7 +63,7 @@ static int rrset_equal(struct update_run *u, unsigned first) {
     struct update_place *p;
     uint8_t room[VALUE_BYTES + 1];
     int rc = update_place_get(u, &rr->name, &p);
-    if (rc < 0)
+    if (rc != 0)
         return rc;
     if (of_the_zone(rr))
         return update_refuse(u, RCODE_REFUSED, "SOA and NS of the zone cannot be compared");
@@ -152,7 +154,7 @@ static int update(struct update_run *u, const struct update_rr *rr) {
     if (rr->type == TYPE_SOA)
         return 0;
     int rc = update_place_get(u, &rr->name, &p);
-    if (rc < 0)
+    if (rc != 0)
         return rc;
     if (rr->klass == CLASS_ZONE)
         return update_add(u, p, rr);

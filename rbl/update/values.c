@@ -102,6 +102,7 @@ static struct value *change(struct update_place *p, unsigned i) {
 }
 
 static int new_value(struct update_run *u, struct update_place *p, bool is_name, struct value **out) {
+    *out = NULL;
     if (p->count >= UPDATE_VALUES)
         return update_refuse(u, RCODE_REFUSED, "more values at one place than an update can handle");
     struct update_value *v = arena_alloc(&u->arena, sizeof *v);
@@ -135,7 +136,7 @@ static int add_rr(struct update_run *u, struct update_place *p, uint16_t type, u
     if (rdata.size > VALUE_BYTES)
         return update_refuse(u, RCODE_REFUSED, "RDATA longer than 512 octets");
     int rc = new_value(u, p, true, &v);
-    if (rc < 0)
+    if (v == NULL)
         return rc;
     v->kind = VALUE_RR;
     v->type = type;
@@ -172,7 +173,7 @@ static int add_a(struct update_run *u, struct update_place *p, uint32_t ttl, str
     if (!p->has_address && p->as_name.bits != 0 && p->as_name.name.labels == 0)
         return update_refuse(u, RCODE_REFUSED, "this would list everything");
     int rc = new_value(u, p, !p->has_address, &v);
-    if (rc < 0)
+    if (v == NULL)
         return rc;
     v->kind = VALUE_LISTED;
     v->ttl = ttl_kept(ttl);
@@ -209,7 +210,7 @@ static int add_txt(struct update_run *u, struct update_place *p, uint32_t ttl, s
         return add_rr(u, p, TYPE_TXT, ttl, rdata);
     struct value *v;
     int rc = new_value(u, p, first->is_name, &v);
-    if (rc < 0)
+    if (v == NULL)
         return rc;
     v->kind = VALUE_LISTED;
     v->ttl = ttl_kept(ttl);

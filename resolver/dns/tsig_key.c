@@ -23,26 +23,30 @@ static const struct {
                   {"hmac-sha384", "SHA384", 48},
                   {"hmac-sha512", "SHA512", 64}};
 
+static int file_check(int fd, const char *path, struct err *err) {
+    struct stat st;
+    if (fstat(fd, &st) < 0)
+        return err_errno(err, "%s", path);
+    if (!S_ISREG(st.st_mode))
+        return err_set(err, E_INVALID, "%s: not a file", path);
+    if ((st.st_mode & (S_IROTH | S_IWOTH)) != 0)
+        return err_set(err, E_DENIED, "%s: everybody may read or write it (mode %04o): chmod o-rw", path,
+                       (unsigned)st.st_mode & 07777);
+    return 0;
+}
+
 /* The file's text, blanks around it cut off, closed with a NUL. */
 static int file_read(char to[TSIG_FILE_MAX + 1], const char *path, struct err *err) {
-    struct stat st;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return err_errno(err, "%s", path);
-    int rc = 0;
-    ssize_t n = 0;
-    if (fstat(fd, &st) < 0)
+    int rc = file_check(fd, path, err);
+    ssize_t n = rc == 0 ? read(fd, to, TSIG_FILE_MAX + 1) : 0;
+    if (n < 0)
         rc = err_errno(err, "%s", path);
-    else if (!S_ISREG(st.st_mode))
-        rc = err_set(err, E_INVALID, "%s: not a file", path);
-    else if ((st.st_mode & (S_IROTH | S_IWOTH)) != 0)
-        rc = err_set(err, E_DENIED, "%s: everybody may read or write it (mode %04o): chmod o-rw", path,
-                     (unsigned)st.st_mode & 07777);
-    else if ((n = read(fd, to, TSIG_FILE_MAX + 1)) < 0)
-        rc = err_errno(err, "%s", path);
-    else if (n > TSIG_FILE_MAX)
-        rc = err_set(err, E_FULL, "%s: more than %d bytes, expected one secret in base64", path, TSIG_FILE_MAX);
     (void)close(fd);
+    if (rc == 0 && n > TSIG_FILE_MAX)
+        rc = err_set(err, E_FULL, "%s: more than %d bytes, expected one secret in base64", path, TSIG_FILE_MAX);
     if (rc < 0)
         return rc;
     to[n] = '\0';
@@ -55,7 +59,7 @@ static int file_read(char to[TSIG_FILE_MAX + 1], const char *path, struct err *e
 }
 
 static int secret_read(uint8_t secret[SECRET_MAX], const struct conf_key *conf, struct err *err) {
-    char text[TSIG_FILE_MAX + 1];
+    char text[TSIG_FILE_MAX + 1] = {0};
     const char *from = conf->secret;
     int rc = 0;
     if (conf->secret_file[0] != '\0') {
