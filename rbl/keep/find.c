@@ -24,6 +24,16 @@ static int shortest(struct view *v, enum bucket_kind kind, unsigned dataset, con
     return b->size > 0 ? 0 : E_NOTFOUND;
 }
 
+/* What does not fit into a slot is fetched each time. */
+static int fill_slot(struct view *v, unsigned dataset, const uint8_t *addr, view_slot *slot, struct bytes *bucket) {
+    int rc = get_bucket(v, KIND4, dataset, &bucket_levels[KIND4].at[1], addr, bucket);
+    if (rc == E_NOTFOUND)
+        *slot = SLOT_NONE;
+    else if (rc == 0 && bucket->size <= SLOT_SIZE_MAX && (uintptr_t)bucket->at >> SLOT_SIZE_AT == 0)
+        *slot = (view_slot)bucket->size << SLOT_SIZE_AT | (uintptr_t)bucket->at;
+    return rc;
+}
+
 static int on_bucket(void *ctx, enum bucket_kind kind, unsigned dataset, unsigned level, const uint8_t *addr,
                      struct bytes *bucket) {
     struct view *v = ctx;
@@ -32,15 +42,14 @@ static int on_bucket(void *ctx, enum bucket_kind kind, unsigned dataset, unsigne
         return shortest(v, kind, dataset, addr, bucket);
     if (kind != KIND4 || v->index[dataset] == NULL)
         return get_bucket(v, kind, dataset, lv, addr, bucket);
-    struct view_slot *slot = &v->index[dataset][get_u16(addr)];
-    if (slot->epoch != v->epoch) {
-        int rc = get_bucket(v, kind, dataset, lv, addr, bucket);
-        if ((rc < 0 && rc != E_NOTFOUND) || (rc == 0 && bucket->size > UINT32_MAX))
-            return rc < 0 ? rc : E_CORRUPT;
-        *slot = (struct view_slot){v->epoch, rc == 0 ? (uint32_t)bucket->size : 0, rc == 0 ? bucket->at : NULL};
-    }
-    *bucket = (struct bytes){slot->at, slot->size};
-    return slot->size > 0 ? 0 : E_NOTFOUND;
+    view_slot *slot = &v->index[dataset][get_u16(addr)];
+    if (*slot == SLOT_UNKNOWN)
+        return fill_slot(v, dataset, addr, slot, bucket);
+    if (*slot == SLOT_NONE)
+        return E_NOTFOUND;
+    *bucket = (struct bytes){(const uint8_t *)(uintptr_t)(*slot & ((UINT64_C(1) << SLOT_SIZE_AT) - 1)),
+                             *slot >> SLOT_SIZE_AT};
+    return 0;
 }
 
 static void add_hits(const struct view *v, unsigned dataset, const struct match *m, unsigned count,
@@ -83,14 +92,14 @@ static int find_prefix(struct view *v, uint64_t which, enum bucket_kind kind, co
     return 0;
 }
 
-int view_find4(struct view *v, uint64_t which, uint32_t addr, struct view_hit *hit, unsigned *hits) {
+int look_into_find4(struct view *v, uint64_t which, uint32_t addr, struct view_hit *hit, unsigned *hits) {
     uint8_t four[4];
     put_u32(four, addr);
     *hits = 0;
     return find_prefix(v, which, KIND4, four, hit, hits);
 }
 
-int view_find6(struct view *v, uint64_t which, const uint8_t addr[16], struct view_hit *hit, unsigned *hits) {
+int look_into_find6(struct view *v, uint64_t which, const uint8_t addr[16], struct view_hit *hit, unsigned *hits) {
     uint8_t four[4];
     *hits = 0;
     int rc = find_prefix(v, which, KIND6, addr, hit, hits);
@@ -125,7 +134,7 @@ static int find_acl(struct view *v, enum bucket_kind kind, const uint8_t *addr, 
     return 0;
 }
 
-int view_find_acl(struct view *v, const struct addr *client, struct value *value) {
+int look_into_find_acl(struct view *v, const struct addr *client, struct value *value) {
     uint8_t four[4];
     bool found = false;
     int rc = 0;
@@ -198,7 +207,7 @@ static int below_prefix(struct view *v, uint64_t which, enum bucket_kind kind, c
     return 0;
 }
 
-int view_below4(struct view *v, uint64_t which, uint32_t addr, unsigned bits, bool *below) {
+int look_into_below4(struct view *v, uint64_t which, uint32_t addr, unsigned bits, bool *below) {
     uint8_t four[4];
     if (bits > 32)
         return E_RANGE;
@@ -206,7 +215,7 @@ int view_below4(struct view *v, uint64_t which, uint32_t addr, unsigned bits, bo
     return below_prefix(v, which, KIND4, four, bits, below);
 }
 
-int view_below6(struct view *v, uint64_t which, const uint8_t addr[16], unsigned bits, bool *below) {
+int look_into_below6(struct view *v, uint64_t which, const uint8_t addr[16], unsigned bits, bool *below) {
     uint8_t cut[16] = {0};
     if (bits > 128)
         return E_RANGE;
@@ -305,7 +314,7 @@ static int find_name(struct view *v, unsigned dataset, const struct look_name *n
     return 0;
 }
 
-int view_find_name(struct view *v, uint64_t which, const struct name *relative, struct view_hit *hit, unsigned *hits,
+int look_into_find_name(struct view *v, uint64_t which, const struct name *relative, struct view_hit *hit, unsigned *hits,
                    bool *below) {
     struct look_name n;
     int silenced = LOOK_NOT;

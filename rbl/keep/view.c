@@ -2,6 +2,7 @@
 
 #include "rbl/keep/view_impl.h"
 #include "resolver/base/clock.h"
+#include "resolver/store/fault.h"
 
 enum {
     VIEW_LOOK_MS = 1000,     /* between two looks at `current`, and between two tries after a failure */
@@ -74,12 +75,12 @@ static int follow(struct view *v, struct err *err) {
 /* Buckets found are remembered as long as the commit that is seen stays the same; a new one makes all of them stale. */
 static void forget_buckets(struct view *v) {
     memset(v->shortest_known, 0, sizeof v->shortest_known);
-    if (++v->epoch != 0)
-        return;
-    v->epoch = 1;
     for (unsigned i = 0; i < LIMIT_DATASETS; i++)
         if (v->index[i] != NULL)
             memset(v->index[i], 0, VIEW_INDEX_SLOTS * sizeof *v->index[i]);
+    if (++v->epoch != 0)
+        return;
+    v->epoch = 1;
     memset(v->value, 0, sizeof v->value);
 }
 
@@ -171,6 +172,20 @@ static int begin(struct view *v, struct err *err) {
     return rc;
 }
 
+static int begin_guarded(struct view *v, struct err *err) {
+    struct store_fault f;
+    if (v->hurt) {
+        v->hurt = v->opened = false;
+        forget(v);
+    }
+    if (sigsetjmp(f.back, 0) != 0)
+        return store_faulted(&f, err);
+    store_fault_arm(&f);
+    int rc = begin(v, err);
+    store_fault_disarm(&f);
+    return rc;
+}
+
 int view_begin(struct view *v, uint64_t hint, struct err *err) {
     v->now_ms = clock_mono_ms();
     bool look = hint != v->hint || v->looked_ms == 0 || v->now_ms - v->looked_ms >= VIEW_LOOK_MS;
@@ -183,7 +198,7 @@ int view_begin(struct view *v, uint64_t hint, struct err *err) {
         v->looked_ms = v->now_ms;
     v->hint = hint;
     v->failed.code = 0;
-    int rc = begin(v, &v->failed);
+    int rc = begin_guarded(v, &v->failed);
     if (rc == 0) {
         v->opened = true;
         return 0;
@@ -217,7 +232,7 @@ uint64_t view_which4(const struct view *v) { return v->prefixes[KIND4]; }
 uint64_t view_which6(const struct view *v) { return v->prefixes[KIND6]; }
 uint64_t view_which_names(const struct view *v) { return v->names; }
 
-int view_value(struct view *v, uint32_t id, struct value *value) {
+int look_into_value(struct view *v, uint32_t id, struct value *value) {
     struct view_value *slot = &v->value[id % VIEW_VALUES];
     uint8_t key[4];
     struct bytes record;
