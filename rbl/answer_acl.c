@@ -41,7 +41,8 @@ bool answer_acl_fits(const struct answer_zone *z, const struct name *qname, cons
     uint8_t addr6[16];
     if (p->labels == 4 && (z->type4 & p->which) != 0 && answer_name4(qname, &addr))
         return true;
-    if (p->labels == 32 && ((z->type4 | z->type6) & p->which) != 0 && answer_name6(qname, addr6))
-        return (z->type6 & p->which) != 0 || answer_inner4(addr6, &addr) != 0;
+    if (p->labels == 32 && ((z->type4 | z->type6) & p->which) != 0 && answer_name6(qname, addr6) &&
+        ((z->type6 & p->which) != 0 || answer_inner4(addr6, &addr) != 0))
+        return true;
     return p->labels > 0 && (z->type_names & p->which) != 0;
 }

@@ -1,6 +1,7 @@
 /* Combined datasets: each part is attached at some subzones, and a name is asked of the parts at the longest subzone
  * that it is in, with that subzone stripped, as rbldnsd does; beside that, datasets that are part of nothing are asked
- * with the whole name. */
+ * with the whole name. Of several combined datasets each has a longest subzone of its own. The apex is a subzone too:
+ * whether an IPv6 address is looked up as the IPv4 address within is decided by what is attached at one place. */
 #include <stdlib.h>
 
 #include "rbl/answer_impl.h"
@@ -8,7 +9,10 @@
 /* Longer names first, so that equal lengths stand together. */
 static int compare(const void *a, const void *b) {
     const struct answer_sub *x = a, *y = b;
-    return x->size != y->size ? y->size - x->size : memcmp(x->wire, y->wire, x->size);
+    if (x->size != y->size)
+        return y->size - x->size;
+    int c = memcmp(x->wire, y->wire, x->size);
+    return c != 0 ? c : x->source - y->source;
 }
 
 void answer_subs_free(struct answer_zone *z) {
@@ -47,7 +51,8 @@ int answer_subs_make(struct answer_zone *z) {
             z->whole &= ~bit;
         for (unsigned n = 0; n < d[i].sub_count; n++) {
             struct answer_sub *s = &z->sub[z->subs++];
-            *s = (struct answer_sub){.which = bit, .size = d[i].sub[n].size, .labels = d[i].sub[n].labels};
+            *s = (struct answer_sub){
+                .which = bit, .source = d[i].source & 63, .size = d[i].sub[n].size, .labels = d[i].sub[n].labels};
             memcpy(s->wire, d[i].sub[n].wire, s->size);
         }
     }
@@ -55,15 +60,10 @@ int answer_subs_make(struct answer_zone *z) {
     return 0;
 }
 
-/* The longest subzone that the name (lower-case, relative, `size` octets with the root) is in. */
-static const struct answer_sub *longest(const struct answer_zone *z, const struct name *n) {
-    for (unsigned i = 0; i < z->subs; i++) {
-        const struct answer_sub *s = &z->sub[i];
-        if (s->size <= n->size && memcmp(n->wire + n->size - s->size, s->wire, s->size) == 0 &&
-            name_label_at(n, (unsigned)(n->labels - s->labels)) == (size_t)(n->size - s->size))
-            return s;
-    }
-    return NULL;
+/* Whether the name (lower-case, relative, `size` octets with the root) is in the subzone. */
+static bool is_in(const struct name *n, const struct answer_sub *s) {
+    return s->size <= n->size && memcmp(n->wire + n->size - s->size, s->wire, s->size) == 0 &&
+           name_label_at(n, (unsigned)(n->labels - s->labels)) == (size_t)(n->size - s->size);
 }
 
 static bool stands_above(const struct answer_zone *z, const struct name *n) {
@@ -93,13 +93,14 @@ unsigned answer_places(const struct answer_zone *z, const struct name *qname, st
     relative.wire[size] = 0;
     name_lower(&relative);
     *within = stands_above(z, &relative);
-    const struct answer_sub *s = longest(z, &relative);
-    if (s == NULL)
-        return 1;
-    if (s->labels == 0) {
-        p[0].which |= s->which;
-        return 1;
+    unsigned places = 1;
+    uint64_t taken = 0; /* combined datasets that have their place already */
+    for (unsigned i = 0; i < z->subs && places < ANSWER_PLACES; i++) {
+        const struct answer_sub *s = &z->sub[i];
+        if ((taken >> s->source & 1) != 0 || !is_in(&relative, s))
+            continue;
+        taken |= UINT64_C(1) << s->source;
+        p[places++] = (struct answer_place){s->which, (uint8_t)(labels - s->labels), (uint8_t)(size + 1 - s->size)};
     }
-    p[1] = (struct answer_place){s->which, (uint8_t)(labels - s->labels), (uint8_t)(size + 1 - s->size)};
-    return 2;
+    return places;
 }

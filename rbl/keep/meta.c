@@ -79,6 +79,8 @@ void meta_write_apex(struct buf *to, const struct meta *m) {
         buf_u8(to, d->type);
         buf_u32(to, d->ttl);
         buf_u8(to, d->sub_count);
+        if (d->sub_count > 0)
+            buf_u8(to, d->source);
         for (unsigned n = 0; n < d->sub_count; n++)
             write_name(to, &d->sub[n]);
     }
@@ -102,6 +104,7 @@ static int read_dataset(struct meta *m, unsigned i, struct scan *s) {
     d->type = (enum conf_dataset_type)type;
     d->ttl = scan_u32(s);
     d->sub_count = m->format > 1 ? scan_u8(s) : 0;
+    d->source = d->sub_count > 0 ? scan_u8(s) : 0;
     d->sub = m->sub[i];
     if (type >= DATASET_TYPES || d->sub_count > DATASET_SUBS)
         return E_CORRUPT;
