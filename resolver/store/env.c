@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "resolver/store/fault.h"
 #include "resolver/store/impl.h"
 #include "resolver/store/pages.h"
 
@@ -72,6 +73,8 @@ static int open_tables(struct store *s, const struct store_config *c, struct err
     }
     if (rc != 0)
         return store_error(s, rc, err, "begin");
+    s->lost = c->writer; /* until the transaction has ended */
+    store_find_map(s, txn);
     for (unsigned i = 0; i < c->table_count && rc == 0; i++) {
         rc = mdb_dbi_open(txn, c->tables[i], c->writer ? MDB_CREATE : 0, &s->table[i]);
         if (rc == MDB_NOTFOUND && c->needed > 0 && i >= c->needed) {
@@ -90,6 +93,7 @@ static int open_tables(struct store *s, const struct store_config *c, struct err
     }
     if (txn != NULL)
         mdb_txn_abort(txn);
+    s->lost = false;
     return rc != 0 ? store_error(s, rc, err, "tables") : 0;
 }
 
@@ -97,6 +101,7 @@ static int open_env(struct store *s, const struct store_config *c, struct err *e
     int rc = mdb_env_create(&s->env);
     if (rc != 0)
         return store_error(s, rc, err, "create");
+    (void)mdb_env_set_assert(s->env, store_fault_assert);
     rc = mdb_env_set_maxdbs(s->env, STORE_TABLES);
     if (rc == 0)
         rc = mdb_env_set_maxreaders(s->env, STORE_READERS);
@@ -113,6 +118,13 @@ static int open_env(struct store *s, const struct store_config *c, struct err *e
     return rc != 0 ? store_error(s, rc, err, "stat") : 0;
 }
 
+static int opening_faulted(struct store *s, const struct store_fault *f, struct err *err) {
+    s->lost = true;
+    (void)store_faulted(f, err);
+    (void)err_prefix(err, "%s", s->path);
+    return E_CORRUPT;
+}
+
 static int open_all(struct store *s, const struct store_config *c, struct err *err) {
     int rc = store_check_file(c->path, err);
     if (rc == E_NOTFOUND && c->writer) {
@@ -121,9 +133,18 @@ static int open_all(struct store *s, const struct store_config *c, struct err *e
         rc = 0;
     } else if (rc == 0 && c->check)
         rc = pages_check(c->path, err);
+    if (rc < 0)
+        return rc;
+    struct store_fault f;
+    if (sigsetjmp(f.back, 0) != 0)
+        return opening_faulted(s, &f, err);
+    store_fault_arm(&f);
+    f.any = true;
+    rc = open_env(s, c, err);
     if (rc == 0)
-        rc = open_env(s, c, err);
-    return rc < 0 ? rc : open_tables(s, c, err);
+        rc = open_tables(s, c, err);
+    store_fault_disarm(&f);
+    return rc;
 }
 
 int store_open(struct store **out, const struct store_config *c, struct err *err) {
@@ -137,6 +158,7 @@ int store_open(struct store **out, const struct store_config *c, struct err *err
     }
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, watch_forks);
+    store_fault_install();
     s->pid = getpid();
     s->forks = forks;
     s->writer = c->writer;
@@ -155,7 +177,8 @@ int store_open(struct store **out, const struct store_config *c, struct err *err
 void store_close(struct store *s) {
     if (s == NULL)
         return;
-    if (store_is_mine(s) && s->env != NULL) {
+    store_fault_map(s, NULL, 0);
+    if (store_is_mine(s) && s->env != NULL && !s->lost) {
         for (unsigned i = 0; i < STORE_CURSORS; i++)
             if (s->cursor[i].at != NULL)
                 mdb_cursor_close(s->cursor[i].at);
@@ -194,6 +217,7 @@ int store_grow(struct store *s, struct err *err) {
         return err_set(err, E_FULL, "%s: the map has reached its limit of %llu bytes", s->path,
                        (unsigned long long)info.me_mapsize);
     s->map = NULL;
+    store_fault_map(s, NULL, 0);
     rc = mdb_env_set_mapsize(s->env, info.me_mapsize * 2);
     if (rc != 0)
         s->broken = true; /* LMDB has let go of the old map */

@@ -11,7 +11,8 @@
  * - A stopped reader pins pages; store_stat shows how far it lags and who it is.
  * - A file that is shorter than its meta page says would be SIGBUS: store_open refuses it with E_CORRUPT. The same for
  *   garbage and other versions. LMDB trusts what is inside its pages: with `check` the whole tree is looked at before,
- *   and views that point outside of the pages in use are E_CORRUPT at any time. Damage that comes later may crash.
+ *   and views that point outside of the pages in use are E_CORRUPT at any time. Damage that comes later can fault in
+ *   the middle of a look-up: whoever reads arms a guard (fault.h); opening, beginning and writing have their own.
  *
  * Bytes that come back are views into the map, valid until the transaction ends, and not to be trusted: check lengths.
  */

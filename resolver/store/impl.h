@@ -36,7 +36,9 @@ struct store {
     pid_t pid;
     unsigned forks; /* of this process when it was opened */
     bool writer;
-    bool broken; /* a lost map or a failed meta write: only closing is left */
+    bool broken;         /* a lost map or a failed meta write: only closing is left */
+    bool lost;           /* a fault in the middle of a write: LMDB's part is left as it is, for ever */
+    unsigned fault_slot; /* of the map, + 1; 0: none */
     unsigned page_bytes;
     unsigned table_count;
     MDB_dbi table[STORE_TABLES];
@@ -65,6 +67,15 @@ int store_grow(struct store *s, struct err *err);
 
 /* Damaged pages can yield any address and size: nothing outside of the pages in use gets out of here. */
 int store_view(const struct store_txn *t, const MDB_val *from, struct bytes *to);
+
+/* --- fault.c --- */
+void store_fault_install(void);
+void store_fault_assert(MDB_env *env, const char *text);
+/* Where the store's map is now; NULL: it has none. */
+void store_fault_map(struct store *s, const void *low, size_t size);
+
+/* Finds the map by the first page of the table of tables, before anything was written in this transaction. */
+void store_find_map(struct store *s, MDB_txn *txn);
 
 void store_cursors_end(struct store_txn *t);
 

@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "resolver/store/fault.h"
+
 enum { PAGES_TRIES = 8 }; /* when a writer turned pages over while they were walked */
 
 struct walk {
@@ -131,6 +133,18 @@ static int walk_all(const struct meta_page *m, const uint8_t *map, const char *p
     return 0;
 }
 
+/* The file may be cut while it is walked. */
+static int walk_guarded(const struct meta_page *m, const uint8_t *map, const char *path, struct err *err) {
+    struct store_fault f;
+    if (sigsetjmp(f.back, 0) != 0)
+        return err_set(err, E_CORRUPT, "%s/data.mdb: ends, or cannot be read, where pages should be", path);
+    store_fault_arm(&f);
+    f.any = true;
+    int rc = walk_all(m, map, path, err);
+    store_fault_disarm(&f);
+    return rc;
+}
+
 /* One walk over what the newest meta shows. *txn: of that meta. */
 static int check_once(int fd, const char *path, uint64_t *txn, struct err *err) {
     struct meta_page m;
@@ -141,7 +155,7 @@ static int check_once(int fd, const char *path, uint64_t *txn, struct err *err) 
     uint8_t *map = mmap(NULL, bytes, PROT_READ, MAP_SHARED, fd, 0);
     if (map == MAP_FAILED)
         return err_errno(err, "%s/data.mdb: map", path);
-    rc = walk_all(&m, map, path, err);
+    rc = walk_guarded(&m, map, path, err);
     (void)munmap(map, bytes);
     *txn = m.txn;
     return rc;

@@ -1,5 +1,6 @@
 #include <stdio.h>
 
+#include "resolver/store/fault.h"
 #include "resolver/store/impl.h"
 
 struct readers {
@@ -25,7 +26,7 @@ static int on_reader(const char *line, void *ctx) {
 }
 
 /* Pages in LMDB's free list: each record begins with how many it holds. */
-static int count_free(struct store *s, uint64_t *pages, struct err *err) {
+static int add_free(struct store *s, uint64_t *pages, struct err *err) {
     struct store_txn *t;
     MDB_cursor *c;
     MDB_val k, v;
@@ -45,6 +46,21 @@ static int count_free(struct store *s, uint64_t *pages, struct err *err) {
     }
     store_read_end(t);
     return rc == MDB_NOTFOUND ? 0 : store_error(s, rc, err, "free list");
+}
+
+static int count_free(struct store *s, uint64_t *pages, struct err *err) {
+    struct store_fault f;
+    if (sigsetjmp(f.back, 0) != 0) {
+        s->broken = true;
+        store_read_end(&s->read);
+        (void)store_faulted(&f, err);
+        (void)err_prefix(err, "%s", s->path);
+        return E_CORRUPT;
+    }
+    store_fault_arm(&f);
+    int rc = add_free(s, pages, err);
+    store_fault_disarm(&f);
+    return rc;
 }
 
 int store_stat(struct store *s, struct store_stat *st, struct err *err) {

@@ -6,6 +6,7 @@
 
 #include "resolver/base/clock.h"
 #include "resolver/base/log.h"
+#include "resolver/store/fault.h"
 #include "resolver/store/impl.h"
 
 /* BAD_RSLOT: another handle of this process on the same environment was closed and took this one's reader slot with
@@ -21,7 +22,7 @@ static int begin_once(struct store *s, struct store_txn *t, unsigned flags) {
     return rc;
 }
 
-int store_begin(struct store *s, struct store_txn *t, unsigned flags, struct err *err) {
+static int begin(struct store *s, struct store_txn *t, unsigned flags, struct err *err) {
     int rc = 0, dead;
     bool cleared = false;
     for (unsigned i = 0; i < STORE_RETRIES; i++) {
@@ -30,6 +31,7 @@ int store_begin(struct store *s, struct store_txn *t, unsigned flags, struct err
             if ((s->read.active && t != &s->read) || s->write.active)
                 break; /* the map must not move under an open transaction */
             s->map = NULL;
+            store_fault_map(s, NULL, 0);
             if (mdb_env_set_mapsize(s->env, 0) != 0) {
                 s->broken = true;
                 break;
@@ -45,26 +47,48 @@ int store_begin(struct store *s, struct store_txn *t, unsigned flags, struct err
         s->broken = true;
     if (rc != 0)
         return store_error(s, rc, err, flags & MDB_RDONLY ? "begin reading" : "begin writing");
+    if (s->map == NULL)
+        store_find_map(s, t->txn);
     t->active = true;
     t->failed = 0;
     t->begun_ms = clock_mono_ms();
     return 0;
 }
 
+int store_begin(struct store *s, struct store_txn *t, unsigned flags, struct err *err) {
+    struct store_fault f;
+    if (sigsetjmp(f.back, 0) != 0) {
+        s->broken = true;
+        s->lost = true; /* the lock may be held, the transaction half-made */
+        t->txn = NULL;
+        (void)store_faulted(&f, err);
+        (void)err_prefix(err, "%s", s->path);
+        return E_CORRUPT;
+    }
+    store_fault_arm(&f);
+    f.any = true;
+    int rc = begin(s, t, flags, err);
+    store_fault_disarm(&f);
+    return rc;
+}
+
 /* Where the map begins is not told by LMDB, but each page knows its number and a key always lies inside its page. */
-static void find_map(struct store *s, const struct store_txn *t) {
+void store_find_map(struct store *s, MDB_txn *txn) {
+    MDB_envinfo info;
     MDB_cursor *c;
     MDB_val k, v;
-    if (s->table_count == 0 || sysconf(_SC_PAGESIZE) != (long)s->page_bytes)
+    if (s->table_count == 0 || sysconf(_SC_PAGESIZE) != (long)s->page_bytes || mdb_env_info(s->env, &info) != 0)
         return;
-    if (mdb_cursor_open(t->txn, 1, &c) != 0) /* LMDB's own table of tables */
+    if (mdb_cursor_open(txn, 1, &c) != 0) /* LMDB's own table of tables */
         return;
     if (mdb_cursor_get(c, &k, &v, MDB_FIRST) == 0) {
         uint64_t number;
         const uint8_t *page = (const uint8_t *)k.mv_data - (uintptr_t)k.mv_data % s->page_bytes;
         memcpy(&number, page, sizeof number);
-        if (number < STORE_MAP_MAX / s->page_bytes)
+        if (number < info.me_mapsize / s->page_bytes) {
             s->map = page - number * s->page_bytes;
+            store_fault_map(s, s->map, info.me_mapsize);
+        }
     }
     mdb_cursor_close(c);
 }
@@ -74,8 +98,6 @@ static int set_bounds(struct store *s, struct store_txn *t, struct err *err) {
     int rc = mdb_env_info(s->env, &info);
     if (rc != 0)
         return store_error(s, rc, err, "info");
-    if (s->map == NULL)
-        find_map(s, t);
     uint64_t used = ((uint64_t)info.me_last_pgno + 1) * s->page_bytes;
     t->low = s->map;
     t->high = s->map != NULL ? s->map + (used < info.me_mapsize ? used : info.me_mapsize) : NULL;
@@ -140,7 +162,7 @@ static void write_end(struct store_txn *t) {
 }
 
 /* One run of the body. 1: the map was full, once more. */
-static int write_once(struct store *s, store_body body, void *ctx, struct err *err) {
+static int write_body(struct store *s, store_body body, void *ctx, struct err *err) {
     struct store_txn *t = &s->write;
     int rc = store_begin(s, t, 0, err);
     if (rc < 0)
@@ -163,6 +185,23 @@ static int write_once(struct store *s, store_body body, void *ctx, struct err *e
         return store_error(s, mdb, err, "commit");
     s->commit_bytes = thread_written() - before;
     return 0;
+}
+
+/* A fault leaves LMDB in the middle of its work, with cursors on a stack that is gone and its lock held. */
+static int write_once(struct store *s, store_body body, void *ctx, struct err *err) {
+    struct store_fault f;
+    if (sigsetjmp(f.back, 0) != 0) {
+        s->broken = s->lost = true;
+        s->write.active = false;
+        s->write.txn = NULL;
+        (void)store_faulted(&f, err);
+        (void)err_prefix(err, "%s", s->path);
+        return E_CORRUPT;
+    }
+    store_fault_arm(&f);
+    int rc = write_body(s, body, ctx, err);
+    store_fault_disarm(&f);
+    return rc;
 }
 
 /* A map is room to grow, not room that is short: it is kept at least half as large again as what is used, so that

@@ -1,3 +1,4 @@
+#include "resolver/store/fault.h"
 #include "resolver/store/impl.h"
 
 /* Pages being filled as LMDB fills them when records are appended in order. */
@@ -38,7 +39,7 @@ static int fill_table(struct store_txn *t, unsigned table, uint64_t *pages) {
     return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-int store_weigh(struct store *s, uint64_t *bytes, struct err *err) {
+static int weigh(struct store *s, uint64_t *bytes, struct err *err) {
     struct store_txn *t;
     uint64_t pages = 4; /* metas, table of tables, free list */
     int mdb = 0, rc = store_read_begin(s, &t, err);
@@ -50,4 +51,19 @@ int store_weigh(struct store *s, uint64_t *bytes, struct err *err) {
     store_read_end(t);
     *bytes = pages * s->page_bytes;
     return mdb != 0 ? store_error(s, mdb, err, "weighing") : 0;
+}
+
+int store_weigh(struct store *s, uint64_t *bytes, struct err *err) {
+    struct store_fault f;
+    if (sigsetjmp(f.back, 0) != 0) {
+        s->broken = true;
+        store_read_end(&s->read);
+        (void)store_faulted(&f, err);
+        (void)err_prefix(err, "%s", s->path);
+        return E_CORRUPT;
+    }
+    store_fault_arm(&f);
+    int rc = weigh(s, bytes, err);
+    store_fault_disarm(&f);
+    return rc;
 }

@@ -1,0 +1,85 @@
+#include "resolver/store/fault.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+
+#include "resolver/store/impl.h"
+
+enum { FAULT_MAPS = 4096, FAULT_SLACK = 1 << 17 /* an offset of 16 bits behind the last page, and a key */ };
+
+__thread struct store_fault *store_fault_now;
+
+/* Maps that are open: read by the handler, so plain atomics. low 0: free. */
+static struct { _Atomic uintptr_t low, high; } maps[FAULT_MAPS];
+static pthread_mutex_t maps_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct sigaction before[2];
+static _Atomic unsigned faults;
+
+static void jump(struct store_fault *f, int signum, uintptr_t at) {
+    f->signum = signum;
+    f->at = at;
+    store_fault_now = f->outer;
+    atomic_fetch_add(&faults, 1);
+    siglongjmp(f->back, 1);
+}
+
+static void on_fault(int signum, siginfo_t *info, void *context) {
+    struct store_fault *f = store_fault_now;
+    uintptr_t at = (uintptr_t)info->si_addr;
+    (void)context;
+    if (f != NULL && info->si_code > 0) { /* not sent by anybody */
+        for (unsigned i = 0; i < FAULT_MAPS; i++) {
+            uintptr_t low = atomic_load(&maps[i].low);
+            if (low != 0 && at >= low && at < atomic_load(&maps[i].high))
+                jump(f, signum, at - low);
+        }
+        if (f->any)
+            jump(f, signum, at);
+    }
+    (void)sigaction(signum, &before[signum == SIGSEGV], NULL); /* as if this had not been here: it happens again */
+}
+
+static void install(void) {
+    struct sigaction a = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_NODEFER};
+    (void)sigemptyset(&a.sa_mask);
+    (void)sigaction(SIGBUS, &a, &before[0]);
+    (void)sigaction(SIGSEGV, &a, &before[1]);
+}
+
+void store_fault_install(void) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, install);
+}
+
+/* LMDB calls this instead of dying, and dies when it returns. */
+void store_fault_assert(MDB_env *env, const char *text) {
+    (void)env, (void)text;
+    if (store_fault_now != NULL)
+        jump(store_fault_now, SIGABRT, 0);
+}
+
+void store_fault_map(struct store *s, const void *low, size_t size) {
+    pthread_mutex_lock(&maps_lock);
+    if (s->fault_slot != 0) {
+        atomic_store(&maps[s->fault_slot - 1].low, 0);
+        s->fault_slot = 0;
+    }
+    for (unsigned i = 0; low != NULL && i < FAULT_MAPS; i++)
+        if (atomic_load(&maps[i].low) == 0) {
+            atomic_store(&maps[i].high, (uintptr_t)low + size + FAULT_SLACK);
+            atomic_store(&maps[i].low, (uintptr_t)low);
+            s->fault_slot = i + 1;
+            break;
+        }
+    pthread_mutex_unlock(&maps_lock);
+}
+
+int store_faulted(const struct store_fault *f, struct err *err) {
+    if (f->signum == SIGABRT)
+        return err_set(err, E_CORRUPT, "damaged pages: LMDB met what cannot be");
+    return err_set(err, E_CORRUPT, "damaged pages: %s at octet %llu of the map",
+                   f->signum == SIGBUS ? "the file ends, or cannot be read," : "led astray", (unsigned long long)f->at);
+}
+
+unsigned store_faults(void) { return atomic_load(&faults); }
