@@ -1,3 +1,4 @@
+#include "rbl/keep/edit_impl.h"
 #include "rbl/keep/impl.h"
 #include "rbl/keep/meta.h"
 #include "rbl/keep/walk.h"
@@ -6,4 +7,8 @@ const struct view_apex *keep_apex(const struct keep *k, const struct dataset **d
     *dataset = k->meta != NULL ? k->meta->dataset : NULL;
     *count = k->meta != NULL ? k->meta->dataset_count : 0;
     return k->meta != NULL ? &k->meta->apex : NULL;
+}
+
+const struct view_apex *keep_batch_apex(const struct keep_batch *b) {
+    return b->k->meta != NULL ? &b->k->meta->apex : NULL;
 }

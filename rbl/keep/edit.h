@@ -32,6 +32,9 @@ int keep_batch_open(struct keep_batch **b, struct keep *k, struct err *err) MUST
 void keep_batch_close(struct keep_batch *b); /* what was not committed is gone; NULL is none */
 /* Who makes the edits that follow, for why and history: "update key.example.", "add". */
 void keep_batch_source(struct keep_batch *b, const char *source);
+/* SOA and NS as they were last committed; NULL: nothing ever was. */
+struct view_apex;
+const struct view_apex *keep_batch_apex(const struct keep_batch *b);
 /* The entries at exactly this place (kind, bits, addr or name of `at`), edits of the batch included, local exclusions
  * applied and not told. At most cap; *count says how many there are. */
 int keep_batch_at(struct keep_batch *b, const struct keep_entry *at, struct keep_entry *found, unsigned cap,

@@ -3,7 +3,8 @@
  *   run.c     the order of RFC 2136 section 3: read, prerequisites, prescan, updates, edits
  *   rr.c      RRs of the message: relative owner, RDATA without compression
  *   place.c   from an owner name to a place of the zone; places of one message, loaded once
- *   values.c  RRs of a place as values, and changes of them */
+ *   values.c  RRs of a place as values, and changes of them
+ *   apex.c    SOA and NS of the zone, which are no entries */
 #ifndef CANDOR_RBL_UPDATE_IMPL_H
 #define CANDOR_RBL_UPDATE_IMPL_H
 
@@ -79,5 +80,12 @@ bool update_has_rdata(const struct update_place *p, uint16_t type, struct bytes 
 int update_add(struct update_run *u, struct update_place *p, const struct update_rr *rr) MUST_USE;
 /* RRset of a type, all with TYPE_ANY; with `rdata` (not NULL) this RR alone. */
 int update_remove(struct update_run *u, struct update_place *p, uint16_t type, const struct bytes *rdata) MUST_USE;
+
+/* apex.c. A zone to which nothing was ever committed has none yet. */
+unsigned update_apex_count(const struct update_run *u, uint16_t type); /* SOA or NS RRs */
+bool update_apex_has(const struct update_run *u, uint16_t type, struct bytes rdata);
+bool update_apex_serial(const struct update_run *u, uint32_t *serial);
+/* All but the serial. */
+bool update_apex_same_soa(const struct update_run *u, struct bytes rdata);
 
 #endif

@@ -197,6 +197,8 @@ int update_place_put(struct update_run *u, struct update_place *p) {
             continue;
         struct keep_entry e = entry_of(p, p->value[i]);
         int rc = keep_batch_add(u->batch, &e, u->err);
+        if (rc == E_INVALID)
+            return update_refuse(u, RCODE_REFUSED, "nothing that an entry can be");
         if (rc < 0)
             return rc;
         u->result->added++;

@@ -57,6 +57,24 @@ static bool same_rrset(const struct update_rr *a, const struct update_rr *b) {
            memcmp(a->name.wire, b->name.wire, a->name.size) == 0;
 }
 
+/* SOA and NS of the message against those of the zone; both whole. */
+static int zone_rrset_equal(struct update_run *u, unsigned first) {
+    const struct update_rr *rr = &u->rr[first];
+    unsigned count = update_apex_count(u, rr->type), found = 0;
+    for (unsigned i = first; i < u->prerequisites; i++) {
+        if (!same_rrset(&u->rr[i], rr))
+            continue;
+        if (!update_apex_has(u, rr->type, u->rr[i].rdata))
+            return update_refuse(u, RCODE_NXRRSET, "");
+        bool again = false;
+        for (unsigned k = first; k < i; k++)
+            again =
+                again || (same_rrset(&u->rr[k], rr) && update_rdata_equal(rr->type, u->rr[k].rdata, u->rr[i].rdata));
+        found += !again;
+    }
+    return found == count ? 0 : update_refuse(u, RCODE_NXRRSET, "");
+}
+
 /* Section 3.2.3: the whole RRset of the message against the whole one of the zone; rr[first] is the first of it. */
 static int rrset_equal(struct update_run *u, unsigned first) {
     const struct update_rr *rr = &u->rr[first];
@@ -66,7 +84,7 @@ static int rrset_equal(struct update_run *u, unsigned first) {
     if (rc != 0)
         return rc;
     if (of_the_zone(rr))
-        return update_refuse(u, RCODE_REFUSED, "SOA and NS of the zone cannot be compared");
+        return zone_rrset_equal(u, first);
     for (unsigned i = first; i < u->prerequisites; i++)
         if (same_rrset(&u->rr[i], rr) && !update_has_rdata(p, rr->type, u->rr[i].rdata))
             return update_refuse(u, RCODE_NXRRSET, "");
@@ -136,15 +154,32 @@ static int prescan(struct update_run *u) {
 
 /* --- updates: section 3.4.2 */
 
-static int apex_rr(struct update_run *u, const struct update_rr *rr) {
-    if (rr->klass == CLASS_ANY || (rr->klass == CLASS_NONE && rr->type == TYPE_SOA))
-        return 0; /* sections 3.4.2.3 and 3.4.2.4: ignored */
-    if (rr->type == TYPE_NS)
-        return update_refuse(u, RCODE_REFUSED, "the name servers of a zone stand in its configuration or files");
-    uint32_t serial = get_u32(rr->rdata.at + rr->rdata.size - 20);
+static int apex_ns(struct update_run *u, const struct update_rr *rr) {
+    bool there = update_apex_has(u, TYPE_NS, rr->rdata), wanted = rr->klass == CLASS_ZONE;
+    if (there == wanted || (!wanted && update_apex_count(u, TYPE_NS) == 1))
+        return 0; /* section 3.4.2.4: the last one stays */
+    return update_refuse(u, RCODE_REFUSED, "the name servers of a zone stand in its configuration or files");
+}
+
+/* Section 3.4.2.2: a serial that is not higher is ignored. */
+static int apex_soa(struct update_run *u, const struct update_rr *rr) {
+    uint32_t serial = get_u32(rr->rdata.at + rr->rdata.size - 20), now;
+    if (update_apex_serial(u, &now)) {
+        if ((int32_t)(serial - now) <= 0)
+            return 0;
+        if (!update_apex_same_soa(u, rr->rdata))
+            return update_refuse(u, RCODE_REFUSED,
+                                 "SOA, its serial apart, stands in the zone's configuration or files");
+    }
     if (u->result->serial_hint == 0 || (int32_t)(serial - u->result->serial_hint) > 0)
         u->result->serial_hint = serial;
     return 0;
+}
+
+static int apex_rr(struct update_run *u, const struct update_rr *rr) {
+    if (rr->klass == CLASS_ANY || (rr->klass == CLASS_NONE && rr->type == TYPE_SOA))
+        return 0; /* sections 3.4.2.3 and 3.4.2.4: ignored */
+    return rr->type == TYPE_NS ? apex_ns(u, rr) : apex_soa(u, rr);
 }
 
 static int update(struct update_run *u, const struct update_rr *rr) {

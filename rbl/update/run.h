@@ -16,8 +16,8 @@
  *
  * A literal dollar sign in a TXT stays one. TTL 0 is kept as 1: 0 in the store means "the zone's". What files list is
  * there for prerequisites and deletion, too; adding what a file lists already changes nothing. The apex: SOA with a
- * higher serial is the serial that the commit should take; other SOA, and NS, come from the configuration or the files:
- * what is the same already is taken, a change REFUSED. */
+ * higher serial is the serial that the commit should take; its other fields, and NS, come from the configuration or the
+ * files: what is the same already is taken, a change REFUSED. */
 #ifndef CANDOR_RBL_UPDATE_RUN_H
 #define CANDOR_RBL_UPDATE_RUN_H
 

@@ -35,6 +35,8 @@ static void put(struct keep_batch *b, const struct keep_entry *e) {
     b->e[b->count++] = *e;
 }
 
+const struct view_apex *keep_batch_apex(const struct keep_batch *b) { return b->has_apex ? &b->apex : NULL; }
+
 int keep_batch_at(struct keep_batch *b, const struct keep_entry *at, struct keep_entry *found, unsigned cap,
                   unsigned *count, struct err *err) {
     bool silenced = local_exclusion(b, at) >= 0;
@@ -161,6 +163,14 @@ static void take_value(struct value *v, char *rest) {
 void store_fill(struct keep_batch *b, const char *entries) {
     char *copy = strdup(entries), *save = NULL;
     memset(b, 0, sizeof *b);
+    b->has_apex = true;
+    b->apex.serial = 7;
+    b->apex.soa = (struct dns_soa){.serial = 7, .refresh = 2, .retry = 3, .expire = 4, .minimum = 5};
+    b->apex.ns_count = 2;
+    assert_int_equal(name_from_text(&b->apex.soa.primary, "ns.list.example.", NULL), 0);
+    assert_int_equal(name_from_text(&b->apex.soa.contact, "host.list.example.", NULL), 0);
+    assert_int_equal(name_from_text(&b->apex.ns[0], "a.", NULL), 0);
+    assert_int_equal(name_from_text(&b->apex.ns[1], "b.", NULL), 0);
     for (char *line = strtok_r(copy, "\n", &save); line != NULL; line = strtok_r(NULL, "\n", &save)) {
         struct keep_entry e = {.dataset = DATASET_LOCAL};
         if (strncmp(line, "file ", 5) == 0) {

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "rbl/keep/edit.h"
+#include "rbl/keep/view.h"
 
 enum { STORE_ENTRIES = 300 };
 struct keep_batch {
@@ -20,11 +21,14 @@ struct keep_batch {
     unsigned count;
     unsigned edits;
     int fail_at; /* the edit that fails with E_FULL; 0: none */
+    struct view_apex apex;
+    bool has_apex;
 };
 
 /* Entries, separated by newlines: "192.0.2.2/32 127.0.0.2 300 text", "2001:db8::/32 127.0.0.3", "name 127.0.0.2",
  * "*name 127.0.0.2", "name 300 TYPE15 hex", "@ ..."; "file " in front: of dataset 0; "!" behind it an exclusion. In a
  * text '$' is the template's, "\$" a literal one. TTL 0 is left out. */
+/* The apex has SOA "ns.list.example. host.list.example. 7 2 3 4 5" and NS a. and b. */
 void store_fill(struct keep_batch *b, const char *entries);
 /* The same, sorted. */
 const char *store_text(const struct keep_batch *b);

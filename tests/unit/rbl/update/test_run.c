@@ -113,7 +113,15 @@ static void prerequisites(void **state) {
          "yxrrset 2.2.0.192 A 127.0.0.4\nyxrrset 2.2.0.192 A 127.0.0.2", 0, NULL},
         {"192.0.2.2/32 127.0.0.2\n192.0.2.2/32 127.0.0.4 60 x", "yxrrset 2.2.0.192 A 127.0.0.4", RCODE_NXRRSET, NULL},
         {"192.0.2.2/32 127.0.0.2\n192.0.2.2/32 127.0.0.4 60 x", "yxrrset 2.2.0.192 TXT \"x\"", 0, NULL},
-        {here, "yxrrset @ SOA a. b. 1 2 3 4 5", RCODE_REFUSED, NULL},
+        {here, "yxrrset @ SOA NS host 7 2 3 4 5", 0, NULL},
+        {here, "yxrrset @ SOA ns host 8 2 3 4 5", RCODE_NXRRSET, NULL},
+        {here, "yxrrset @ SOA ns host 7 2 3 4 6", RCODE_NXRRSET, NULL},
+        {here, "yxrrset @ SOA ns other 7 2 3 4 5", RCODE_NXRRSET, NULL},
+        {here, "yxrrset @ SOA ns host 7 2 3 4 5\nyxrrset @ SOA ns host 8 2 3 4 5", RCODE_NXRRSET, NULL},
+        {here, "yxrrset @ NS a.\nyxrrset @ NS B.", 0, NULL},
+        {here, "yxrrset @ NS a.", RCODE_NXRRSET, NULL},
+        {here, "yxrrset @ NS a.\nyxrrset @ NS A.", RCODE_NXRRSET, NULL},
+        {here, "yxrrset @ NS a.\nyxrrset @ NS b.\nyxrrset @ NS c.", RCODE_NXRRSET, NULL},
         /* all of them must hold, in their order */
         {here, "yxdomain mail\nnxdomain mail", RCODE_YXDOMAIN, NULL},
         {here, "yxdomain x\nnxdomain mail", RCODE_NXDOMAIN, NULL},
@@ -348,7 +356,13 @@ static void other_types(void **state) {
         {"@ 60 TYPE15 000a00", "del @ NS", 0, NULL},
         {"", "del @ SOA a. b. 1 2 3 4 5", 0, NULL},
         {"", "add @ 60 NS ns.other.", RCODE_REFUSED, NULL},
-        {"", "del @ NS ns.other.", RCODE_REFUSED, NULL},
+        {"", "del @ NS ns.other.", 0, NULL},
+        {"", "del @ NS a.", RCODE_REFUSED, NULL},
+        {"", "add @ 60 NS A.", 0, NULL},
+        {"", "add @ 60 SOA ns host 9 2 3 4 5", 0, NULL},
+        {"", "add @ 60 SOA ns host 9 2 3 4 6", RCODE_REFUSED, NULL},
+        {"", "add @ 60 SOA x host 9 2 3 4 5", RCODE_REFUSED, NULL},
+        {"", "add @ 60 SOA x host 7 2 3 4 6", 0, NULL}, /* no higher serial: ignored */
         {"", "add @ 60 A 192.0.2.1\nadd @ 60 TXT \"hi\"", 0, "@ 60 TYPE1 c0000201\n@ 60 TYPE16 026869"},
         {"", "add @ 60 A 127.0.0.2", 0, "@ 60 TYPE1 7f000002"},
     };
@@ -370,7 +384,7 @@ static void serial(void **state) {
     zone_of(&z, no_data);
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         uint8_t msg[1000];
-        struct keep_batch *b = calloc(1, sizeof *b);
+        struct keep_batch *b = calloc(1, sizeof *b); /* nothing was ever committed */
         struct update_result r;
         size_t size = message(msg, sizeof msg, rows[i].message);
         assert_int_equal(run(&z, b, msg, size, &r), 0);
