@@ -86,7 +86,7 @@ static const char *ago(char to[32], uint64_t wall_s, int64_t now_wall_s) {
 static const char *trouble(const struct board_zone *z) {
     if (z->error[0] != '\0')
         return z->error;
-    return z->change_refused_wall_s > z->change_done_wall_s ? z->change_error : z->waiting;
+    return z->change_error[0] != '\0' ? z->change_error : z->waiting;
 }
 
 void shown_zones(const struct board *b, const struct conf *conf, int64_t now_wall_s, FILE *to) {

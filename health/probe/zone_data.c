@@ -38,8 +38,7 @@ static int64_t unchecked_s(const struct conf_zone *conf, const struct board_zone
 }
 
 static bool change_refused(const struct board_zone *z, int64_t wall_s) {
-    int64_t at = (int64_t)z->change_refused_wall_s, done = (int64_t)z->change_done_wall_s;
-    return at != 0 && at >= done && wall_s - at < CHANGE_REFUSED_S;
+    return z->change_error[0] != '\0' && wall_s - (int64_t)z->change_refused_wall_s < CHANGE_REFUSED_S;
 }
 
 static void say_well(const struct board_zone *z, char *came, size_t size) {

@@ -176,8 +176,10 @@ static void show_changes(struct board_zone *s, const struct job *first) {
     if (refused != NULL) {
         board_add(&s->refused, counts[1]);
         board_set(&s->change_refused_wall_s, now);
+    }
+    if (refused != NULL || (counts[0] > 0 && s->change_error[0] != '\0')) {
         board_zone_open(s);
-        text_copy(s->change_error, sizeof s->change_error, refused->err.text);
+        text_copy(s->change_error, sizeof s->change_error, refused != NULL ? refused->err.text : "");
         board_zone_close(s);
     }
 }

@@ -37,7 +37,7 @@ struct board_zone {
     board_word local_entries;               /* that no file has */
     board_word expire_next_wall_s, expired; /* entries that go by themselves: the next, and gone so far */
     board_word compactions, compaction_us;  /* so far; the last one */
-    char change_error[BOARD_TEXT_MAX];      /* what the guard said to the last change it refused */
+    char change_error[BOARD_TEXT_MAX];      /* what the guard said to the last change; "": it let it pass */
     char waiting[BOARD_TEXT_MAX];           /* a source that has changed and is not whole yet; "": none */
 };
 
