@@ -48,13 +48,16 @@ static int put_data(FILE *to, const struct dropin_spec *s, struct err *err) {
 static int put_zone(FILE *to, const struct dropin *d, size_t first, struct err *err) {
     const char *zone = d->spec[first].zone;
     int rc = put_key(to, "    - name: ", zone, err);
+    if (d->any_prefix)
+        fprintf(to, "      host-bits: true\n");
     if (d->has_ttl)
         fprintf(to, "      ttl: %us\n", d->ttl_s);
     if (d->min_ttl_s > 0)
         fprintf(to, "      min-ttl: %us\n", d->min_ttl_s);
     if (d->max_ttl_s > 0)
         fprintf(to, "      max-ttl: %us\n", d->max_ttl_s);
-    fprintf(to, "      data:\n");
+    /* rbldnsd says of an answer whatever the data says, and so does who took its place. */
+    fprintf(to, "      limits: { values: any }\n      data:\n");
     for (size_t i = first; i < d->specs && rc == 0; i++)
         if (strcmp(d->spec[i].zone, zone) == 0)
             rc = put_data(to, &d->spec[i], err);

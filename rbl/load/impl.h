@@ -21,6 +21,7 @@ struct load_entry {
     uint8_t addr[16];     /* IPv6 */
     uint8_t bits;         /* IPv6 */
     bool six;             /* acl: it is IPv6 */
+    bool host_bits;       /* bits behind the prefix were set; they are taken off */
     bool exact, wild;     /* names: the name, what is below it */
     struct name name;
 };

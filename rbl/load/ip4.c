@@ -90,6 +90,8 @@ static int parse(const char *s, struct load_entry *e, bool ranges) {
         }
         if (bits < 0)
             return -1;
+        e->host_bits = (e->first & ~mask((unsigned)bits)) != 0;
+        e->first &= mask((unsigned)bits);
         e->last = e->first | ~mask((unsigned)bits);
     }
     e->rest = s;
@@ -98,9 +100,7 @@ static int parse(const char *s, struct load_entry *e, bool ranges) {
 
 const char *ip4set_parse(const char *s, struct load_entry *e) {
     int bits = parse(s, e, true);
-    if (bits <= 0) /* a set cannot hold 0/0 */
-        return "invalid address";
-    return e->first & ~mask((unsigned)bits) ? "bits behind the prefix are set" : NULL;
+    return bits > 0 ? NULL : "invalid address"; /* a set cannot hold 0/0 */
 }
 
 /* Whole addresses alone. */
@@ -113,9 +113,7 @@ const char *ip4tset_parse(const char *s, struct load_entry *e) {
 
 const char *ip4trie_parse(const char *s, struct load_entry *e) {
     int bits = parse(s, e, false);
-    if (bits < 0)
-        return "invalid address";
-    return e->first & ~mask((unsigned)bits) ? "bits behind the prefix are set" : NULL;
+    return bits >= 0 ? NULL : "invalid address";
 }
 
 int ip4_add(struct load *l, const struct load_entry *e, uint32_t value) {

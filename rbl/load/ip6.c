@@ -73,11 +73,14 @@ static int prefix_bits(const char **text) {
 
 static bool entry_ends(char c) { return c == '\0' || load_space(c) || load_comment(c) || c == ':'; }
 
-static bool host_bits(const uint8_t addr[16], unsigned bits) {
-    for (unsigned i = bits; i < 128; i++)
-        if (addr[i / 8] & 0x80 >> i % 8)
-            return true;
-    return false;
+/* Takes off what stands behind the prefix; whether anything did. */
+static bool host_bits(uint8_t addr[16], unsigned bits) {
+    bool any = false;
+    for (unsigned i = bits; i < 128; i++) {
+        any |= (addr[i / 8] & 0x80 >> i % 8) != 0;
+        addr[i / 8] = (uint8_t)(addr[i / 8] & ~(0x80 >> i % 8));
+    }
+    return any;
 }
 
 const char *ip6trie_parse(const char *s, struct load_entry *e) {
@@ -90,8 +93,7 @@ const char *ip6trie_parse(const char *s, struct load_entry *e) {
     }
     if (bits < 0 || !entry_ends(*s))
         return "invalid address";
-    if (host_bits(e->addr, (unsigned)bits))
-        return "bits behind the prefix are set";
+    e->host_bits = host_bits(e->addr, (unsigned)bits);
     e->bits = (uint8_t)bits;
     e->rest = s;
     e->first = e->last = 0; /* $MAXRANGE4 is none of its business */

@@ -86,7 +86,10 @@ static int entry_line(struct load *l, const char *text) {
     e->excluded = *s == '!' && !(l->type->flags & LOAD_NO_BANG);
     if (e->excluded)
         s = load_skip(s + 1);
+    e->host_bits = false;
     const char *wrong = l->type->parse(s, e);
+    if (wrong == NULL && e->host_bits && !l->d->host_bits && l->key == NULL)
+        wrong = "bits behind the prefix are set";
     if (wrong != NULL) {
         load_note(l, wrong, text);
         return 0;

@@ -104,6 +104,7 @@ struct data {
     uint32_t ns_ttl;
     uint32_t ttl;                      /* the zone's; data_open: 35 minutes */
     uint32_t ttl_min, ttl_max;         /* bounds of TTLs that the files give; 0: none */
+    bool host_bits;                    /* bits behind a prefix are passed over; else the line is a bad one */
     int64_t timestamp, expires_wall_s; /* $TIMESTAMP; 0: none */
     uint64_t bad_lines;
     struct data_value_index *index;

@@ -9,6 +9,7 @@ static int read_all(struct job *j, struct data *d, const struct conf_dataset *da
     d->ttl = j->zone->conf->ttl_s;
     d->ttl_min = j->zone->conf->min_ttl_s;
     d->ttl_max = j->zone->conf->max_ttl_s;
+    d->host_bits = j->zone->conf->host_bits;
     for (size_t i = 0; i < count && rc == 0; i++)
         rc = load_dataset(d, data[i].type, &data[i].files, &j->load->report, &j->err);
     if (rc == 0)

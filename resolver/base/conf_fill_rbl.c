@@ -165,6 +165,7 @@ static void zone(struct conf_reader *r, const struct conf_raw_zone *in, struct c
     if (!conf_given(r, "name"))
         conf_fail(r, E_INVALID, "name", "the name of the zone");
     data(r, in, out);
+    out->host_bits = conf_take_bool(r, "host-bits", in->host_bits, false);
     if (r->rc == E_OK)
         acls(r, out);
     rules(r, "primaries", &in->primaries, true, &out->primaries);

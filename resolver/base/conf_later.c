@@ -38,6 +38,7 @@ static const char *const works[] = {
     "rbl.zones[].soa",
     "rbl.zones[].ns",
     "rbl.zones[].ttl",
+    "rbl.zones[].host-bits",
     "rbl.zones[].min-ttl",
     "rbl.zones[].max-ttl",
     "rbl.zones[].test",

@@ -31,7 +31,7 @@ struct conf_raw_zone_limits {
 };
 
 struct conf_raw_zone {
-    char *name, *ttl, *min_ttl, *max_ttl, *test, *on_expire, *journal;
+    char *name, *host_bits, *ttl, *min_ttl, *max_ttl, *test, *on_expire, *journal;
     struct conf_raw_dataset *data;
     unsigned data_count;
     struct conf_raw_rules primaries, update, notify, transfer;

@@ -56,6 +56,7 @@ struct conf_zone {
     bool soa_set;
     struct conf_soa soa;
     struct conf_list_text ns;
+    bool host_bits;                       /* networks in its files may be written with bits behind their prefix */
     uint32_t ttl_s, min_ttl_s, max_ttl_s; /* bounds of what files say; 0: none */
     enum conf_test test;
     struct {

@@ -51,6 +51,7 @@ static const cyaml_schema_field_t limits_fields[] = {
 static const cyaml_schema_field_t zone_fields[] = {
     CONF_RAW_TEXT("name", struct conf_raw_zone, name),
     CONF_RAW_MAPS("data", struct conf_raw_zone, data, data_count, &dataset_entry, LIMIT_DATASETS - 1),
+    CONF_RAW_TEXT("host-bits", struct conf_raw_zone, host_bits),
     RULES("primaries", struct conf_raw_zone, primaries),
     RULES("update", struct conf_raw_zone, update),
     RULES("notify", struct conf_raw_zone, notify),

@@ -224,6 +224,22 @@ def test_work_folder_options_in_one_word_and_gzip(lists, tmp_path):
         assert ask(ours.address, ["1.100.51.198.dul.bl.test. A", "1.1.1.10.dul.bl.test. A"])[1].answers
 
 
+def test_networks_that_are_written_as_addresses(lists, tmp_path):
+    """-e; without it such lines are skipped, there and here."""
+    (lists / "loose4").write_text("10.1.2.3/24\n10.4.5/16 :3:x\n!10.4.6.7/25\n11.5.6-7\n")
+    (lists / "loose6").write_text("2001:db8::1/64\n2001:db9::5/32\n!2001:db9:1::1/48\n")
+    specs = ["dul.bl.test:ip4set:loose4", "proxies.bl.test:ip4trie:loose4", "six.bl.test:ip6trie:loose6"]
+    asked = ["%s.%s.bl.test. A" % (".".join(reversed(a.split("."))), z) for z in ("dul", "proxies") for a in
+             ("10.1.2.9", "10.4.5.1", "10.4.200.1", "10.4.6.1", "10.4.6.200", "11.5.6.1", "11.5.8.1")]
+    asked += ["%s.six.bl.test. A" % ".".join(reversed(a)) for a in ("20010db8" + "0" * 23 + "9", "20010db9" + "0" * 24, "20010db90001" + "0" * 20)]
+    for more in ([], ["-e"]):
+        with debian(tmp_path, lists, line(free_port(), *more, specs=specs)) as theirs, \
+                candor(tmp_path, lists, line(free_port(), *more, specs=specs), "e" + "".join(more), STATE_DIRECTORY=str(tmp_path / ("s" + "".join(more)))) as ours:
+            there = answers(theirs, asked)
+            assert sum(bool(a) for _, a in there.values()) > (8 if more else 0)
+            compare(there, answers(ours.address, asked))
+
+
 def test_an_acl_for_all_zones(lists, tmp_path):
     (lists / "closed").write_text("127.0.0.0/8 :refuse\n")
     specs = ["dul.bl.test:ip4set:dialup", "six.bl.test:ip6trie:six", ":acl:closed"]
