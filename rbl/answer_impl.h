@@ -3,7 +3,7 @@
  *   answer.c       zones by name, batches: open, begin, zone, end
  *   answer_ask.c   one question: who asks, apex or below, RCODE
  *   answer_acl.c   what access lists make of it
- *   answer_zone.c  one zone: its view, whether it may answer, what is made of it once per commit
+ *   answer_zone.c  (answer_zone.h) one zone: its view, whether it may answer, what is made of it once per commit
  *   answer_sub.c   which datasets a name is asked of: the apex's, those of a subzone
  *   answer_name.c  from a query name to an address, and addresses as text
  *   answer_look.c  the look-ups of one question
@@ -13,61 +13,9 @@
 #ifndef CANDOR_RBL_ANSWER_IMPL_H
 #define CANDOR_RBL_ANSWER_IMPL_H
 
-#include "rbl/answer.h"
-#include "rbl/keep/view.h"
+#include "rbl/answer_zone.h"
 
-enum { ANSWER_RETRY_MS = 1000, ANSWER_LOG_MS = 60000, ANSWER_TXT_MAX = 254 };
-
-/* SOA RDATA made once per commit. Names under the apex end in a pointer that is set for each question. */
-struct answer_soa {
-    struct dns_soa soa;
-    uint32_t ttl, negative_ttl;
-    uint8_t rdata[2 * LIMIT_NAME_WIRE + 20];
-    uint16_t size;
-    uint16_t pointer[2];
-    unsigned pointers;
-};
-
-/* The parts of one combined dataset that are attached at one name, lower-case and relative to the apex. */
-struct answer_sub {
-    uint64_t which;
-    uint8_t source, size, labels;
-    uint8_t wire[LIMIT_NAME_WIRE];
-};
-
-struct answer_zone {
-    const struct conf_zone *conf;
-    struct name apex;
-    bool everybody; /* the access list holds all addresses */
-    const board_word *commits;
-    struct board_asked *asked; /* NULL: not counted */
-    struct view *view;
-    int64_t retry_at_ms, logged_at_ms;
-    uint64_t tried_hint; /* what *commits was at the last try to open */
-    /* of this batch */
-    bool begun, ready, damaged;
-    int ede; /* when not ready; when stale */
-    const char *ede_text;
-    const struct view_apex *data;
-    uint32_t listed, unlisted; /* questions, not on the board yet */
-    /* made once per commit */
-    bool made;
-    uint32_t epoch;
-    bool has_names, has_acl;
-    uint64_t which4, which6, which_names;           /* datasets that have such entries */
-    uint64_t type4, type6, type_names, type_others; /* datasets by type: lists of addresses, dnset, generic */
-    uint64_t whole;                                 /* asked with the whole name */
-    struct answer_sub *sub;                         /* sorted */
-    unsigned subs;
-    struct answer_soa soa;
-};
-
-/* A part of a question: these datasets, asked with the first `labels` labels (`size` octets) of the query name. */
-struct answer_place {
-    uint64_t which;
-    uint8_t labels, size;
-};
-enum { ANSWER_PLACES = LIMIT_DATASETS }; /* one for each combined dataset, and the first */
+enum { ANSWER_TXT_MAX = 254 };
 
 /* What was found for one question at one place. The arrays belong to one look-up after the other. */
 struct answer_hits {
@@ -122,24 +70,6 @@ int answer_acl(struct answer *s, struct answer_zone *z, const struct addr *clien
 /* Whether a list that is asked here could list such a name. */
 bool answer_acl_fits(const struct answer_zone *z, const struct name *qname, const struct answer_place *p);
 
-/* answer_zone.c */
-int answer_zone_open(struct answer_zone *z, const struct conf_zone *conf, const board_word *commits,
-                     struct err *err) MUST_USE;
-void answer_zone_close(struct answer_zone *z);
-/* Begins reading for this batch (z->begun: it was); z->ready says whether it may answer. */
-void answer_zone_begin(struct answer *s, struct answer_zone *z);
-void answer_zone_end(struct answer_zone *z);
-/* Bytes on disk were not what they should be: no more answers from this view in this batch, opened anew later. */
-void answer_zone_broken(struct answer_zone *z, const struct err *err);
-
-/* answer_sub.c. E_NOMEM. */
-int answer_subs_make(struct answer_zone *z) MUST_USE;
-void answer_subs_free(struct answer_zone *z);
-/* Where qname, in this zone, is looked up: one place or more. *within: it is, or stands above, a name
- * that datasets are attached at, so that it exists. */
-unsigned answer_places(const struct answer_zone *z, const struct name *qname, struct answer_place p[ANSWER_PLACES],
-                       bool *within);
-
 /* answer_name.c: the labels in front of the apex. */
 bool answer_name4(const struct name *qname, uint32_t *addr);
 bool answer_name6(const struct name *qname, uint8_t addr[16]);
@@ -167,11 +97,5 @@ int answer_collect(struct answer *s, struct answer_zone *z, uint16_t qtype) MUST
 void answer_add_listed(struct answer *s, const struct value *v, uint16_t qtype, uint32_t ttl, struct bytes asked);
 /* Writes what answers the question out of s->rr; how many RRs. */
 unsigned answer_put_rrs(struct answer *s, const struct dns_query *q, struct dns_writer *w);
-
-/* answer_rr.c */
-void answer_put_soa(struct answer_zone *z, enum dns_section section, const struct dns_query *q, struct dns_writer *w);
-void answer_put_ns(struct answer_zone *z, const struct dns_query *q, struct dns_writer *w);
-void answer_put_hinfo(struct answer_zone *z, const struct dns_query *q, struct dns_writer *w);
-void answer_soa_make(struct answer_zone *z);
 
 #endif
