@@ -70,11 +70,10 @@ struct entry_name {
 enum { DATASET_SUBS = 16 };
 struct dataset {
     enum conf_dataset_type type; /* never DATASET_COMBINED */
-    uint8_t source;              /* which of the zone's configured datasets it came from, from 0: the parts of one
-                                    combined dataset share it, and of their subzones the longest match alone is asked */
-    uint32_t ttl;                /* of the dataset's A and TXT ($TTL); 0: the zone's */
-    unsigned sub_count;          /* 0: attached at the apex alone, as most are */
-    const struct name *sub;      /* relative to the apex, lower-case; the root name: the apex ("@"); in the arena */
+    uint8_t source; /* the configured dataset that it came from: parts of one share it, of their subzones the longest */
+    uint32_t ttl;   /* of the dataset's A and TXT ($TTL); 0: the zone's */
+    unsigned sub_count;     /* 0: attached at the apex alone, as most are */
+    const struct name *sub; /* relative to the apex, lower-case; the root name: the apex ("@"); in the arena */
 };
 
 /* The dataset of what was added and taken away by hand or UPDATE, in every zone; its number is fixed, behind those of
