@@ -36,6 +36,28 @@ static int zone_of(struct port *p, const struct name *qname) {
     return zone >= 0 && (size_t)zone < p->conf->rbl.zone_count ? zone : -1;
 }
 
+/* A zone that lives from updates alone and has had none yet is there for who wants to send the first: SOA of the
+ * configuration with serial 0, which no commit ever has. The resolver answers SERVFAIL until there is something. */
+static bool unborn(const struct conf_zone *zone, const struct source_answer *a) {
+    return a->rcode == RCODE_SERVFAIL && a->ede == EDE_NOT_READY && zone->data_count == 0 &&
+           zone->primaries.count == 0 && zone->update.count > 0;
+}
+
+static void answer_unborn(const struct conf_zone *zone, const struct dns_query *q, struct dns_writer *w,
+                          struct source_answer *a) {
+    struct name apex;
+    struct dns_soa soa = {.refresh = zone->soa.refresh_s,
+                          .retry = zone->soa.retry_s,
+                          .expire = zone->soa.expire_s,
+                          .minimum = zone->soa.minimum_s};
+    if (name_from_text(&apex, zone->name, NULL) < 0 || name_from_text(&soa.primary, zone->soa.primary, NULL) < 0 ||
+        name_from_text(&soa.contact, zone->soa.contact, NULL) < 0)
+        return;
+    bool own = name_equal(&apex, &q->qname);
+    dns_writer_soa(w, own ? SECTION_ANSWER : SECTION_AUTHORITY, &apex, 0, &soa);
+    *a = (struct source_answer){.rcode = own ? RCODE_NOERROR : RCODE_NXDOMAIN, .ede = EDE_NONE};
+}
+
 /* The source's own answer, with EDNS and TSIG behind it. */
 static size_t answer_soa(struct port *p, const struct client *c, const struct dns_query *q, const struct tsig *t,
                          int zone, uint8_t *reply, size_t limit) {
@@ -49,7 +71,12 @@ static size_t answer_soa(struct port *p, const struct client *c, const struct dn
     dns_writer_open(&w, reply, limit - tsig, q->header.id, 0, q->header.opcode);
     dns_writer_question(&w, &q->qname, q->qtype, q->qclass);
     dns_writer_reserve(&w, opt_size);
+    struct dns_mark mark = dns_writer_mark(&w);
     p->source.ops->answer(p->source.self, zone, q, &c->peer, &w, &a);
+    if (unborn(&p->conf->rbl.zones[zone], &a)) {
+        dns_writer_rewind(&w, &mark);
+        answer_unborn(&p->conf->rbl.zones[zone], q, &w, &a);
+    }
     dns_writer_release(&w, opt_size);
     if (q->edns.present) {
         struct dns_opt opt = {

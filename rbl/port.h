@@ -1,8 +1,9 @@
 /* The sync port (rbl.listen), UDP and TCP: standard DNS between nodes and from publishers.
  *
  *   SOA      of the zones, from their committed state, so that what is committed can be asked apart from what the
- *            resolver serves; of a name below as well, as nsupdate asks to find its zone
- *   UPDATE   RFC 2136 (rbl/update), once port_attach has said whom to give it to; SERVFAIL until then
+ *            resolver serves; of a name below as well, as nsupdate asks to find its zone. A zone that lives from
+ * updates alone and has had none yet answers serial 0 UPDATE   RFC 2136 (rbl/update), once port_attach has said whom to
+ * give it to; SERVFAIL until then
  *
  * Transfers and NOTIFY are refused by name. A signed message (TSIG, keys from rbl.keys) gets a signed answer; one whose
  * TSIG is wrong gets what RFC 8945 section 5.2 says, and nothing else happens. */

@@ -28,7 +28,7 @@ import pytest
 from lib import ask
 from lib.node import Node, until
 
-ZONE, FILES, NAMES, OPEN, BOTH, COPY, QUIET = ("%s.test." % z for z in ("list", "files", "names", "open", "both", "copy", "quiet"))
+ZONE, FILES, NAMES, OPEN, BOTH, COPY, QUIET, NEW = ("%s.test." % z for z in ("list", "files", "names", "open", "both", "copy", "quiet", "new"))
 SECRET = base64.b64encode(bytes(range(32))).decode()
 OTHER = base64.b64encode(bytes(range(64, 128))).decode()
 KEYS = {"pub.": ("hmac-sha256", SECRET), "pub512.": ("hmac-sha512", OTHER), "old.": ("hmac-sha1", SECRET), "stranger.": ("hmac-sha256", OTHER)}
@@ -54,6 +54,7 @@ def node(tmp_path_factory):
         {"name": BOTH, "update": [{"key": "pub.", "address": "127.0.0.2"}]},
         {"name": COPY, "primaries": [{"address": "127.0.0.1@9", "key": "pub."}], "update": [{"key": "pub."}]},
         {"name": QUIET},
+        {"name": NEW, "update": [{"key": "pub."}]},
     ]
     keys = [{"name": n, "algorithm": a, "secret": s} for n, (a, s) in KEYS.items() if n != "pub512."]
     keys.append({"name": "pub512.", "algorithm": "hmac-sha512", "secret-file": str(secret)})
@@ -128,6 +129,13 @@ def test_nsupdate(node, options):
     assert answers(node, "192.0.2." + host, ZONE)[0] == answers(node, "192.0.3.77", ZONE)[0] == "NXDOMAIN"
     bad = nsupdate(node, "zone %s\nupdate add 1.2.0.192.%s 300 A 127.0.0.2" % (ZONE, ZONE), "-y", "hmac-sha256:pub.:" + OTHER, *options, check=False)
     assert bad.returncode != 0 and "BADSIG" in bad.stdout + bad.stderr
+
+
+def test_the_first_update_of_all(node):
+    """No zone line: nsupdate finds the zone by its SOA, though nothing was ever committed."""
+    assert answers(node, "192.0.2.1", NEW)[0] == "SERVFAIL"
+    nsupdate(node, "update add 1.2.0.192.%s 60 A 127.0.0.2" % NEW, "-y", "hmac-sha256:pub.:" + SECRET)
+    until("the resolver has found the zone", lambda: answers(node, "192.0.2.1", NEW) == ("NOERROR", ["127.0.0.2"]))
 
 
 @pytest.mark.parametrize("options", [[], ["-v"]], ids=["udp", "tcp"])
