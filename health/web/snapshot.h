@@ -1,8 +1,8 @@
 /* What is known now, rendered: immutable once made, counted by reference, swapped atomically.
  *
  * The loop that probes makes one after each change and at least each second (less often when it is expensive: at most a
- * four-hundredth of its time), and drops it into each door's letter box with one atomic exchange. The thread of a door takes
- * what lies there. Neither ever waits for the other, and no request causes a probe or a rendering of the whole.
+ * four-hundredth of its time), and drops it into each door's letter box with one atomic exchange. The thread of a door
+ * takes what lies there. Neither ever waits for the other, and no request causes a probe or a rendering of the whole.
  *
  * Bodies are rendered ahead; the head of each document (status, age) is made per request with the time as it is then.
  * Past `valid_until_ms` (three local intervals, or sooner the first evidence that something green hangs on) nothing is
