@@ -36,6 +36,7 @@ static int load_zone(const struct conf *conf, const struct conf_zone *zone) {
     d.ttl = zone->ttl_s;
     d.ttl_min = zone->min_ttl_s;
     d.ttl_max = zone->max_ttl_s;
+    d.host_bits = zone->host_bits;
     for (size_t i = 0; i < zone->data_count && rc == 0; i++)
         rc = load_dataset(&d, zone->data[i].type, &zone->data[i].files, &report, &err);
     if (rc == 0)

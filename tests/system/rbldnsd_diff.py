@@ -111,7 +111,7 @@ class Maker:
         a = self.address()
         net = a >> 32 - bits << 32 - bits
         self.note(net, net | (1 << 32 - bits) - 1)
-        shown = net if self.chance(0.95) else a
+        shown = net if self.chance(0.93) else a
         count = next(n for n in (1, 2, 3, 4) if n == 4 or shown & (1 << 32 - 8 * n) - 1 == 0)
         return "%s/%d" % (self.octets(shown, self.rng.randrange(count, 5)), bits)
 
@@ -434,10 +434,10 @@ def free_port():
 
 
 class Rbldnsd:
-    def __init__(self, folder, datasets, shared, ttls):
+    def __init__(self, folder, datasets, shared, ttls, host_bits):
         self.port = free_port()
         specs = ["%s:%s:%s" % (ZONE.rstrip("."), kind, ",".join(files)) for kind, files in datasets] + [":acl:" + f for f in shared]
-        specs = (["-t", ":".join(str(t or "") for t in ttls)] if ttls else []) + specs
+        specs = (["-t", ":".join(str(t or "") for t in ttls)] if ttls else []) + (["-e"] if host_bits else []) + specs
         self.log = open(os.path.join(folder, "rbldnsd.log"), "w+b")
         self.process = subprocess.Popen(["/usr/sbin/rbldnsd", "-n", "-a", "-u", "daemon", "-c", "0", "-w", folder, "-b", "127.0.0.1/%d" % self.port] + specs,
                                         stdout=self.log, stderr=self.log)
@@ -502,7 +502,7 @@ class Rbldnsd:
         self.log.close()
 
 
-def ours(program, folder, datasets, shared, ttls, asked):
+def ours(program, folder, datasets, shared, ttls, host_bits, asked):
     """(whether the zone was loaded, the answers)"""
     state = os.path.join(folder, "state")
     os.makedirs(state)
@@ -510,6 +510,7 @@ def ours(program, folder, datasets, shared, ttls, asked):
     with open(config, "w") as f:
         f.write("node: { state: %s, run: %s }\nresolver: { refuse-any: false }\nrbl:\n  zones:\n" % (state, state))
         ttl = "".join("      %s: %ss\n" % (key, value) for key, value in zip(("ttl", "min-ttl", "max-ttl"), ttls or ()) if value)
+        ttl += "      host-bits: true\n" if host_bits else ""
         for name in shared:
             f.write("    - name: .\n%s      data: [{ type: acl, files: [%s] }]\n" % (ttl, os.path.join(folder, name)))
         f.write("    - name: %s\n      test: none\n%s" % (ZONE, ttl))
@@ -579,14 +580,14 @@ def differs(datasets, kind, name, theirs, mine):
 
 
 def plan(m):
-    """The datasets as (type, number of files), whether there is an acl for all zones, and TTLs as (default, least, most) or None."""
+    """The datasets as (type, number of files), whether there is an acl for all zones, TTLs as (default, least, most) or None, and -e."""
     datasets = [(m.rng.choice(TYPES + ["combined", "combined", "generic"]), m.pick(1, 1, 2)) for _ in range(m.pick(1, 1, 1, 2, 3))]
     if sum(kind == "combined" for kind, _ in datasets) and m.chance(0.5):
         datasets = [(kind, n) for kind, n in datasets if kind == "combined"][:1] + [(kind, n) for kind, n in datasets if kind != "combined"]
     if m.chance(0.2):
         datasets.insert(m.rng.randrange(len(datasets) + 1), ("acl", 1))
     ttls = m.pick((300, 100, 1000), (300, None, 3600), (60, 60, None), (5000, None, None)) if m.chance(0.2) else None
-    return datasets, m.chance(0.08), ttls
+    return datasets, m.chance(0.08), ttls, m.chance(0.1)
 
 
 def write(m, folder, name, text):
@@ -616,15 +617,15 @@ def compare(peer, datasets, question, mine):
 def run_round(seed, program, folder):
     """Number of questions compared, and the differences."""
     m = Maker(seed)
-    made, has_shared, ttls = plan(m)
+    made, has_shared, ttls, host_bits = plan(m)
     os.chmod(folder, 0o755)
     datasets = [(kind, [write(m, folder, "%s-%d-%d" % (kind, i, j), m.file(kind)) for j in range(files)]) for i, (kind, files) in enumerate(made)]
     shared = [write(m, folder, "shared", m.acl_file())] if has_shared else []
     clients = CLIENTS if shared or any(kind == "acl" for kind, _ in datasets) else CLIENTS[:1]
     asked = [(k, n, m.rng.choice(clients)) for k, n in questions(m, m.pick(50, 150)) if good_name(n)]
-    peer = Rbldnsd(folder, datasets, shared, ttls)
+    peer = Rbldnsd(folder, datasets, shared, ttls, host_bits)
     try:
-        loaded, said, answers = ours(program, folder, datasets, shared, ttls, asked)
+        loaded, said, answers = ours(program, folder, datasets, shared, ttls, host_bits, asked)
         if not peer.up or not loaded:
             fine = peer.up == loaded or (loaded and (peer.crashed() or gave_up(peer, datasets)))
             return int(fine), [] if fine else [(None, "loading: rbldnsd %s, candor %s" % (peer.up, said), None, None)]
