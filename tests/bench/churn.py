@@ -35,20 +35,22 @@ def peak(process):
     return int(next(l for l in open("/proc/%d/status" % process.pid) if l.startswith("VmHWM")).split()[1]) * 1024
 
 
-def idle(sync, within_s=60):
-    """Waits until candor-sync has nothing to do."""
+def rest(node, sync, within_s=90):
+    """Waits until candor-sync has nothing to do and the generations before are gone."""
     end, before = time.monotonic() + within_s, -1.0
+    folder = os.path.join(node.folder, "state", "zones", ZONE + ".")
     while time.monotonic() < end:
         now = cpu(sync)
-        if now - before < 0.02:
+        if now - before < 0.02 and sum(g.startswith("g") for g in os.listdir(folder)) == 1:
             return
         before = now
         time.sleep(1)
 
 
-def day(a, node, control, folder, number, stays):
+def day(a, node, control, folder, number):
     """Publishes the list of one day; the row of the table."""
     leave = a.entries * a.percent // 100
+    stays = peers.generated_name("4", (number * leave + leave) // 100 * 100, ZONE)  # yesterday and today
     file = peers.generated(folder / "new", "list", number * leave, a.entries)
     os.rename(file, folder / "list")
     sync = node.daemon("sync")
@@ -59,7 +61,7 @@ def day(a, node, control, folder, number, stays):
         r = control.publish(ZONE)
         took = time.monotonic() - start
         fresh = disk(node)
-        idle(sync)
+        rest(node, sync)
         seen = probe.seen()
     used = cpu(sync) - before
     later = disk(node)
@@ -83,7 +85,6 @@ def main():
         zone = {"name": ZONE + ".", "limits": {"shrink": "100%"}, "data": [{"type": "ip4trie", "files": [str(folder / "list")]}]}
         zone.update({"journal": a.journal} if a.journal else {})
         peers.generated(folder / "list", "list", 0, a.entries)
-        stays = peers.generated_name("4", (a.entries + a.entries * a.percent // 100 * a.days) // 2 // 100 * 100, ZONE)
         node = peers.Node(folder / "node", {"resolver": {"workers": 1}, "health": peers.QUIET, "rbl": {"zones": [zone]}})
         start = time.monotonic()
         node.start(ready=False)
@@ -93,10 +94,10 @@ def main():
             node.wait_ready()
             print("first import: %.2f s from the start of the node to its first answer, %.2f million entries/s, %.2f bytes/entry on disk\n" %
                   (first, a.entries / first / 1e6, disk(node)[0] / a.entries))
-            print("| day | changed | bytes/entry after the commit | and once at rest | of that the live file | s to durable | s of that in the "
+            print("| day | changed | bytes/entry after the commit, the generation before still there | and once it is gone | of that the live file | s to durable | s of that in the "
                   "store | CPU s in all | longest silence, ms | lost |\n|---|---|---|---|---|---|---|---|---|---|")
             control = Sync(node, timeout_s=600)
-            rows = [day(a, node, control, folder, n, stays) for n in range(1, a.days + 1)]
+            rows = [day(a, node, control, folder, n) for n in range(1, a.days + 1)]
             print("\nbytes/entry at rest: at the end %.2f, at most %.2f; to durable %s s; CPU %s s; longest silence %.1f ms; lost %d; "
                   "candor-sync's memory at its peak %.0f MB" % (
                       rows[-1][0], max(r[0] for r in rows), peers.spread([r[1] for r in rows]), peers.spread([r[2] for r in rows]),
