@@ -82,15 +82,29 @@ static int compact(struct keep *k, struct keep_result *r, struct err *err) {
     return rc;
 }
 
+struct compacting {
+    struct keep *k;
+    struct keep_result *r;
+};
+static int compact_body(void *ctx, struct err *err) {
+    const struct compacting *x = ctx;
+    return compact(x->k, x->r, err);
+}
+
 int keep_compact(struct keep *k, struct keep_result *r, struct err *err) {
     int64_t begun = clock_ns(CLOCK_KIND_MONO);
     memset(r, 0, sizeof *r);
     if (k->reading)
         return err_set(err, E_DENIED, "zone %s: opened for reading alone", k->zone->name);
     int rc = keep_ready(k, err);
+    if (rc == 0)
+        rc = damage_refuses(k, err);
     if (rc < 0 || k->store == NULL)
         return rc;
-    rc = compact(k, r, err);
+    struct compacting x = {k, r};
+    rc = keep_guarded(k, compact_body, &x, err);
+    if (rc == E_CORRUPT)
+        damage_note(k, err);
     r->micros = (uint64_t)(clock_ns(CLOCK_KIND_MONO) - begun) / 1000;
     k->weighed = 0;
     k->compact_after_ms = clock_mono_ms() + (int64_t)(r->micros / 1000 * KEEP_COMPACT_REST);

@@ -10,6 +10,8 @@ int keep_batch_open(struct keep_batch **out, struct keep *k, struct err *err) {
     if (k->reading)
         return err_set(err, E_DENIED, "zone %s: opened for reading alone", k->zone->name);
     int rc = keep_ready(k, err);
+    if (rc == 0)
+        rc = damage_refuses(k, err);
     if (rc < 0)
         return rc;
     if (k->meta == NULL && k->zone->data_count > 0)

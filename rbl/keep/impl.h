@@ -13,6 +13,7 @@ extern const char *const keep_tables[TABLES];
 
 enum {
     KEEP_PATH_MAX = 4096,
+    KEEP_DAMAGE = 240,
     KEEP_BULK_CHANGES = 10000,     /* fewer changes than this never make a new generation of a zone that has one */
     KEEP_BULK_SHARE = 4,           /* more than one entry in so many: a new generation */
     KEEP_LIMITS_FROM = 100,        /* shares are judged from this many entries on */
@@ -25,6 +26,9 @@ enum {
     KEEP_COMPACT_SHARE = 145,      /* percent of what the records need, appended in order: beyond, it is compacted */
     KEEP_COMPACT_SPARE = 1 << 18,  /* octets that a file may have beyond its need whatever its size */
     KEEP_COMPACT_REST = 100,       /* it rests so many times as long as it took, and at least, */
+    KEEP_CHECK_MS = 5000,          /* between two walks over all pages, and so many times as long as one takes: */
+    KEEP_VERIFY_MS = 600000,       /* the same for reading everything back */
+    KEEP_CHECK_REST = 100,
     KEEP_COMPACT_AGAIN_MS = 300000,  /* when it failed, so long */
     KEEP_JOURNAL_CHUNK = 65536 - 64, /* bytes of a changeset in one record */
     KEEP_CHANGESET_MAX = 1 << 30,    /* a larger one is not kept, whatever the configuration says */
@@ -42,7 +46,10 @@ struct keep {
     int64_t old_since_ms;
     uint32_t old_hint; /* the source's serial that was complained about */
     struct meta *meta;
-    struct values *values; /* for batches; NULL: not looked at yet */
+    struct values *values;    /* for batches; NULL: not looked at yet */
+    char damage[KEEP_DAMAGE]; /* what is wrong with what is stored; "": nothing is known */
+    char barred[32]; /* a damaged generation that could not be set aside: this process does not open it again */
+    int64_t check_after_ms, verify_after_ms;
     uint64_t weighed; /* octets in use when they were last weighed against the need; 0: not yet */
     bool too_heavy;   /* what came out */
     int64_t compact_after_ms;
@@ -91,6 +98,21 @@ struct change {
 
 /* Opens again what failed, removes a generation that was left behind long enough. Before any use of k->store. */
 int keep_ready(struct keep *k, struct err *err) MUST_USE;
+
+/* --- damage.c --- */
+/* Runs `body` behind a guard against faults (resolver/store/fault.h): E_CORRUPT, and the store is opened again. */
+int keep_guarded(struct keep *k, int (*body)(void *ctx, struct err *err), void *ctx, struct err *err) MUST_USE;
+/* Notes that what is stored is damaged: it is written anew from the next contents, and takes no changes until then. */
+void damage_note(struct keep *k, const struct err *err);
+/* What is live cannot be used at all: it is moved to `damaged`, where one is kept, and the zone has nothing until its
+ * contents come anew; serial and number of commits go on when they could be read. */
+void damage_set_aside(struct keep *k, const char *generation, const struct err *err);
+/* Whether one was set aside. */
+bool damage_is_aside(const struct keep *k);
+/* Reads everything back. */
+int damage_verify(struct keep *k, struct err *err) MUST_USE;
+/* E_CORRUPT with what to do, when damage is known. */
+int damage_refuses(const struct keep *k, struct err *err) MUST_USE;
 struct digest change_digest(const struct change *c);
 
 #endif

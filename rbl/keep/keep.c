@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "rbl/keep/values.h"
@@ -63,6 +64,8 @@ int keep_take_over(struct keep *k, const char *generation, unsigned how, struct 
     k->store = s;
     k->meta = m;
     k->reopen = false;
+    k->damage[0] = '\0';
+    k->check_after_ms = k->verify_after_ms = 0;
     text_copy(k->generation, sizeof k->generation, generation);
     return 0;
 }
@@ -78,6 +81,31 @@ static int find_lost(struct keep *k, char generation[32], struct err *err) {
     return keep_current_write(k->dir, generation, err);
 }
 
+/* A generation that is damaged, or was set aside because it was, leaves an open zone that has nothing: its contents
+ * come anew, or its verdict says what is missing. */
+static int open_named(struct keep *k, const char *generation, struct err *err) {
+    char path[KEEP_PATH_MAX + 64], other[32];
+    struct stat st;
+    struct err own = {0};
+    snprintf(path, sizeof path, "%s/%s", k->dir, generation);
+    if (strcmp(k->barred, generation) == 0) {
+        k->reopen = false;
+        return 0;
+    }
+    int rc = stat(path, &st) < 0 ? err_errno(&own, "%s", path) : keep_take_over(k, generation, GENERATION_CHECK, &own);
+    /* another whole generation beside a name that leads nowhere is a person's doing: nothing is guessed, nothing goes
+     */
+    bool gone = rc == E_NOTFOUND &&
+                (k->store != NULL || damage_is_aside(k) || keep_generation_newest(k->dir, other) == E_NOTFOUND);
+    if (rc == E_CORRUPT || gone) {
+        damage_set_aside(k, generation, &own);
+        return 0;
+    }
+    if (rc < 0 && err != NULL)
+        *err = own;
+    return rc;
+}
+
 /* Takes up what `current` names; nothing when there is none. Whatever else lies about is half-made or outlived. */
 static int open_current(struct keep *k, struct err *err) {
     char generation[32];
@@ -89,8 +117,8 @@ static int open_current(struct keep *k, struct err *err) {
         return 0;
     }
     if (rc == 0)
-        rc = keep_take_over(k, generation, GENERATION_CHECK, err);
-    if (rc == 0)
+        rc = open_named(k, generation, err);
+    if (rc == 0 && k->store != NULL)
         keep_remove_others(k->dir, k->generation, k->old[0] != '\0' ? k->old : NULL);
     return rc;
 }
@@ -141,8 +169,8 @@ int keep_ready(struct keep *k, struct err *err) {
 
 void keep_state(const struct keep *k, struct keep_state *st) {
     memset(st, 0, sizeof *st);
-    st->empty = k->meta == NULL;
-    if (st->empty)
+    st->empty = k->meta == NULL || (k->store == NULL && !k->reopen);
+    if (k->meta == NULL)
         return;
     text_copy(st->generation, sizeof st->generation, k->generation);
     st->serial = k->meta->serial;
@@ -155,23 +183,10 @@ void keep_state(const struct keep *k, struct keep_state *st) {
 }
 
 int keep_verify(struct keep *k, struct err *err) {
-    struct store_txn *t;
-    struct meta *m;
     int rc = keep_ready(k, err);
-    if (rc < 0 || k->store == NULL)
-        return rc;
-    m = calloc(1, sizeof *m);
-    if (m == NULL)
-        return err_set(err, E_NOMEM, "no memory for meta");
-    rc = store_read_begin(k->store, &t, err);
-    if (rc == 0) {
-        rc = keep_read_meta(t, m, err);
-        if (rc == 0)
-            rc = verify_all(t, m, err);
-        store_read_end(t);
-    }
-    free(m);
-    return rc;
+    if (rc == 0)
+        rc = damage_refuses(k, err);
+    return rc < 0 || k->store == NULL ? rc : damage_verify(k, err);
 }
 
 int keep_stat(struct keep *k, struct store_stat *st, struct err *err) {

@@ -98,6 +98,11 @@ int keep_history(struct keep *k, struct keep_history *h, unsigned cap, unsigned 
 /* Recomputes count and digest from the entries: E_CORRUPT when they differ from meta. Reads everything. */
 int keep_verify(struct keep *k, struct err *err) MUST_USE;
 
+/* Looks after what is stored: all pages now and then, everything now and again, both a hundredth of the time at most.
+ * E_CORRUPT: damage is known, and the text says what will heal it (reading the files, or publishing). Other generations
+ * of damaged data are no more: `damaged` beside the generations holds the last one that could not be opened. */
+int keep_look_after(struct keep *k, struct err *err) MUST_USE;
+
 /* Numbers for the board. */
 struct store_stat;
 int keep_stat(struct keep *k, struct store_stat *st, struct err *err) MUST_USE;

@@ -62,20 +62,54 @@ static int find_difference(struct work *w, struct err *err) {
     return rc;
 }
 
+static void forget_difference(struct work *w) {
+    for (unsigned kind = 0; kind < FEED_KINDS; kind++)
+        feed_close(&w->feed[kind]);
+    diff_close(&w->diff);
+    ids_close(&w->ids);
+}
+
+/* Beside local entries that are whole, the files' become a new generation as if nothing had been there before. */
+static int anew_with_local(struct work *w, struct err *err) {
+    struct digest local;
+    int rc = verify_local(w->t, w->k->meta, &local, err);
+    if (rc == 0)
+        rc = ids_open(&w->ids, w->d, w->t, err);
+    if (rc < 0)
+        return rc;
+    for (unsigned kind = 0; kind < FEED_KINDS; kind++)
+        feed_open(&w->feed[kind], w->d, w->ids.of_data, (enum feed_kind)kind, w->next);
+    rc = diff_open(&w->diff, w->d, &w->ids, NULL, local);
+    if (rc < 0)
+        return err_set(err, rc, "no memory for the difference");
+    diff_from_nothing(w);
+    return 0;
+}
+
+static int anew_without_local(struct work *w, struct err *err) {
+    uint64_t lost = keep_local_entries(w->k);
+    if (lost > 0)
+        LOG(LEVEL_ERROR, "entries made by hand are damaged and lost", KS("zone", w->k->zone->name), KU("entries", lost),
+            KS("why", err != NULL ? err->text : ""));
+    work_end_reading(w);
+    memset(&w->next->counts[DATASET_LOCAL], 0, sizeof w->next->counts[0]);
+    int rc = meta_count(w->next, w->d, err);
+    return rc == 0 ? find_difference(w, err) : rc;
+}
+
 /* What is stored cannot be read. Its serial and number of commits can, so the new contents become a generation of their
  * own that goes on from there. */
 static int start_anew(struct work *w, struct err *err) {
     LOG(LEVEL_ERROR, "the stored zone is damaged, writing a new generation", KS("zone", w->k->zone->name),
         KS("generation", w->k->generation), KS("why", err != NULL ? err->text : ""));
-    work_end_reading(w);
-    for (unsigned kind = 0; kind < FEED_KINDS; kind++)
-        feed_close(&w->feed[kind]);
-    diff_close(&w->diff);
-    ids_close(&w->ids);
-    int rc = meta_count(w->next, w->d, err);
-    if (rc == 0)
-        rc = find_difference(w, err);
-    w->diff.removed = meta_entries(w->k->meta);
+    w->anew = true;
+    forget_difference(w);
+    int rc = w->t != NULL && meta_has_local(w->next) ? anew_with_local(w, err) : E_NOTFOUND;
+    if (rc < 0 && rc != E_NOMEM) {
+        forget_difference(w);
+        rc = anew_without_local(w, err);
+    }
+    w->diff.removed = meta_entries(w->k->meta) - keep_local_entries(w->k);
     return rc;
 }
 
@@ -157,6 +191,17 @@ static int write_it(struct work *w, struct keep_result *r, struct err *err) {
     return 0;
 }
 
+static int write_anew(struct work *w, struct keep_result *r, struct err *err) {
+    int rc = w->k->store != NULL ? store_read_begin(w->k->store, &w->t, err) : E_CORRUPT;
+    if (rc == 0)
+        rc = start_anew(w, err);
+    if (rc < 0)
+        return rc;
+    fill_result(w, r);
+    prepare_commit(w);
+    return write_it(w, r, err);
+}
+
 static int replace(struct work *w, struct keep_result *r, struct err *err) {
     int rc = meta_count(w->next, w->d, err);
     if (rc == 0)
@@ -165,6 +210,8 @@ static int replace(struct work *w, struct keep_result *r, struct err *err) {
         rc = store_read_begin(w->k->store, &w->t, err);
     if (w->k->meta != NULL)
         meta_add_local(w->next, w->k->meta);
+    if (rc == 0 && w->k->damage[0] != '\0' && w->t != NULL) /* wherever the damage is */
+        rc = err_set(err, E_CORRUPT, "%s", w->k->damage);
     if (rc == 0)
         rc = find_difference(w, err);
     if (rc == E_CORRUPT && w->t != NULL)
@@ -183,7 +230,45 @@ static int replace(struct work *w, struct keep_result *r, struct err *err) {
     if (w->c->dry_run)
         return 0;
     prepare_commit(w);
-    return write_it(w, r, err);
+    rc = write_it(w, r, err);
+    if (rc == E_CORRUPT && w->diff.bulk && w->k->meta != NULL && !w->anew) /* what was to be taken over is damaged */
+        rc = write_anew(w, r, err);
+    return rc;
+}
+
+struct replacing {
+    struct work *w;
+    struct keep_result *r;
+};
+static int replace_body(void *ctx, struct err *err) {
+    const struct replacing *x = ctx;
+    return replace(x->w, x->r, err);
+}
+
+static bool damaged(const struct keep *k, int rc, unsigned turn) {
+    return (rc == E_CORRUPT || (turn > 0 && rc == E_IO)) && k->store != NULL &&
+           (k->reopen || store_is_broken(k->store));
+}
+
+/* What is stored may lead a reader astray in ways that no check foresees. Then only what must be had of it is read; and
+ * when that fails as well, nothing of it. */
+static int replace_guarded(struct work *w, struct keep_result *r, struct err *err) {
+    struct keep *k = w->k;
+    struct replacing x = {w, r};
+    int rc = keep_guarded(k, replace_body, &x, err);
+    for (unsigned i = 0; i < 2 && rc < 0 && damaged(k, rc, i) && !w->c->dry_run; i++) {
+        work_end_reading(w);
+        forget_difference(w);
+        memset(w->next, 0, sizeof *w->next);
+        w->anew = false;
+        if (i == 0)
+            damage_note(k, err);
+        else
+            damage_set_aside(k, k->generation, err);
+        k->reopen = false;
+        rc = keep_guarded(k, replace_body, &x, err);
+    }
+    return rc;
 }
 
 int keep_replace(struct keep *k, const struct data *d, const struct keep_commit *c, struct keep_result *r,
@@ -201,12 +286,9 @@ int keep_replace(struct keep *k, const struct data *d, const struct keep_commit 
     w.next = calloc(1, sizeof *w.next);
     if (w.next == NULL)
         return err_set(err, E_NOMEM, "no memory for meta");
-    rc = replace(&w, r, err);
+    rc = replace_guarded(&w, r, err);
     work_end_reading(&w);
-    for (unsigned kind = 0; kind < FEED_KINDS; kind++)
-        feed_close(&w.feed[kind]);
-    diff_close(&w.diff);
-    ids_close(&w.ids);
+    forget_difference(&w);
     free(w.next);
     if (rc < 0)
         r->changed = false;

@@ -11,6 +11,7 @@ struct verify {
     struct uses *uses; /* by value id */
     uint32_t end;
     struct items items;
+    bool local; /* only local entries are looked at */
     /* values as a data to take digests with: number 0 is the excluded, 1 + id % VERIFY_VALUES the others */
     struct value value[1 + VERIFY_VALUES];
     uint32_t held[1 + VERIFY_VALUES];
@@ -115,7 +116,7 @@ static int on_value(struct verify *v, struct bytes key, struct bytes record) {
     struct uses uses;
     uint32_t id = key.size == 4 ? get_u32(key.at) : 0;
     return id == 0 || id >= v->end || meta_read_value(record, &uses, &value) < 0 || uses.local != v->uses[id].local ||
-                   uses.files != v->uses[id].files
+                   (!v->local && uses.files != v->uses[id].files)
                ? E_CORRUPT
                : 0;
 }
@@ -198,13 +199,13 @@ static bool rises(const struct verify *v, struct bytes key) {
 }
 
 /* Every record of one table. Keys must rise, or damaged pages could lead round in a circle. */
-static int walk(struct verify *v, unsigned table, struct err *err) {
+static int walk(struct verify *v, unsigned table, const struct bytes *from, struct err *err) {
     struct store_cursor *c;
     struct bytes key, record;
     v->last_size = 0;
     int rc = store_cursor_open(v->t, table, &c);
     if (rc == 0)
-        rc = store_cursor_seek(c, (struct bytes){NULL, 0}, &key, &record);
+        rc = store_cursor_seek(c, from != NULL ? *from : (struct bytes){NULL, 0}, &key, &record);
     while (rc == 0) {
         rc = rises(v, key) ? on_record(v, table, key, record) : E_CORRUPT;
         if (rc < 0)
@@ -243,44 +244,81 @@ static int compare(const struct verify *v, struct err *err) {
     return 0;
 }
 
-int verify_all(struct store_txn *t, const struct meta *m, struct err *err) {
-    static const unsigned tables[] = {TABLE_4, TABLE_6, TABLE_NAMES, TABLE_VALUES, TABLE_JOURNAL, TABLE_DUE};
+static void verify_close(struct verify *v) {
+    if (v == NULL)
+        return;
+    items_free(&v->items);
+    free(v->uses);
+    free(v->found);
+    free(v);
+}
+
+static struct verify *verify_open(struct store_txn *t, const struct meta *m) {
     struct verify *v = calloc(1, sizeof *v);
-    int rc = v == NULL ? E_NOMEM : 0;
-    if (rc == 0) {
-        v->t = t;
-        v->m = m;
-        v->d = (struct data){.value = v->value, .value_count = 1 + VERIFY_VALUES};
-        v->found = calloc(1, sizeof *v->found);
-        v->end = 2u * LIMIT_VALUES + 1;
-        uint64_t values = store_count(t, TABLE_VALUES);
-        struct store_cursor *c;
-        struct bytes key, record;
-        if (values == 0)
-            v->end = 1;
-        else if (store_cursor_open(t, TABLE_VALUES, &c) == 0) {
-            if (store_cursor_last(c, &key, &record) == 0 && key.size == 4 && get_u32(key.at) < v->end)
-                v->end = get_u32(key.at) + 1;
-            store_cursor_close(c);
-        }
-        v->uses = calloc(v->end, sizeof *v->uses);
-        if (v->found == NULL || v->uses == NULL)
-            rc = E_NOMEM;
+    struct store_cursor *c;
+    struct bytes key, record;
+    if (v == NULL)
+        return NULL;
+    v->t = t;
+    v->m = m;
+    v->d = (struct data){.value = v->value, .value_count = 1 + VERIFY_VALUES};
+    v->found = calloc(1, sizeof *v->found);
+    v->end = 1;
+    if (store_cursor_open(t, TABLE_VALUES, &c) == 0) {
+        if (store_cursor_last(c, &key, &record) == 0)
+            v->end =
+                key.size == 4 && get_u32(key.at) <= 2u * LIMIT_VALUES ? get_u32(key.at) + 1 : 2u * LIMIT_VALUES + 1;
+        store_cursor_close(c);
     }
-    if (rc < 0)
-        err_set(err, rc, "verify: no memory");
-    unsigned count = m->format < META_FORMAT ? ARRAY_SIZE(tables) - 1 : ARRAY_SIZE(tables);
-    for (unsigned i = 0; i < count && rc == 0; i++)
-        rc = walk(v, tables[i], err);
-    if (rc == 0 && count == ARRAY_SIZE(tables) && store_count(t, TABLE_DUE) != store_count(t, TABLE_UNTIL))
+    v->uses = calloc(v->end, sizeof *v->uses);
+    if (v->found != NULL && v->uses != NULL)
+        return v;
+    verify_close(v);
+    return NULL;
+}
+
+static int check_times(struct verify *v, struct err *err) {
+    if (v->m->format < META_FORMAT)
+        return 0;
+    int rc = walk(v, TABLE_DUE, NULL, err);
+    if (rc == 0 && store_count(v->t, TABLE_DUE) != store_count(v->t, TABLE_UNTIL))
         rc = err_set(err, E_CORRUPT, "verify: the tables of times do not say the same");
+    return rc;
+}
+
+int verify_all(struct store_txn *t, const struct meta *m, struct err *err) {
+    static const unsigned tables[] = {TABLE_4, TABLE_6, TABLE_NAMES, TABLE_VALUES, TABLE_JOURNAL};
+    struct verify *v = verify_open(t, m);
+    if (v == NULL)
+        return err_set(err, E_NOMEM, "verify: no memory");
+    int rc = 0;
+    for (unsigned i = 0; i < ARRAY_SIZE(tables) && rc == 0; i++)
+        rc = walk(v, tables[i], NULL, err);
+    if (rc == 0)
+        rc = check_times(v, err);
     if (rc == 0)
         rc = compare(v, err);
-    if (v != NULL) {
-        items_free(&v->items);
-        free(v->uses);
-        free(v->found);
-    }
-    free(v);
+    verify_close(v);
+    return rc;
+}
+
+int verify_local(struct store_txn *t, const struct meta *m, struct digest *digest, struct err *err) {
+    static const uint8_t local[1] = {DATASET_LOCAL};
+    const struct bytes from = {local, sizeof local};
+    struct verify *v = verify_open(t, m);
+    if (v == NULL)
+        return err_set(err, E_NOMEM, "verify: no memory");
+    int rc = 0;
+    v->local = true;
+    for (unsigned table = TABLE_4; table <= TABLE_NAMES && rc == 0; table++)
+        rc = walk(v, table, &from, err);
+    if (rc == 0)
+        rc = walk(v, TABLE_VALUES, NULL, err);
+    if (rc == 0)
+        rc = check_times(v, err);
+    if (rc == 0 && memcmp(&m->counts[DATASET_LOCAL], &v->found->counts[DATASET_LOCAL], sizeof m->counts[0]) != 0)
+        rc = err_set(err, E_CORRUPT, "verify: the counts of local entries are not those in meta");
+    *digest = v->digest;
+    verify_close(v);
     return rc;
 }

@@ -14,6 +14,7 @@ struct work {
     struct diff diff;
     struct meta *next; /* what meta will say */
     struct journal_header header;
+    bool anew; /* what was stored is damaged and counts no more */
 };
 
 /* Nothing stored is looked at any more: a write may begin. */
@@ -28,7 +29,7 @@ struct guard_batch {
     struct keep *k;
     const struct meta *next;         /* counts and entries as they will be; datasets as they are */
     const struct look_source *after; /* the zone as it will be, DATASET_LOCAL included */
-    uint64_t less, more;             /* entries that will be listed no more, or newly: an exclusion that comes is less */
+    uint64_t less, more; /* entries that will be listed no more, or newly: an exclusion that comes is less */
     bool force;
 };
 int guard_check_batch(const struct guard_batch *g, struct err *err) MUST_USE;
@@ -71,6 +72,8 @@ int bulk_replace(struct work *w, uint64_t *bytes, struct err *err) MUST_USE;
 
 /* --- verify.c: everything in `t` against what `m` says --- */
 int verify_all(struct store_txn *t, const struct meta *m, struct err *err) MUST_USE;
+/* The local entries alone, whatever else is damaged; *digest: theirs. */
+int verify_local(struct store_txn *t, const struct meta *m, struct digest *digest, struct err *err) MUST_USE;
 
 /* --- keep.c --- */
 int keep_take_over(struct keep *k, const char *generation, unsigned how, struct err *err) MUST_USE;

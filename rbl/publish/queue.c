@@ -134,6 +134,8 @@ static void job_finished(void *ctx) {
     k->running--;
     if (j->kind == JOB_FILES || opened)
         note_source(z, j, now);
+    else if (j->code == E_CORRUPT && z->retry_at_ms == 0) /* the files, read again, are what heals it */
+        z->retry_at_ms = now + KEEPER_RETRY_MS;
     note_later(z, j, now);
     show_job(z, j);
     /* The next group goes to the disk before this one's callers are told. */

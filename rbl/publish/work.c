@@ -67,7 +67,7 @@ static int work_kind(struct job *j) {
     switch (j->kind) {
     case JOB_OPEN:
     case JOB_STAT: /* the numbers are fetched after every job */
-        return 0;
+        return keep_look_after(j->zone->keep, &j->err);
     case JOB_FILES:
     case JOB_PUBLISH:
         return source_commit(j);

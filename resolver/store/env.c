@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "resolver/store/fault.h"
@@ -44,7 +45,15 @@ int store_code(int mdb) {
     return mdb > 0 ? err_errno(&(struct err){.code = 0}, "lmdb") : E_SYSTEM;
 }
 
+/* LMDB says EIO when less was written than asked for, which is what a full disk does first. */
+static bool disk_is_full(const struct store *s) {
+    struct statvfs fs;
+    return statvfs(s->path, &fs) == 0 && (uint64_t)fs.f_bavail * fs.f_frsize < STORE_DISK_LEAST;
+}
+
 int store_error(const struct store *s, int mdb, struct err *err, const char *what) {
+    if (mdb == EIO && disk_is_full(s))
+        mdb = ENOSPC;
     return err_set(err, store_code(mdb), "%s: %s: %s", s->path, what, mdb_strerror(mdb));
 }
 
@@ -54,6 +63,8 @@ static void on_fork(void) { forks++; }
 static void watch_forks(void) { (void)pthread_atfork(NULL, NULL, on_fork); }
 
 bool store_is_mine(const struct store *s) { return s->forks == forks; }
+
+bool store_is_broken(const struct store *s) { return s->broken; }
 
 int store_usable(const struct store *s, struct err *err) {
     if (!store_is_mine(s))

@@ -96,6 +96,11 @@ int store_stat(struct store *s, struct store_stat *st, struct err *err) MUST_USE
 /* What the same records would take when they were appended in order to an empty file: reads all keys. */
 int store_weigh(struct store *s, uint64_t *bytes, struct err *err) MUST_USE;
 
+/* After an error that leaves nothing to do but to close it. */
+bool store_is_broken(const struct store *s);
+/* Walks all pages as store_open with `check` does: E_CORRUPT. */
+int store_check(struct store *s, struct err *err) MUST_USE;
+
 /* Pages dirtied and bytes written by the last committed store_write: the cost of a commit. */
 uint64_t store_last_commit_bytes(const struct store *s);
 

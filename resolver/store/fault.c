@@ -40,16 +40,18 @@ static void on_fault(int signum, siginfo_t *info, void *context) {
     (void)sigaction(signum, &before[signum == SIGSEGV], NULL); /* as if this had not been here: it happens again */
 }
 
-static void install(void) {
-    struct sigaction a = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_NODEFER};
+void store_fault_watch(void) {
+    static const int signums[] = {SIGBUS, SIGSEGV};
+    struct sigaction a = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_NODEFER}, old;
     (void)sigemptyset(&a.sa_mask);
-    (void)sigaction(SIGBUS, &a, &before[0]);
-    (void)sigaction(SIGSEGV, &a, &before[1]);
+    for (unsigned i = 0; i < ARRAY_SIZE(signums); i++)
+        if (sigaction(signums[i], &a, &old) == 0 && old.sa_sigaction != on_fault)
+            before[i] = old;
 }
 
 void store_fault_install(void) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, install);
+    pthread_once(&once, store_fault_watch);
 }
 
 /* LMDB calls this instead of dying, and dies when it returns. */

@@ -46,6 +46,8 @@ static inline void store_fault_disarm(struct store_fault *f) {
 }
 /* Disarmed already. */
 int store_faulted(const struct store_fault *f, struct err *err);
+/* Takes SIGBUS and SIGSEGV; done by the first store_open, again by whoever gave them away meanwhile. */
+void store_fault_watch(void);
 /* How many faults this process has survived. */
 unsigned store_faults(void);
 

@@ -11,6 +11,7 @@ enum {
     STORE_RETRIES = 4,       /* to begin a transaction when the map was resized or the reader table is full */
     STORE_MAP_DOUBLINGS = 40 /* in one store_write */
 };
+#define STORE_DISK_LEAST ((uint64_t)1 << 17)
 #define STORE_MAP_FIRST ((uint64_t)1 << 20)
 #define STORE_MAP_MAX ((uint64_t)1 << 44)
 _Static_assert(sizeof(size_t) == 8, "maps beyond 4 GiB and LMDB's 64-bit layout are taken for granted");

@@ -2,6 +2,7 @@
 
 #include "resolver/store/fault.h"
 #include "resolver/store/impl.h"
+#include "resolver/store/pages.h"
 
 struct readers {
     struct store_stat *stat;
@@ -86,4 +87,11 @@ int store_stat(struct store *s, struct store_stat *st, struct err *err) {
         return store_error(s, mdb, err, "readers");
     st->oldest_reader_txns = r.any && r.oldest < st->last_txn ? st->last_txn - r.oldest : 0;
     return count_free(s, &st->free_pages, err);
+}
+
+int store_check(struct store *s, struct err *err) {
+    int rc = store_usable(s, err);
+    if (rc == 0)
+        rc = pages_check(s->path, err);
+    return rc == E_NOTFOUND ? err_set(err, E_CORRUPT, "%s/data.mdb: is gone, or empty", s->path) : rc;
 }
