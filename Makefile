@@ -190,6 +190,7 @@ bench-build: $(BENCH_BINS) $(BENCH_TOOLS)
 bench: all system-build bench-build
 	@set -e; for b in $(BENCH_BINS) tests/bench/cache.py; do echo "== $$b"; CANDOR_BUILD=$(abspath $(O)) $$b; done
 	@CANDOR_BUILD=$(abspath $(O)) tests/bench/dnsbl.py --quick
+	@CANDOR_BUILD=$(abspath $(O)) tests/bench/update.py --reps 1 --updates 10000
 # Everything about blocklists beside rbldnsd, about ten minutes; BENCH_ARGS=--quick one million entries alone, --json for machines.
 bench-dnsbl: all system-build bench-build
 	@CANDOR_BUILD=$(abspath $(O)) tests/bench/dnsbl.py $(BENCH_ARGS)
