@@ -25,7 +25,7 @@ int answer_acl(struct answer *s, struct answer_zone *z, const struct addr *clien
         if (of_all == ACL_LISTED)
             *ttl = v->ttl != 0 ? v->ttl : g->data->ttl;
     }
-    if (z->ready)
+    if (z->ready || z->expired) /* whom it ignores hears of neither */
         act = weight(z, client, &own);
     if (act < 0 || act >= of_all)
         return act < 0 ? act : of_all;

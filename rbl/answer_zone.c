@@ -34,7 +34,7 @@ void answer_zone_close(struct answer_zone *z) {
 /* Why there is no answer; the log is told once a minute. */
 static void not_ready(struct answer_zone *z, int code, const struct err *err) {
     int64_t now = clock_mono_ms();
-    z->ready = false;
+    z->ready = z->expired = false;
     z->damaged = code == E_CORRUPT;
     z->retry_at_ms = now + ANSWER_RETRY_MS;
     if (code == E_NOTFOUND) {
@@ -71,6 +71,7 @@ static void check_expiry(struct answer *s, struct answer_zone *z) {
         s->now_wall_s = clock_wall_s();
     if (s->now_wall_s < z->data->expires_wall_s)
         return;
+    z->expired = true;
     z->ready = z->conf->on_expire == EXPIRE_SERVE_STALE;
     z->ede = z->ready ? EDE_STALE_ANSWER : EDE_INVALID_DATA; /* RFC 8914 section 4.25 names an expired zone */
     z->ede_text = "zone expired";
@@ -130,7 +131,7 @@ static int make(struct answer_zone *z) {
 
 static void ready(struct answer *s, struct answer_zone *z) {
     z->ready = true;
-    z->damaged = false;
+    z->expired = z->damaged = false;
     z->ede = EDE_NONE;
     z->ede_text = NULL;
     check_expiry(s, z);

@@ -36,7 +36,7 @@ struct answer_zone {
     int64_t retry_at_ms, logged_at_ms;
     uint64_t tried_hint; /* what *commits was at the last try to open */
     /* of this batch */
-    bool begun, ready, damaged;
+    bool begun, ready, damaged, expired;
     int ede; /* when not ready; when stale */
     const char *ede_text;
     const struct view_apex *data;
