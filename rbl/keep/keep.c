@@ -92,6 +92,11 @@ static int open_named(struct keep *k, const char *generation, struct err *err) {
         k->reopen = false;
         return 0;
     }
+    if (k->store != NULL && store_is_lost(k->store)) {
+        (void)err_set(&own, E_CORRUPT, "%s: a fault while it was written", path);
+        damage_set_aside(k, generation, &own);
+        return 0;
+    }
     int rc = stat(path, &st) < 0 ? err_errno(&own, "%s", path) : keep_take_over(k, generation, GENERATION_CHECK, &own);
     /* another whole generation beside a name that leads nowhere is a person's doing: nothing is guessed, nothing goes
      */
@@ -164,6 +169,7 @@ int keep_ready(struct keep *k, struct err *err) {
         keep_remove_others(k->dir, k->generation, NULL);
         k->old[0] = '\0';
     }
+    k->reopen |= k->store != NULL && store_is_broken(k->store);
     return k->reopen ? open_current(k, err) : 0;
 }
 

@@ -65,6 +65,7 @@ static void watch_forks(void) { (void)pthread_atfork(NULL, NULL, on_fork); }
 bool store_is_mine(const struct store *s) { return s->forks == forks; }
 
 bool store_is_broken(const struct store *s) { return s->broken; }
+bool store_is_lost(const struct store *s) { return s->lost; }
 
 int store_usable(const struct store *s, struct err *err) {
     if (!store_is_mine(s))

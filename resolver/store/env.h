@@ -98,6 +98,8 @@ int store_weigh(struct store *s, uint64_t *bytes, struct err *err) MUST_USE;
 
 /* After an error that leaves nothing to do but to close it. */
 bool store_is_broken(const struct store *s);
+/* A fault struck while it was written: this process must not open the same environment again, its lock may be held. */
+bool store_is_lost(const struct store *s);
 /* Walks all pages as store_open with `check` does: E_CORRUPT. */
 int store_check(struct store *s, struct err *err) MUST_USE;
 
