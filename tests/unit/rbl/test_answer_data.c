@@ -50,6 +50,37 @@ static void generic_data(void **state) {
     assert_string_equal(answer("www.g.test", TYPE_ANY), "NOERROR | an www.g.test. 2100 HINFO RFC8482");
 }
 
+/* Found by the fuzz against rbldnsd: each combined dataset has a longest subzone of its own; subzones of one length do
+ * not hide each other, empty or not; and what an IPv4-mapped address is asked of is decided subzone by subzone, the
+ * apex's parts being one. */
+static void several_combined(void **state) {
+    (void)state;
+    static const char map4[] = "4.0.3.0.2.0.1.0.f.f.f.f.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.c.test";
+    static const char map9[] = "9.0.3.0.2.0.1.0.f.f.f.f.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.c.test";
+    const char *const texts[] = {
+        "$DATASET ip4set s1 s2 s3\n:4:\n1.2.3.4\n$DATASET generic s4\n$DATASET ip6trie @\n:6:\n::/64\n",
+        "$DATASET ip4set a.s2 s3\n:5:\n1.2.3.4\n", ":7:\n1.2.3.4\n"};
+    configure("rbl: { zones: [ { name: c.test., test: none, data: [ { type: combined, files: [x] }, { type: combined, "
+              "files: [x] }, { type: ip4set, files: [x] } ] } ] }");
+    commit_all(0, texts);
+    open_source();
+    static const char *const there[] = {"s1.c.test", "s2.c.test", "s3.c.test", "s4.c.test", "a.s2.c.test"};
+    for (size_t i = 0; i < ARRAY_SIZE(there); i++)
+        assert_string_equal(answer(there[i], TYPE_A), NODATA("c.test."));
+    assert_string_equal(answer("s5.c.test", TYPE_A), NX("c.test."));
+    assert_string_equal(answer("4.3.2.1.s2.c.test", TYPE_A), "NOERROR | an 4.3.2.1.s2.c.test. 2100 A 127.0.0.4");
+    assert_string_equal(answer("4.3.2.1.a.s2.c.test", TYPE_A), "NOERROR | an 4.3.2.1.a.s2.c.test. 2100 A 127.0.0.5");
+    answer("4.3.2.1.s3.c.test", TYPE_A);
+    assert_non_null(strstr(said, "127.0.0.4"));
+    assert_non_null(strstr(said, "127.0.0.5"));
+    answer(map4, TYPE_A);
+    assert_non_null(strstr(said, "127.0.0.6"));
+    assert_non_null(strstr(said, "127.0.0.7"));
+    answer(map9, TYPE_A);
+    assert_non_null(strstr(said, "127.0.0.6"));
+    assert_null(strstr(said, "127.0.0.7"));
+}
+
 static void combined_data(void **state) {
     (void)state;
     configure("rbl: { zones: [ { name: c.test., test: none, data: [ { type: combined, files: [x] }, { type: dnset, "
@@ -276,6 +307,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(generic_data, setup, teardown),
         cmocka_unit_test_setup_teardown(combined_data, setup, teardown),
+        cmocka_unit_test_setup_teardown(several_combined, setup, teardown),
         cmocka_unit_test_setup_teardown(access_lists, setup, teardown),
         cmocka_unit_test_setup_teardown(without_the_access_list_of_all_zones_nobody_is_answered, setup, teardown),
         cmocka_unit_test_setup_teardown(single_value_lists, setup, teardown),
