@@ -20,7 +20,12 @@ int answer_acl(struct answer *s, struct answer_zone *z, const struct addr *clien
     int of_all = ACL_PASS, act = ACL_PASS;
     if (g != NULL) {
         of_all = g->ready ? weight(g, client, v) : E_AGAIN;
-        if (of_all < 0 || of_all == ACL_IGNORE)
+        if (of_all < 0) {
+            if (of_all != E_AGAIN)
+                answer_zone_broken(g, NULL);
+            return E_AGAIN;
+        }
+        if (of_all == ACL_IGNORE)
             return of_all;
         if (of_all == ACL_LISTED)
             *ttl = v->ttl != 0 ? v->ttl : g->data->ttl;

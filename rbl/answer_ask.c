@@ -70,7 +70,7 @@ static int look(struct asking *k, struct answer_place *p, bool *below) {
     int rc = answer_look(k->s, k->z, &k->q->qname, p, below);
     if (fits)
         answer_add_listed(k->s, &k->s->listed, k->q->qtype, k->listed_ttl, client_text(k->client, text));
-    if (rc > 0 && k->act == ACL_PASS)
+    if (rc > 0 && k->act == ACL_PASS && !(k->q->qtype == TYPE_ANY && k->s->refuse_any))
         rc = answer_collect(k->s, k->z, k->q->qtype) < 0 ? E_CORRUPT : 1;
     return rc < 0 ? rc : rc > 0 || fits;
 }

@@ -100,7 +100,9 @@ unsigned answer_places(const struct answer_zone *z, const struct name *qname, st
         if ((taken >> s->source & 1) != 0 || !is_in(&relative, s))
             continue;
         taken |= UINT64_C(1) << s->source;
-        p[places++] = (struct answer_place){s->which, (uint8_t)(labels - s->labels), (uint8_t)(size + 1 - s->size)};
+        /* What is taken away by hand is so at the zone itself, "@" too. */
+        p[places++] = (struct answer_place){s->which | (s->labels == 0 ? VIEW_LOCAL : 0), (uint8_t)(labels - s->labels),
+                                            (uint8_t)(size + 1 - s->size)};
     }
     return places;
 }

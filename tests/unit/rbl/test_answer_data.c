@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rbl/keep/edit.h"
 #include "resolver/base/board.h"
 #include "tests/unit/rbl/zones.h"
 
@@ -141,6 +142,31 @@ static void combined_data(void **state) {
     assert_string_equal(answer("proxies.c.test", TYPE_A), "NOERROR | an proxies.c.test. 2100 A 127.0.0.8");
     assert_string_equal(answer("deep.er.c.test", TYPE_A), NODATA("c.test."));
     assert_string_equal(answer("www.relays.c.test", TYPE_A), "NOERROR | an www.relays.c.test. 2100 A 127.0.0.7");
+}
+
+/* By hand: an address that "@" of a combined dataset lists. */
+static void taken_away_by_hand(void **state) {
+    (void)state;
+    struct keep *k;
+    struct keep_batch *b;
+    struct keep_result result;
+    struct err err;
+    struct keep_commit how = {.source = "del", .force = true};
+    struct keep_entry e = {.kind = KEEP_4, .bits = 32, .addr = {192, 0, 2, 9}};
+    configure("rbl: { zones: [ { name: c.test., test: none, data: [ { type: combined, files: [x] } ] } ] }");
+    commit(0, "$DATASET ip4set p @\n192.0.2.9\n192.0.2.8\n", NULL);
+    assert_int_equal(keep_open(&k, dir, &conf->rbl.zones[0], &err), 0);
+    assert_int_equal(keep_batch_open(&b, k, &err), 0);
+    assert_int_equal(keep_batch_remove(b, &e, true, &err), 0);
+    assert_int_equal(keep_batch_commit(b, &how, &result, &err), 0);
+    keep_batch_close(b);
+    keep_close(k);
+    open_source();
+    assert_string_equal(answer("8.2.0.192.c.test", TYPE_A), "NOERROR | an 8.2.0.192.c.test. 2100 A 127.0.0.2");
+    answer("9.2.0.192.c.test", TYPE_A);
+    assert_int_equal(last.rcode, RCODE_NXDOMAIN);
+    answer("9.2.0.192.p.c.test", TYPE_A); /* the subzone is not the zone */
+    assert_int_equal(last.rcode, RCODE_NOERROR);
 }
 
 static const char *from(const char *address, const char *name, uint16_t type) {
@@ -308,6 +334,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(generic_data, setup, teardown),
         cmocka_unit_test_setup_teardown(combined_data, setup, teardown),
         cmocka_unit_test_setup_teardown(several_combined, setup, teardown),
+        cmocka_unit_test_setup_teardown(taken_away_by_hand, setup, teardown),
         cmocka_unit_test_setup_teardown(access_lists, setup, teardown),
         cmocka_unit_test_setup_teardown(without_the_access_list_of_all_zones_nobody_is_answered, setup, teardown),
         cmocka_unit_test_setup_teardown(single_value_lists, setup, teardown),
