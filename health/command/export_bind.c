@@ -29,9 +29,13 @@ void answer_final(const struct answer *a, struct answer *to) {
         else if (h->value == 0)
             excluded |= 1ULL << h->dataset;
     }
-    for (unsigned i = 0; i < a->count; i++)
-        if (a->hit[i].value != 0 && a->hit[i].specific > silenced && (excluded >> a->hit[i].dataset & 1) == 0)
-            answer_add(to, a->hit[i]);
+    for (unsigned i = 0; i < a->count; i++) {
+        const struct hit *h = &a->hit[i];
+        /* What was added by hand stands beside an exclusion by hand of the same place: that is for the files. */
+        int least = h->dataset == DATASET_LOCAL ? silenced : silenced + 1;
+        if (h->value != 0 && h->specific >= least && (excluded >> h->dataset & 1) == 0)
+            answer_add(to, *h);
+    }
 }
 
 static void put_string(FILE *to, const char *text, size_t size) {
@@ -71,38 +75,39 @@ static uint32_t ttl_of(const struct bind *b, const struct hit *h) {
     return ttl != 0 ? ttl : b->x->apex->ttl;
 }
 
-/* RRs of one set have one TTL. */
-static uint32_t lowest_ttl(const struct bind *b, const struct answer *a) {
+/* RRs of one set have one TTL: that of all A, or of all TXT. */
+static uint32_t lowest_ttl(const struct bind *b, const struct answer *a, bool txt) {
     uint32_t ttl = UINT32_MAX;
-    for (unsigned i = 0; i < a->count; i++)
-        if (value_of(b, &a->hit[i])->kind == VALUE_LISTED && ttl_of(b, &a->hit[i]) < ttl)
+    for (unsigned i = 0; i < a->count; i++) {
+        const struct value *v = value_of(b, &a->hit[i]);
+        if (v->kind == VALUE_LISTED && (!txt || v->has_txt) && ttl_of(b, &a->hit[i]) < ttl)
             ttl = ttl_of(b, &a->hit[i]);
+    }
     return ttl;
 }
 
-static void listed(struct bind *b, const char *owner, const struct answer *a, unsigned i, uint32_t ttl, char *txt,
+static void listed(struct bind *b, const char *owner, const struct answer *a, unsigned i, const char *txt,
                    size_t size) {
     const struct value *v = value_of(b, &a->hit[i]);
     bool again = false;
     for (unsigned k = 0; k < i && !again; k++)
         again = value_of(b, &a->hit[k])->kind == VALUE_LISTED && memcmp(value_of(b, &a->hit[k])->a, v->a, 4) == 0;
     if (!again)
-        fprintf(b->x->to, "%s %u A %u.%u.%u.%u\n", owner, ttl, v->a[0], v->a[1], v->a[2], v->a[3]);
+        fprintf(b->x->to, "%s %u A %u.%u.%u.%u\n", owner, lowest_ttl(b, a, false), v->a[0], v->a[1], v->a[2], v->a[3]);
     if (!v->has_txt)
         return;
-    fprintf(b->x->to, "%s %u TXT ", owner, ttl);
+    fprintf(b->x->to, "%s %u TXT ", owner, lowest_ttl(b, a, true));
     put_string(b->x->to, txt, size);
     fputc('\n', b->x->to);
 }
 
 void bind_rrs(struct bind *b, const char *owner, const struct answer *final, bind_subject subject, void *ctx) {
-    uint32_t ttl = lowest_ttl(b, final);
     for (unsigned i = 0; i < final->count; i++) {
         const struct value *v = value_of(b, &final->hit[i]);
         char txt[LIMIT_TXT], text[VALUE_TEXT_MAX];
         if (v->kind == VALUE_LISTED) {
             size_t size = v->has_txt ? substitute(txt, v, subject(ctx, &final->hit[i])) : 0;
-            listed(b, owner, final, i, ttl, txt, size);
+            listed(b, owner, final, i, txt, size);
         } else if (v->kind == VALUE_RR && v->ttl != 0) {
             fprintf(b->x->to, "%s %s\n", owner, value_text(v, text));
         } else if (v->kind == VALUE_RR) {

@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "health/command/export.h"
+#include "resolver/base/bytes.h"
 
 enum { DEFAULT_TTL_S = 2100, ACL_PREFIX = 5 };
 
@@ -8,8 +9,9 @@ struct rbldnsd {
     struct export *x;
     struct locals local;
     bool combined;
-    int dataset;    /* whose section is open; -1: none yet */
-    bool acl_apart; /* entries of an acl as comments: it can not stand beside data */
+    int dataset;     /* whose section is open; -1: none yet */
+    bool four_words; /* an ip6tset: its networks have no length behind them */
+    bool acl_apart;  /* entries of an acl as comments: it can not stand beside data */
     enum keep_kind kind;
     struct value held; /* what the default line says; `has` 0: there is none yet */
     bool has, once;    /* once: `last` was written with its entry, and becomes the default when it comes again */
@@ -61,16 +63,28 @@ static void put_entry(FILE *to, const char *entry, bool is_name) {
 }
 
 /* Exclusions by hand stand in front of each section of their kind: there an equal entry behind them does not count, and
- * wider ones are narrowed by them. */
-static void put_exclusions(struct rbldnsd *r, enum keep_kind kind) {
+ * wider ones are narrowed by them. Among what was added by hand itself an equal entry does count. */
+static void put_exclusions(struct rbldnsd *r, enum keep_kind kind, bool among_hand) {
     for (size_t i = 0; i < r->local.count; i++) {
         const struct local *l = &r->local.at[i];
         if (!l->excluded || l->kind != kind || (kind == KEEP_NAME && l->entry[0] == '@'))
+            continue;
+        if (among_hand && i + 1 < r->local.count && local_same_place(l, l + 1))
             continue;
         fputc('!', r->x->to);
         put_entry(r->x->to, l->entry, kind == KEEP_NAME);
         fputc('\n', r->x->to);
     }
+}
+
+/* An ip4set knows no longest prefix, but the classes 32, 24, 16 and 8: an exclusion silences all of its class there. */
+static void note_classes(const struct rbldnsd *r) {
+    for (size_t i = 0; i < r->local.count; i++)
+        if (r->local.at[i].excluded && r->local.at[i].kind == KEEP_4 && r->local.at[i].bits % 8 != 0)
+            fprintf(
+                r->x->to,
+                "# !%s: in a set this silences what is listed inside of it, too, up to the next of /8 /16 /24 /32\n",
+                r->local.at[i].entry);
 }
 
 /* Sets of single addresses have no exclusions, or few: with such by hand they are written as tries. */
@@ -91,6 +105,7 @@ static void open_section(struct rbldnsd *r, unsigned dataset, enum keep_kind kin
     r->kind = kind;
     r->has = r->once = false;
     r->acl_apart = d->type == DATASET_ACL && r->combined;
+    r->four_words = strcmp(type_of(r, dataset, kind), "ip6tset") == 0;
     if (r->acl_apart) {
         fprintf(r->x->to, "# an acl can not stand here; as a file of its own: sed -n 's/^#acl //p'\n");
         return;
@@ -103,8 +118,10 @@ static void open_section(struct rbldnsd *r, unsigned dataset, enum keep_kind kin
     }
     if (d->ttl != 0 || r->combined)
         fprintf(r->x->to, "$TTL %u\n", d->ttl != 0 ? d->ttl : r->x->apex->ttl);
+    if (d->type == DATASET_IP4SET)
+        note_classes(r);
     if (d->type != DATASET_GENERIC && d->type != DATASET_ACL)
-        put_exclusions(r, kind);
+        put_exclusions(r, kind, false);
 }
 
 /* Values stand with their entries until one comes twice in a row: then as a default line for those that follow. */
@@ -145,6 +162,9 @@ static int line(void *ctx, const struct keep_entry *e) {
     if (!acl && locals_exclude(&r->local, e))
         return 0;
     (void)zone_entry_text(e, entry);
+    if (r->four_words && e->bits == 64)
+        (void)snprintf(entry, sizeof entry, "%x:%x:%x:%x", get_u16(e->addr), get_u16(e->addr + 2), get_u16(e->addr + 4),
+                       get_u16(e->addr + 6));
     if (r->acl_apart)
         fputs("#acl ", r->x->to);
     if (e->excluded)
@@ -181,6 +201,7 @@ static void put_turn(struct rbldnsd *r, enum keep_kind kind, size_t turn) {
     for (size_t i = 0, end; i < l->count; i = end) {
         for (end = i + 1; end < l->count && local_same_place(&l->at[i], &l->at[end]); end++)
             ;
+        i += l->at[i].excluded && i + 1 < end;
         if (!wanted(&l->at[i], kind, false))
             continue;
         if (i + turn < end)
@@ -215,7 +236,7 @@ static void put_local(struct rbldnsd *r) {
         for (size_t turn = 0; turn < (names && turns > 0 ? 1 : turns); turn++) {
             fprintf(r->x->to, "$DATASET %s:hand%zu @\n$TTL %u\n", parts[p].type, turn, r->x->apex->ttl);
             if (!parts[p].rr)
-                put_exclusions(r, parts[p].kind);
+                put_exclusions(r, parts[p].kind, true);
             if (names)
                 put_names(r, parts[p].rr);
             else
