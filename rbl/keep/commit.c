@@ -75,17 +75,30 @@ static uint64_t put_record(struct buf *writes, uint64_t commit, uint32_t number,
     return sizeof key + record.size;
 }
 
+/* Records fill pages: a commit of a thousand edits has about 5,000 octets, and a history is made of such. */
+static size_t piece(size_t left) {
+    size_t pages = (left + KEEP_JOURNAL_PAGE_HEAD) / KEEP_JOURNAL_PAGE;
+    if (left >= KEEP_JOURNAL_CHUNK)
+        return KEEP_JOURNAL_CHUNK;
+    if (pages > 0)
+        return pages * KEEP_JOURNAL_PAGE - KEEP_JOURNAL_PAGE_HEAD;
+    return left < KEEP_JOURNAL_HALF ? left : KEEP_JOURNAL_HALF;
+}
+
 uint64_t commit_journal(struct journal_header *h, uint64_t commit, bool kept, struct bytes changeset,
                         struct buf *writes) {
     struct buf record = {0};
+    uint64_t bytes = 0;
     h->bytes = kept ? changeset.size : 0;
-    h->chunks = (uint32_t)((h->bytes + KEEP_JOURNAL_CHUNK - 1) / KEEP_JOURNAL_CHUNK);
+    h->chunks = 0;
+    for (size_t left = h->bytes; left > 0; left -= piece(left))
+        h->chunks++;
     journal_write_header(&record, h);
-    uint64_t bytes = put_record(writes, commit, 0, buf_bytes(&record));
-    for (uint32_t i = 0; i < h->chunks; i++) {
-        size_t at = (size_t)i * KEEP_JOURNAL_CHUNK, left = changeset.size - at;
-        struct bytes part = {changeset.at + at, left < KEEP_JOURNAL_CHUNK ? left : KEEP_JOURNAL_CHUNK};
-        bytes += put_record(writes, commit, i + 1, part);
+    bytes += put_record(writes, commit, 0, buf_bytes(&record));
+    for (size_t at = 0, i = 1; at < h->bytes; i++) {
+        struct bytes part = {changeset.at + at, piece(h->bytes - at)};
+        bytes += put_record(writes, commit, (uint32_t)i, part);
+        at += part.size;
     }
     writes->failed |= record.failed;
     buf_free(&record);

@@ -49,11 +49,17 @@ bool writes_find(const struct buf *w, unsigned table, struct bytes key, struct b
     return found;
 }
 
+/* The journal grows at its end: appended, its pages are full. */
+static int put(struct store_txn *t, const struct write *one) {
+    int rc = one->table == TABLE_JOURNAL ? store_append(t, one->table, one->key, one->value) : E_EXISTS;
+    return rc == E_EXISTS ? store_put(t, one->table, one->key, one->value) : rc;
+}
+
 int writes_apply(const struct buf *w, struct store_txn *t, struct err *err) {
     struct scan s = scan_of(buf_bytes(w));
     while (s.left > 0) {
         struct write one = write_next(&s);
-        int rc = one.how == WRITE_PUT ? store_put(t, one.table, one.key, one.value) : store_del(t, one.table, one.key);
+        int rc = one.how == WRITE_PUT ? put(t, &one) : store_del(t, one.table, one.key);
         if (rc < 0)
             return store_failed(t, rc, err, one.how == WRITE_PUT ? "put" : "delete");
     }

@@ -29,9 +29,14 @@ enum {
     KEEP_CHECK_MS = 5000,          /* between two walks over all pages, and so many times as long as one takes: */
     KEEP_VERIFY_MS = 600000,       /* the same for reading everything back */
     KEEP_CHECK_REST = 100,
-    KEEP_COMPACT_AGAIN_MS = 300000,  /* when it failed, so long */
-    KEEP_JOURNAL_CHUNK = 65536 - 64, /* bytes of a changeset in one record */
-    KEEP_CHANGESET_MAX = 1 << 30,    /* a larger one is not kept, whatever the configuration says */
+    KEEP_COMPACT_AGAIN_MS = 300000, /* when it failed, so long */
+    /* octets of a changeset in one record: whole pages of LMDB's beside their header, and what is less than one in
+     * halves of a page */
+    KEEP_JOURNAL_CHUNK = 65536 - 64,
+    KEEP_JOURNAL_PAGE = 4096,
+    KEEP_JOURNAL_PAGE_HEAD = 16,
+    KEEP_JOURNAL_HALF = 2016,
+    KEEP_CHANGESET_MAX = 1 << 30, /* a larger one is not kept, whatever the configuration says */
 };
 
 struct keep {

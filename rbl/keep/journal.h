@@ -1,5 +1,5 @@
 /* ZONE_FORMAT_DEF. The journal: one header for every commit, and for commits by difference the changeset, in records of
- * KEEP_JOURNAL_CHUNK bytes behind it. Key: number of the commit, number of the record (0: the header). */
+ * at most KEEP_JOURNAL_CHUNK bytes behind it. Key: number of the commit, number of the record (0: the header). */
 #ifndef CANDOR_KEEP_JOURNAL_H
 #define CANDOR_KEEP_JOURNAL_H
 
