@@ -180,23 +180,24 @@ static int add_value(struct keep_batch *b, struct place *p, const struct keep_en
     return batch_set(b, p, spot, true, e->until_wall_s);
 }
 
-/* The files' values here give way to an exclusion; those that are to stay become local ones. */
-static int exclude(struct keep_batch *b, struct place *p, unsigned gone) {
-    int rc = batch_set(b, p, 0, true, 0);
-    for (unsigned i = 1; i < p->count && rc == 0 && gone > 0; i++)
+/* The files' values here give way to an exclusion, until then; those that are to stay become local ones. */
+static int exclude(struct keep_batch *b, struct place *p, unsigned gone, int64_t until) {
+    bool already = p->spot[0].is;
+    int rc = batch_set(b, p, 0, true, until);
+    for (unsigned i = 1; i < p->count && rc == 0 && gone > 0 && !already; i++)
         if (i != gone && p->spot[i].file && !p->spot[i].is)
-            rc = batch_set(b, p, i, true, 0);
+            rc = batch_set(b, p, i, true, until);
     return rc;
 }
 
-static int remove_all(struct keep_batch *b, struct place *p) {
+static int remove_all(struct keep_batch *b, struct place *p, int64_t until) {
     int rc = 0;
     bool file = false;
     for (unsigned i = 1; i < p->count && rc == 0; i++) {
         file |= p->spot[i].file;
         rc = batch_set(b, p, i, false, 0);
     }
-    return rc == 0 && file && !p->spot[0].is ? exclude(b, p, 0) : rc;
+    return rc == 0 && file ? exclude(b, p, 0, until) : rc;
 }
 
 static int remove_value(struct keep_batch *b, struct place *p, const struct keep_entry *e) {
@@ -207,7 +208,7 @@ static int remove_value(struct keep_batch *b, struct place *p, const struct keep
         rc = batch_spot(b, p, number, &spot);
     if (rc == 0)
         rc = batch_set(b, p, spot, false, 0);
-    return rc == 0 && p->spot[spot].file && !p->spot[0].is ? exclude(b, p, spot) : rc;
+    return rc == 0 && p->spot[spot].file && !p->spot[0].is ? exclude(b, p, spot, e->until_wall_s) : rc;
 }
 
 static int edit(struct keep_batch *b, const struct keep_entry *e, bool remove, bool any_value, struct err *err) {
@@ -225,7 +226,7 @@ static int edit(struct keep_batch *b, const struct keep_entry *e, bool remove, b
     else if (!remove)
         rc = add_value(b, p, e);
     else
-        rc = any_value ? remove_all(b, p) : remove_value(b, p, e);
+        rc = any_value ? remove_all(b, p, e->until_wall_s) : remove_value(b, p, e);
     if (rc < 0) {
         keep_batch_rewind(b, mark);
         return err_set(err, rc, "%s", rc == E_INVALID ? "a value that no entry can have" : err_name(rc));

@@ -43,7 +43,8 @@ int keep_batch_at(struct keep_batch *b, const struct keep_entry *at, struct keep
  * takes another's place is a remove and an add. */
 enum { KEEP_BATCH_EDITS = 65536 };
 int keep_batch_add(struct keep_batch *b, const struct keep_entry *e, struct err *err) MUST_USE;
-/* Takes away the one with this value, or with `any_value` all at this place. Nothing there: 0, nothing happens. */
+/* Takes away the one with this value, or with `any_value` all at this place. Nothing there: 0, nothing happens. With
+ * e->until_wall_s what files list here comes back by itself then. */
 int keep_batch_remove(struct keep_batch *b, const struct keep_entry *e, bool any_value, struct err *err) MUST_USE;
 /* A place to come back to: all edits since are undone (an UPDATE that fails half-way). */
 size_t keep_batch_mark(const struct keep_batch *b);
