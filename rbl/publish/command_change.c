@@ -150,7 +150,8 @@ static int read_line(struct data *d, enum conf_dataset_type type, const char *li
     return rc;
 }
 
-static int read_entry(struct change_call *c, const struct conf_zone *zone, const json_t *item, struct err *err) {
+static int read_entry(struct change_call *c, const struct conf_zone *zone, struct data *d, const json_t *item,
+                      struct err *err) {
     const char *text = json_string_value(json_object_get(item, "entry")),
                *value = json_string_value(json_object_get(item, "value"));
     json_int_t for_s = json_integer_value(json_object_get(item, "for_s"));
@@ -161,22 +162,18 @@ static int read_entry(struct change_call *c, const struct conf_zone *zone, const
     if (for_s < 0 || for_s > CHANGE_FOR_MAX_S)
         return err_set(err, E_RANGE, "\"for_s\": expected 0 to %d seconds", CHANGE_FOR_MAX_S);
     int rc = find_type(zone, text, &type, err);
-    if (rc == 0)
-        rc = make_line(line, text, value, err);
     if (rc < 0)
         return rc;
-    struct data *d = calloc(1, sizeof *d);
-    if (d == NULL || data_open(d) < 0) {
-        free(d);
-        return err_set(err, E_NOMEM, "no memory");
-    }
-    struct keep_entry e = {.until_wall_s = for_s > 0 ? clock_wall_s() + for_s : 0};
-    rc = read_line(d, type, line, err);
+    bool any_value = c->removes && value == NULL;
+    if (type == DATASET_GENERIC && any_value)
+        value = "TXT any"; /* no line is without an RR */
+    else if (type == DATASET_GENERIC && value != NULL && value[0] == ':')
+        value++;
+    rc = make_line(line, text, value, err);
     if (rc == 0)
-        rc = take_entries(c, d, &e, c->removes && value == NULL, err);
-    data_free(d);
-    free(d);
-    return rc;
+        rc = read_line(d, type, line, err);
+    struct keep_entry e = {.until_wall_s = for_s > 0 ? clock_wall_s() + for_s : 0};
+    return rc == 0 ? take_entries(c, d, &e, any_value, err) : rc;
 }
 
 /* --- the job --- */
@@ -239,14 +236,19 @@ static int read_entries(struct change_call *c, const struct conf_zone *zone, con
     size_t count = json_array_size(entries);
     if (count == 0 || count > CHANGE_ENTRIES)
         return err_set(err, E_INVALID, "\"entries\": expected 1 to %d of them", CHANGE_ENTRIES);
-    for (size_t i = 0; i < count; i++) {
-        int rc = read_entry(c, zone, json_array_get(entries, i), err);
-        if (rc < 0) {
-            err_prefix(err, "entries[%zu]", i);
-            return rc;
-        }
+    struct data *d = malloc(sizeof *d);
+    if (d == NULL)
+        return err_set(err, E_NOMEM, "no memory");
+    int rc = 0;
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        rc = data_open(d) < 0 ? err_set(err, E_NOMEM, "no memory")
+                              : read_entry(c, zone, d, json_array_get(entries, i), err);
+        data_free(d);
+        if (rc < 0)
+            (void)err_prefix(err, "entries[%zu]", i);
     }
-    return 0;
+    free(d);
+    return rc;
 }
 
 static int change_fill(struct job *j, const struct conf_zone *zone, const json_t *doc, struct err *err) {

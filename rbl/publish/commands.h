@@ -8,8 +8,9 @@
  *
  * `publish` makes the contents of the files those of the zone, `change` adds or takes away single entries beside them:
  * E is an address, prefix, range, "name", "*.name", ".name" (both) or "!" and one of these (an exclusion), V what a
- * data file would have behind it (":127.0.0.2:text"; null: 127.0.0.2; with "remove": any value). S seconds after which
- * it goes by itself, 0: it stays. At most CHANGE_ENTRIES entries; all of them or none.
+ * data file would have behind it (":127.0.0.2:text", of generic data ":A 192.0.2.1"; null: 127.0.0.2; with "remove":
+ * any value). S seconds after which it goes by itself (with "remove": comes back when a file lists it), 0: it stays. At
+ * most CHANGE_ENTRIES entries; all of them or none.
  *
  * Answers carry "ok"; when it is false, "code" (err_name) and "error", and as far as they are known "serial",
  * "entries", "added", "removed": what stayed, and what would have changed. `publish` and `change` answer when the
@@ -28,7 +29,7 @@
 #include "resolver/net/control.h"
 
 enum {
-    CHANGE_ENTRIES = 1000,
+    CHANGE_ENTRIES = 4096,
     CHANGE_EDITS = 8192,          /* that these may come to: a range is several prefixes */
     CHANGE_FOR_MAX_S = 315360000, /* ten years */
     WHY_ALL_MATCHES = 400         /* of all zones together; more are left off, and counted */

@@ -16,6 +16,7 @@ FILE = "file.test."
 FREE = "free.test."
 GUARDED = "guarded.test."
 NAMES = "names.test."
+ANY = "any.test."
 
 
 def question(addr, zone):
@@ -26,11 +27,13 @@ def question(addr, zone):
 def node(tmp_path_factory):
     folder = tmp_path_factory.mktemp("changes")
     (folder / "list").write_text("".join("10.0.%d.%d\n" % (i >> 8, i & 255) for i in range(1000)) + "127.0.0.2\n192.0.2.0/24 :9:net\n")
+    (folder / "any").write_text("www A 192.0.2.80\n")
     (folder / "names").write_text("test\n*.bad.example :4:bad\n")
     zones = [
         {"name": FILE, "data": [{"type": "ip4trie", "files": [str(folder / "list")]}], "test": "rfc5782-ip4"},
         {"name": FREE, "test": "none", "limits": {"shrink": "100%", "grow": "100000%"}},
         {"name": GUARDED, "test": "rfc5782-ip4", "limits": {"grow": "100000%", "entries": 2000}},
+        {"name": ANY, "data": [{"type": "generic", "files": [str(folder / "any")]}], "test": "none"},
         {"name": NAMES, "data": [{"type": "dnset", "files": [str(folder / "names")]}]},
     ]
     with Node(folder / "node", {"rbl": {"zones": zones}, "health": {"interval": {"zones": "1s"}}}) as n:
@@ -94,6 +97,17 @@ def test_names(node):
     assert not z.a("mail.bad.example")
 
 
+def test_records_of_generic_data(node):
+    z = Listed(node, ANY)
+    change(node, ANY, [("mail", ":A 192.0.2.25", 0), ("mail", "MX 10 mx.example.", 0)])
+    assert z.a("mail") == ["192.0.2.25"] and z.a("www") == ["192.0.2.80"]
+    change(node, ANY, [("mail", "A 192.0.2.25", 0)], remove=True)
+    assert not z.a("mail")
+    assert ask.ask(node.dns, ["mail.%s MX" % ANY])[0].answers
+    change(node, ANY, ["mail"], remove=True)
+    assert not ask.ask(node.dns, ["mail.%s MX" % ANY])[0].answers
+
+
 def test_what_a_file_lists_can_be_taken_away_and_stays_away(node):
     z = Listed(node, FILE)
     assert z.a("10.0.0.7") and z.a("192.0.2.9") == ["127.0.0.9"]
@@ -108,6 +122,15 @@ def test_what_a_file_lists_can_be_taken_away_and_stays_away(node):
     assert not mine["listed"] and any(m.get("file") == str(node.list) and m["line"] == 8 for m in mine["matches"]), why
     r = change(node, FILE, ["10.0.0.7"])
     assert r["added"] == 1 and z.a("10.0.0.7")
+    assert Sync(node).ask(command="verify", zone=FILE)["ok"]
+
+
+def test_what_a_file_lists_can_be_away_for_a_while(node):
+    z = Listed(node, FILE)
+    assert z.a("10.0.1.7")
+    r = change(node, FILE, [("10.0.1.7", None, 2)], remove=True)
+    assert r["removed"] == 1 and not z.a("10.0.1.7")
+    until("it is back", lambda: z.a("10.0.1.7"))
     assert Sync(node).ask(command="verify", zone=FILE)["ok"]
 
 
@@ -233,8 +256,8 @@ def test_changes_are_counted(node):
 
 @pytest.mark.parametrize("request_,says", [
     ({"zone": "none.test.", "entries": [{"entry": "192.0.2.1"}]}, "none.test."),
-    ({"zone": FREE, "entries": []}, "expected 1 to 1000"),
-    ({"zone": FREE, "entries": [{"entry": "192.0.2.1"}] * 1001}, "expected 1 to 1000"),
+    ({"zone": FREE, "entries": []}, "expected 1 to 4096"),
+    ({"zone": FREE, "entries": [{"entry": "192.0.2.1"}] * 4097}, "expected 1 to 4096"),
     ({"zone": FREE, "entries": [{"entry": "192.0.2.300"}]}, "192.0.2.300"),
     ({"zone": FREE, "entries": [{"entry": "192.0.2.1"}, {"entry": "192.0.2.1/24"}]}, "entries[1]"),
     ({"zone": FREE, "entries": [{"entry": "$TTL 3"}]}, "expected an address"),
