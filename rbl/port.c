@@ -10,11 +10,12 @@
 #include "resolver/net/server.h"
 #include "resolver/net/socket.h"
 
-enum { PORT_LOG_MS = 1000 /* at most one line about wrong signatures in */, WRONG_KINDS = 4 };
+enum { PORT_LOG_MS = 1000 /* at most one line about wrong signatures in */ };
 
 struct port {
     struct loop *loop;
     const struct conf *conf;
+    struct board *board; /* may be NULL */
     struct source source;
     bool source_open;
     struct server_sockets sockets;
@@ -22,7 +23,7 @@ struct port {
     struct tsig_keys *keys;
     struct updates *updates;
     int64_t logged_ms;
-    uint64_t wrong[WRONG_KINDS]; /* since then: BADSIG, BADKEY, BADTIME, BADTRUNC */
+    uint64_t wrong[BOARD_TSIG_COUNT]; /* since then */
 };
 
 /* SOA for everybody on loopback and for whom the zone's transfer and update rules name. */
@@ -116,11 +117,15 @@ static size_t take_update(struct port *p, const struct client *c, const struct d
 /* Which kinds there were: a clock that is off and a secret that is guessed at are two things. */
 static void log_wrong_tsig(struct port *p, const struct tsig *t) {
     int64_t now = loop_now_ms(p->loop);
-    p->wrong[t->error >= TSIG_BADSIG && t->error <= TSIG_BADTIME ? t->error - TSIG_BADSIG : WRONG_KINDS - 1]++;
+    unsigned kind = t->error >= TSIG_BADSIG && t->error <= TSIG_BADTIME ? t->error - TSIG_BADSIG : BOARD_BADTRUNC;
+    p->wrong[kind]++;
+    if (p->board != NULL)
+        board_add(&p->board->sync.tsig_failures[kind], 1);
     if (p->logged_ms != 0 && now - p->logged_ms < PORT_LOG_MS)
         return;
     LOG(LEVEL_WARN, "messages with a wrong TSIG", KS("last_key", t->key != NULL ? tsig_key_text(t->key) : ""),
-        KU("BADSIG", p->wrong[0]), KU("BADKEY", p->wrong[1]), KU("BADTIME", p->wrong[2]), KU("BADTRUNC", p->wrong[3]));
+        KU("BADSIG", p->wrong[BOARD_BADSIG]), KU("BADKEY", p->wrong[BOARD_BADKEY]),
+        KU("BADTIME", p->wrong[BOARD_BADTIME]), KU("BADTRUNC", p->wrong[BOARD_BADTRUNC]));
     p->logged_ms = now;
     memset(p->wrong, 0, sizeof p->wrong);
 }
@@ -173,13 +178,14 @@ static int open_sockets(struct port *p, struct err *err) {
     return 0;
 }
 
-int port_open(struct port **out, struct loop *l, const struct conf *conf, const struct board *board, struct err *err) {
+int port_open(struct port **out, struct loop *l, const struct conf *conf, struct board *board, struct err *err) {
     *out = NULL;
     struct port *p = calloc(1, sizeof *p);
     if (p == NULL)
         return err_set(err, E_NOMEM, "no memory for the sync port");
     p->loop = l;
     p->conf = conf;
+    p->board = board;
     int rc = tsig_keys_open(&p->keys, conf->rbl.keys, conf->rbl.key_count, err);
     if (rc < 0) {
         err_prefix(err, "rbl.keys");

@@ -18,7 +18,7 @@
 struct port;
 
 /* Opens the sockets and reads the keys, before privileges go. */
-int port_open(struct port **out, struct loop *l, const struct conf *conf, const struct board *board,
+int port_open(struct port **out, struct loop *l, const struct conf *conf, struct board *board,
               struct err *err) MUST_USE;
 /* `keeper` outlives the port. */
 int port_attach(struct port *p, struct keeper *keeper, struct err *err) MUST_USE;

@@ -138,10 +138,19 @@ static void put_points(struct metrics *m) {
     }
 }
 
+/* A clock that is off, told apart from a secret that is wrong. */
+static void put_tsig(struct metrics *m) {
+    static const char *const errors[BOARD_TSIG_COUNT] = {"BADSIG", "BADKEY", "BADTIME", "BADTRUNC"};
+    metric_family(m, METRIC_COUNTER, "sync_tsig_failures", "Signed messages that the sync port refused.");
+    for (unsigned i = 0; i < BOARD_TSIG_COUNT; i++)
+        metric_one(m, "error", errors[i], (double)board_get(&m->from->board->sync.tsig_failures[i]));
+}
+
 void metrics_zones(struct metrics *m) {
     for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++)
         put_family(m, &families[i]);
     put_changes(m);
+    put_tsig(m);
     put_age(m);
     put_digest(m);
     put_points(m);

@@ -89,6 +89,7 @@ struct board {
     struct board_worker worker[LIMIT_WORKERS];
     struct board_asked asked[LIMIT_ZONES];
     struct board_zone zone[LIMIT_ZONES];
+    struct board_sync sync;
 };
 
 /* Maps `run`/candor.board for reading and writing, making it (0640) when it is missing or of another version or size.

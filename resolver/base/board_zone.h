@@ -41,6 +41,13 @@ struct board_zone {
     char waiting[BOARD_TEXT_MAX];           /* a source that has changed and is not whole yet; "": none */
 };
 
+/* The sync port. Writer: candor-sync. */
+enum board_tsig { BOARD_BADSIG, BOARD_BADKEY, BOARD_BADTIME, BOARD_BADTRUNC, BOARD_TSIG_COUNT };
+struct board_sync {
+    board_word tsig_failures[BOARD_TSIG_COUNT]; /* signed messages refused, by TSIG error (RFC 8945) */
+    board_word spare[4];
+};
+
 /* What was asked of a zone, at its index in the configuration. Writers: all workers, with board_add_shared(), once a
  * batch or seldom. WRONG_: questions that this zone's lists cannot answer (rbl/answer_wrong.c says which). */
 enum board_wrong { WRONG_FORWARD, WRONG_NAME, WRONG_ADDRESS, WRONG_COUNT };
