@@ -25,8 +25,8 @@ static int send_list(struct change *c, struct err *err) {
     json_t *answer = NULL;
     if (json_array_size(c->list) == 0)
         return 0;
-    json_t *ask = json_pack("{s:s,s:s,s:b,s:O}", "command", "change", "zone", c->a->at[0], "remove", (int)c->remove,
-                            "entries", c->list);
+    json_t *ask = json_pack("{s:s,s:s,s:b,s:O,s:s?}", "command", "change", "zone", c->a->at[0], "remove",
+                            (int)c->remove, "entries", c->list, "force", c->a->force);
     int rc = ask_sync(c->conf, ask, ASK_COMMIT_MS, &answer, err);
     json_array_clear(c->list);
     c->bytes = 0;
@@ -148,8 +148,9 @@ const struct command command_add = {
         "argument,\n"
         "when it begins with a colon, is the value of all entries (\":127.0.0.4:\", \":4:text about $\"); else it is\n"
         ":127.0.0.2:. What was added this way stays when the files of the zone change, until `candor del` or the end\n"
-        "of its time. Exit code 0 when all of it is durable; 2 when not: what was not told as done, was not done.",
-    .options = OPTION_CONFIG | OPTION_JSON | OPTION_TTL_OF_ENTRY,
+        "of its time. --force REASON skips the limits on how much a zone may grow or shrink; the reason goes into its\n"
+        "history. Exit code 0 when all of it is durable; 2 when not: what was not told as done, was not done.",
+    .options = OPTION_CONFIG | OPTION_JSON | OPTION_TTL_OF_ENTRY | OPTION_FORCE,
     .min_args = 2,
     .max_args = CHANGE_ARGUMENTS,
     .run = add,
@@ -163,8 +164,8 @@ const struct command command_del = {
         "ENTRY as in `candor add`, exactly as it is listed: to take one address out of a listed network, add it as\n"
         "an exclusion (!ADDRESS). An entry that a file lists stays away when the file comes again. With a value\n"
         "only the entry with this value goes. \"-\" reads entries from standard input. --ttl-of-entry: what a file\n"
-        "lists comes back by itself after this time. Exit code as `candor add`.",
-    .options = OPTION_CONFIG | OPTION_JSON | OPTION_TTL_OF_ENTRY,
+        "lists comes back by itself after this time. --force and the exit code as with `candor add`.",
+    .options = OPTION_CONFIG | OPTION_JSON | OPTION_TTL_OF_ENTRY | OPTION_FORCE,
     .min_args = 2,
     .max_args = CHANGE_ARGUMENTS,
     .run = del,
