@@ -30,7 +30,7 @@ static const struct {
     {MDB_MAP_RESIZED, E_AGAIN},
     {MDB_INCOMPATIBLE, E_CORRUPT},
     {MDB_BAD_VALSIZE, E_INVALID},
-    {MDB_BAD_TXN, E_INVALID},
+    {MDB_BAD_TXN, E_CORRUPT}, /* a page that could not be had ended it */
     {MDB_BAD_DBI, E_INVALID},
     {MDB_BAD_RSLOT, E_SYSTEM},
 };

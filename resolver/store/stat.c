@@ -27,7 +27,7 @@ static int on_reader(const char *line, void *ctx) {
 }
 
 /* Pages in LMDB's free list: each record begins with how many it holds. */
-static int add_free(struct store *s, uint64_t *pages, struct err *err) {
+static int count_free(struct store *s, uint64_t *pages, struct err *err) {
     struct store_txn *t;
     MDB_cursor *c;
     MDB_val k, v;
@@ -49,22 +49,7 @@ static int add_free(struct store *s, uint64_t *pages, struct err *err) {
     return rc == MDB_NOTFOUND ? 0 : store_error(s, rc, err, "free list");
 }
 
-static int count_free(struct store *s, uint64_t *pages, struct err *err) {
-    struct store_fault f;
-    if (sigsetjmp(f.back, 0) != 0) {
-        s->broken = true;
-        store_read_end(&s->read);
-        (void)store_faulted(&f, err);
-        (void)err_prefix(err, "%s", s->path);
-        return E_CORRUPT;
-    }
-    store_fault_arm(&f);
-    int rc = add_free(s, pages, err);
-    store_fault_disarm(&f);
-    return rc;
-}
-
-int store_stat(struct store *s, struct store_stat *st, struct err *err) {
+static int stat_all(struct store *s, struct store_stat *st, struct err *err) {
     MDB_envinfo info;
     int dead = 0;
     memset(st, 0, sizeof *st);
@@ -87,6 +72,21 @@ int store_stat(struct store *s, struct store_stat *st, struct err *err) {
         return store_error(s, mdb, err, "readers");
     st->oldest_reader_txns = r.any && r.oldest < st->last_txn ? st->last_txn - r.oldest : 0;
     return count_free(s, &st->free_pages, err);
+}
+
+int store_stat(struct store *s, struct store_stat *st, struct err *err) {
+    struct store_fault f;
+    if (sigsetjmp(f.back, 0) != 0) {
+        s->broken = true;
+        store_read_end(&s->read);
+        (void)store_faulted(&f, err);
+        (void)err_prefix(err, "%s", s->path);
+        return E_CORRUPT;
+    }
+    store_fault_arm(&f);
+    int rc = stat_all(s, st, err);
+    store_fault_disarm(&f);
+    return rc;
 }
 
 int store_check(struct store *s, struct err *err) {

@@ -55,6 +55,17 @@ static int begin(struct store *s, struct store_txn *t, unsigned flags, struct er
     return 0;
 }
 
+static int set_bounds(struct store *s, struct store_txn *t, struct err *err) {
+    MDB_envinfo info;
+    int rc = mdb_env_info(s->env, &info);
+    if (rc != 0)
+        return store_error(s, rc, err, "info");
+    uint64_t used = ((uint64_t)info.me_last_pgno + 1) * s->page_bytes;
+    t->low = s->map;
+    t->high = s->map != NULL ? s->map + (used < info.me_mapsize ? used : info.me_mapsize) : NULL;
+    return 0;
+}
+
 int store_begin(struct store *s, struct store_txn *t, unsigned flags, struct err *err) {
     struct store_fault f;
     if (sigsetjmp(f.back, 0) != 0) {
@@ -68,6 +79,8 @@ int store_begin(struct store *s, struct store_txn *t, unsigned flags, struct err
     store_fault_arm(&f);
     f.any = true;
     int rc = begin(s, t, flags, err);
+    if (rc == 0 && flags & MDB_RDONLY)
+        rc = set_bounds(s, t, err);
     store_fault_disarm(&f);
     return rc;
 }
@@ -93,17 +106,6 @@ void store_find_map(struct store *s, MDB_txn *txn) {
     mdb_cursor_close(c);
 }
 
-static int set_bounds(struct store *s, struct store_txn *t, struct err *err) {
-    MDB_envinfo info;
-    int rc = mdb_env_info(s->env, &info);
-    if (rc != 0)
-        return store_error(s, rc, err, "info");
-    uint64_t used = ((uint64_t)info.me_last_pgno + 1) * s->page_bytes;
-    t->low = s->map;
-    t->high = s->map != NULL ? s->map + (used < info.me_mapsize ? used : info.me_mapsize) : NULL;
-    return 0;
-}
-
 int store_read_begin(struct store *s, struct store_txn **out, struct err *err) {
     *out = NULL;
     int rc = store_usable(s, err);
@@ -113,9 +115,6 @@ int store_read_begin(struct store *s, struct store_txn **out, struct err *err) {
     if (t->active)
         return err_set(err, E_INVALID, "%s: this handle reads already", s->path);
     rc = store_begin(s, t, MDB_RDONLY, err);
-    if (rc < 0)
-        return rc;
-    rc = set_bounds(s, t, err);
     if (rc < 0)
         store_read_end(t);
     else
@@ -187,6 +186,16 @@ static int write_body(struct store *s, store_body body, void *ctx, struct err *e
     return 0;
 }
 
+/* A map is room to grow, not room that is short: it is kept at least half as large again as what is used, so that
+ * MAP_FULL is rare and a map near its limit means that it could not grow. */
+static void keep_room(struct store *s) {
+    MDB_envinfo info;
+    struct err err;
+    if (mdb_env_info(s->env, &info) == 0 &&
+        ((uint64_t)info.me_last_pgno + 1) * s->page_bytes > info.me_mapsize / 3 * 2 && store_grow(s, &err) < 0)
+        LOG(LEVEL_WARN, "the map does not grow", KS("path", s->path), KS("why", err.text));
+}
+
 /* A fault leaves LMDB in the middle of its work, with cursors on a stack that is gone and its lock held. */
 static int write_once(struct store *s, store_body body, void *ctx, struct err *err) {
     struct store_fault f;
@@ -200,18 +209,10 @@ static int write_once(struct store *s, store_body body, void *ctx, struct err *e
     }
     store_fault_arm(&f);
     int rc = write_body(s, body, ctx, err);
+    if (rc == 0)
+        keep_room(s);
     store_fault_disarm(&f);
     return rc;
-}
-
-/* A map is room to grow, not room that is short: it is kept at least half as large again as what is used, so that
- * MAP_FULL is rare and a map near its limit means that it could not grow. */
-static void keep_room(struct store *s) {
-    MDB_envinfo info;
-    struct err err;
-    if (mdb_env_info(s->env, &info) == 0 &&
-        ((uint64_t)info.me_last_pgno + 1) * s->page_bytes > info.me_mapsize / 3 * 2 && store_grow(s, &err) < 0)
-        LOG(LEVEL_WARN, "the map does not grow", KS("path", s->path), KS("why", err.text));
 }
 
 int store_write(struct store *s, store_body body, void *ctx, struct err *err) {
@@ -223,8 +224,6 @@ int store_write(struct store *s, store_body body, void *ctx, struct err *err) {
                        s->writer ? "a transaction is open on this handle" : "opened for reading");
     for (unsigned i = 0; i < STORE_MAP_DOUBLINGS; i++) {
         rc = write_once(s, body, ctx, err);
-        if (rc == 0)
-            keep_room(s);
         if (rc <= 0)
             return rc;
         int dead = 0; /* readers that died may be all that stands in the way */

@@ -310,6 +310,29 @@ static void without_files(void **state) {
     keep_close(k);
 }
 
+/* One after the other, the keeper running on. */
+static void again_and_again(void **state) {
+    (void)state;
+    store_fault_watch();
+    struct conf_zone z = zone_new();
+    struct keep *k = keep_of(&z);
+    struct store_stat st;
+    uint32_t n = 1;
+    struct err err = {0};
+    assert_int_equal(put(k, n++, &err), 0);
+    for (unsigned i = 0; i < 3 * ARRAY_SIZE(damages); i++) {
+        damage(&z, i % ARRAY_SIZE(damages));
+        if (i >= ARRAY_SIZE(damages))
+            (void)!keep_stat(k, &st, &err);
+        if (i >= 2 * ARRAY_SIZE(damages) && keep_look_after(k, &err) == 0)
+            (void)!keep_wants_compaction(k);
+        if (put(k, n++, &err) != 0)
+            fail_msg("%s, turn %u: code %d %s", damages[i % ARRAY_SIZE(damages)].name, i, err.code, err.text);
+        verified(k);
+    }
+    keep_close(k);
+}
+
 /* Local entries are saved from a store whose files' part is damaged. */
 static void changes_by_hand_are_saved(void **state) {
     (void)state;
@@ -475,9 +498,13 @@ static void disk_full(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nobody_dies),     cmocka_unit_test(damaged_before_it_is_opened),
-        cmocka_unit_test(without_files),   cmocka_unit_test(changes_by_hand_are_saved),
-        cmocka_unit_test(file_size_limit), cmocka_unit_test(disk_full),
+        cmocka_unit_test(nobody_dies),
+        cmocka_unit_test(damaged_before_it_is_opened),
+        cmocka_unit_test(without_files),
+        cmocka_unit_test(again_and_again),
+        cmocka_unit_test(changes_by_hand_are_saved),
+        cmocka_unit_test(file_size_limit),
+        cmocka_unit_test(disk_full),
     };
     return cmocka_run_group_tests(tests, make_state, drop_state);
 }
