@@ -14,20 +14,20 @@ extern const char *const keep_tables[TABLES];
 enum {
     KEEP_PATH_MAX = 4096,
     KEEP_DAMAGE = 240,
-    KEEP_BULK_CHANGES = 10000,     /* fewer changes than this never make a new generation of a zone that has one */
-    KEEP_BULK_SHARE = 4,           /* more than one entry in so many: a new generation */
-    KEEP_LIMITS_FROM = 100,        /* shares are judged from this many entries on */
-    KEEP_BATCH = 4096,             /* records a bulk load appends in one transaction */
-    KEEP_OLD_MS = 5000,            /* a generation stays so long behind its successor, for readers on their way to it */
-    KEEP_BULK_PAGES = 64,          /* a difference on more than so many pages ... */
-    KEEP_BULK_PAGE_SHARE = 2,      /* ... and more than one page in so many: a new generation is no dearer, and tight */
-    KEEP_JOURNAL_LEAST = 16 << 20, /* octets of journal that any zone may have, within what is configured ... */
-    KEEP_JOURNAL_ENTRY = 3,        /* ... and a larger one by its entries: history is not to outweigh the zone */
-    KEEP_COMPACT_SHARE = 145,      /* percent of what the records need, appended in order: beyond, it is compacted */
-    KEEP_COMPACT_SPARE = 1 << 18,  /* octets that a file may have beyond its need whatever its size */
-    KEEP_COMPACT_REST = 100,       /* it rests so many times as long as it took, and at least, */
-    KEEP_CHECK_MS = 5000,          /* between two walks over all pages, and so many times as long as one takes: */
-    KEEP_VERIFY_MS = 600000,       /* the same for reading everything back */
+    KEEP_BULK_CHANGES = 10000,    /* fewer changes than this never make a new generation of a zone that has one */
+    KEEP_BULK_SHARE = 4,          /* more than one entry in so many: a new generation */
+    KEEP_LIMITS_FROM = 100,       /* shares are judged from this many entries on */
+    KEEP_BATCH = 4096,            /* records a bulk load appends in one transaction */
+    KEEP_OLD_MS = 5000,           /* a generation stays so long behind its successor, for readers on their way to it */
+    KEEP_BULK_PAGES = 64,         /* a difference on more than so many pages ... */
+    KEEP_BULK_PAGE_SHARE = 2,     /* ... and more than one page in so many: a new generation is no dearer, and tight */
+    KEEP_JOURNAL_LEAST = 4 << 20, /* octets of journal that any zone may have, within what is configured ... */
+    KEEP_JOURNAL_ENTRY = 3,       /* ... and a larger one by its entries: history is not to outweigh the zone */
+    KEEP_COMPACT_SHARE = 145,     /* percent of what the records need, appended in order: beyond, it is compacted */
+    KEEP_COMPACT_SPARE = 1 << 18, /* octets that a file may have beyond its need whatever its size */
+    KEEP_COMPACT_REST = 100,      /* it rests so many times as long as it took, and at least, */
+    KEEP_CHECK_MS = 5000,         /* between two walks over all pages, and so many times as long as one takes: */
+    KEEP_VERIFY_MS = 600000,      /* the same for reading everything back */
     KEEP_CHECK_REST = 100,
     KEEP_COMPACT_AGAIN_MS = 300000, /* when it failed, so long */
     /* octets of a changeset in one record: whole pages of LMDB's beside their header, and what is less than one in
