@@ -50,7 +50,7 @@ MAIN_candor-health := $(call objs,health)
 PROGRAMS := $(foreach p,candor candor-resolver candor-sync candor-health,$(if $(filter %/main.o,$(MAIN_$(p))),$(p)))
 
 .DELETE_ON_ERROR:
-.PHONY: all deps deps-test run test unit unit-build system-build lint lint-tidy lint-objects bench bench-build bench-dnsbl fuzz fuzz-build install uninstall clean help
+.PHONY: all deps deps-test run test unit unit-build system-build lint lint-tidy lint-objects bench bench-build bench-dnsbl man fuzz fuzz-build install uninstall clean help
 
 all: $(addprefix $(O)/,$(PROGRAMS))
 
@@ -63,6 +63,7 @@ help:
 	@echo 'make bench      benchmarks against peers (tests/bench); make bench-dnsbl: blocklists beside rbldnsd, the whole table'
 	@echo 'make fuzz       every fuzz target for SECONDS=$(SECONDS)'
 	@echo 'make deps       Debian packages for the build; make deps-test: those for the tests'
+	@echo 'make man        the manual pages, into $(BUILD)/man'
 	@echo 'make install    into DESTDIR and PREFIX=$(PREFIX); make uninstall takes it away'
 	@echo 'make clean      remove $(BUILD)'
 	@echo 'Variables: CC=clang, SANITIZE=address,undefined or thread (own folder below $(BUILD)), OPT=-O0, BUILD=dir, V=1'
@@ -195,13 +196,25 @@ bench: all system-build bench-build
 bench-dnsbl: all system-build bench-build
 	@CANDOR_BUILD=$(abspath $(O)) tests/bench/dnsbl.py $(BENCH_ARGS)
 
+# candor(1) is what `candor help` says; candor.yaml(5) ends with the file that has all keys.
+man: all
+	@mkdir -p $(O)/man
+	$(O)/candor help --man > $(O)/man/candor.1
+	cp docs/man/*.8 $(O)/man/
+	{ cat docs/man/candor.yaml.5; sed 's/\\/\\e/g;s/-/\\-/g;s/^\([.'"'"']\)/\\\&\1/' conf/candor.yaml; echo .fi; } > $(O)/man/candor.yaml.5
+
 DAEMONS := $(filter-out candor,$(PROGRAMS))
-install: all
+MANDIR ?= $(PREFIX)/share/man
+install: all man
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/candor $(DESTDIR)$(PREFIX)/share/doc/candor $(DESTDIR)$(SYSCONFDIR)/candor $(DESTDIR)$(UNITDIR)
 	install -m 755 $(O)/candor $(DESTDIR)$(PREFIX)/bin/candor
 	install -m 755 $(addprefix $(O)/,$(DAEMONS)) $(DESTDIR)$(PREFIX)/libexec/candor/
 	sed 's,@PREFIX@,$(PREFIX),g;s,@SYSCONFDIR@,$(SYSCONFDIR),g' conf/candor.service > $(DESTDIR)$(UNITDIR)/candor.service
 	install -m 644 README.md NEWS LICENSE $(wildcard docs/*.md) $(DESTDIR)$(PREFIX)/share/doc/candor/
+	install -d $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8
+	install -m 644 $(O)/man/candor.1 $(DESTDIR)$(MANDIR)/man1/
+	install -m 644 $(O)/man/candor.yaml.5 $(DESTDIR)$(MANDIR)/man5/
+	install -m 644 $(O)/man/candor-resolver.8 $(O)/man/candor-sync.8 $(O)/man/candor-health.8 $(DESTDIR)$(MANDIR)/man8/
 	install -m 644 $(wildcard conf/candor.yaml) conf/demo.yaml $(DESTDIR)$(PREFIX)/share/doc/candor/
 	test -e $(DESTDIR)$(SYSCONFDIR)/candor/candor.yaml || install -m 640 conf/install.yaml $(DESTDIR)$(SYSCONFDIR)/candor/candor.yaml
 
@@ -209,6 +222,7 @@ install: all
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/candor $(DESTDIR)$(UNITDIR)/candor.service
 	rm -rf $(DESTDIR)$(PREFIX)/libexec/candor $(DESTDIR)$(PREFIX)/share/doc/candor
+	rm -f $(addprefix $(DESTDIR)$(MANDIR)/,man1/candor.1 man5/candor.yaml.5 man8/candor-resolver.8 man8/candor-sync.8 man8/candor-health.8)
 
 clean:
 	rm -rf $(BUILD)

@@ -82,9 +82,11 @@ void manual_roff(FILE *to, const struct command *const *commands, int count) {
         const struct command *c = commands[i];
         fprintf(to, ".SS candor ");
         roff_text(to, c->name);
-        fprintf(to, ".I ");
-        roff_text(to, c->synopsis[0] != '\0' ? c->synopsis : "\\&");
-        fprintf(to, ".PP\n");
+        if (c->synopsis[0] != '\0') {
+            fprintf(to, ".I ");
+            roff_text(to, c->synopsis);
+            fprintf(to, ".PP\n");
+        }
         roff_text(to, c->manual);
         args_each(c->options & ~(unsigned)OPTION_CONFIG, roff_option, to);
     }

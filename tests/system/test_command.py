@@ -1,6 +1,7 @@
 """The operator's command against a node: what it says, and its exit codes."""
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -294,3 +295,85 @@ def test_run_killed_and_started_again(tmp_path):
     until("all died with it", lambda: not any(p.is_running() and p.status() != "zombie" for p in family), 5)
     with n:
         assert "192.0.2.25 sent spam" in n.candor("lookup", "192.0.2.25").stdout
+
+
+@pytest.mark.skipif(shutil.which("groff") is None, reason="groff is not installed")
+def test_manual_pages(tmp_path):
+    """What `candor help --man` writes is clean roff that has every command; the others are the project's files."""
+    page = tmp_path / "candor.1"
+    page.write_text(candor("help", "--man").stdout)
+    pages = [page] + [os.path.join(ROOT, "docs/man", n) for n in os.listdir(os.path.join(ROOT, "docs/man"))]
+    assert len(pages) == 5
+    for path in pages:
+        p = subprocess.run(["groff", "-man", "-Tutf8", "-ww", "-z", str(path)], capture_output=True, text=True)
+        assert p.returncode == 0 and p.stderr == "", p.stderr
+    shown = subprocess.run(["groff", "-man", "-Tascii", "-P-c", str(page)], capture_output=True, text=True).stdout
+    for name in ("run", "rbldnsd", "publish", "add", "del", "export", "diff"):
+        assert "candor " + name in re.sub(".\b", "", shown), name
+    assert "--ttl-of-entry" in page.read_text().replace("\\-", "-")
+
+
+# --- changes by hand, and what is read without asking anybody
+
+def test_add_and_del(node, tmp_path):
+    p = node.candor("add", "ip4.bl.", "203.0.113.7", "203.0.113.64/26", ":127.0.0.4:$ was seen")
+    assert "2 added, 0 removed" in p.stdout, p
+    until("served", lambda: "203.0.113.7 was seen" in node.candor("lookup", "203.0.113.7", check=False).stdout, 5)
+    p = node.candor("why", "203.0.113.65", "ip4.bl.")
+    assert "203.0.113.64/26 (by hand): :127.0.0.4:$ was seen" in p.stdout and "from add" in p.stdout, p.stdout
+    assert "nothing changed" in node.candor("add", "ip4.bl.", "203.0.113.7", ":127.0.0.4:$ was seen").stdout
+    # What a file lists goes, and stays away when the file is read again.
+    doc = json.loads(node.candor("del", "ip4.bl.", "192.0.2.25", "--json").stdout)
+    assert doc["added"] + doc["removed"] == 1
+    node.candor("publish", "ip4.bl.")
+    p = node.candor("why", "192.0.2.25", "ip4.bl.", check=False)
+    assert p.returncode == 1 and "not listed" in p.stdout, p.stdout
+    node.candor("add", "ip4.bl.", "192.0.2.25", ":127.0.0.10:$ sent spam")
+    assert node.candor("why", "192.0.2.25", "ip4.bl.").returncode == 0
+    lines = "# by hand\n203.0.113.8 :5:$ too\n!203.0.113.66\n\n203.0.113.9 ; as it is\n"
+    p = subprocess.run(node.command("add", "ip4.bl.", "-", "--ttl-of-entry", "1h"), input=lines, capture_output=True, text=True, timeout=60)
+    assert p.returncode == 0 and "3 added" in p.stdout, p
+    assert "until 20" in node.candor("why", "203.0.113.8", "ip4.bl.").stdout
+    assert node.candor("why", "203.0.113.66", "ip4.bl.", check=False).returncode == 1
+    p = node.candor("why", "203.0.113.9")
+    assert "listed in ip4.bl." in p.stdout and "names.bl." not in p.stdout
+    assert "no zone of this node" in node.candor("why", "198.51.100.200", check=False).stdout
+
+
+def test_changes_that_can_not_be(node):
+    for args, words in ((["add", "ip4.bl.", "192.0.2.300"], "192.0.2.300"), (["add", "nowhere.bl.", "192.0.2.1"], "nowhere.bl."),
+                        (["add", "ip4.bl.", "192.0.2.9", ":999.1.1.1:"], "999")):
+        p = node.candor(*args, check=False)
+        assert p.returncode == 2 and words in p.stderr and p.stdout == "", p
+    for args in (["add", "ip4.bl.", "192.0.2.9", "--ttl-of-entry", "soon"], ["add", "ip4.bl.", "192.0.2.9", "--ttl-of-entry", "0"],
+                 ["del", "ip4.bl."]):
+        assert node.candor(*args, check=False).returncode == 3
+    # All of one request or nothing.
+    p = node.candor("add", "ip4.bl.", "203.0.113.200", "not an address", check=False)
+    assert p.returncode == 2
+    assert node.candor("why", "203.0.113.200", "ip4.bl.", check=False).returncode == 1
+
+
+def test_diff_history_compact_and_verify(node):
+    serials = lambda: [json.loads(l)["serial"] for l in node.candor("history", "pushed.bl.", "--json").stdout.splitlines()]
+    node.candor("add", "pushed.bl.", "192.0.2.77", ":4:first")
+    first = serials()[0]
+    node.candor("add", "pushed.bl.", "192.0.2.78", "2001:db8::/48")
+    node.candor("del", "pushed.bl.", "192.0.2.77")
+    last = serials()[0]
+    assert last > first
+    p = node.candor("diff", "pushed.bl.", str(first), str(last), check=False)
+    assert p.returncode == 1
+    assert sorted(p.stdout.splitlines()) == ["+192.0.2.78 :127.0.0.2:", "+2001:db8::/48 :127.0.0.2:", "-192.0.2.77 :127.0.0.4:first"], p.stdout
+    assert node.candor("diff", "pushed.bl.", str(first), check=False).stdout == p.stdout
+    objects = [json.loads(l) for l in node.candor("diff", "pushed.bl.", str(first), "--json", check=False).stdout.splitlines()]
+    assert {(o["change"], o["entry"]) for o in objects} == {("added", "192.0.2.78"), ("added", "2001:db8::/48"), ("removed", "192.0.2.77")}
+    assert node.candor("diff", "pushed.bl.", str(last), str(last)).stdout == ""
+    p = node.candor("diff", "pushed.bl.", "12345", check=False)
+    assert p.returncode == 2 and "12345" in p.stderr
+    assert node.candor("diff", "pushed.bl.", "yesterday", check=False).returncode == 3
+    before = node.candor("export", "pushed.bl.").stdout
+    assert "written anew" in node.candor("compact", "pushed.bl.").stdout
+    assert "as it should be" in node.candor("verify", "pushed.bl.").stdout
+    assert json.loads(node.candor("verify", "pushed.bl.", "--json").stdout)["entries"] > 0
+    assert node.candor("export", "pushed.bl.").stdout == before and serials()[0] == last
