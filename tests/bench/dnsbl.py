@@ -245,6 +245,23 @@ def case(kind, entries, reps, seconds):
     return figures
 
 
+def short(values):
+    middle = statistics.median(values)
+    return "%.0f" % middle if abs(middle) >= 100 or middle == int(middle) else "%.2g" % middle if abs(middle) < 10 else "%.1f" % middle
+
+
+def summary(cases):
+    """All cases side by side: medians, rbldnsd / Candor."""
+    out = ["| rbldnsd / Candor | %s |" % " | ".join("%s %gM" % (c["type"], c["entries"] / 1e6) for c in cases), "|---" * (len(cases) + 1) + "|"]
+    for what in cases[0]["figures"]:
+        cells = []
+        for c in cases:
+            by = c["figures"].get(what, {})
+            cells.append(" / ".join(short(by[s]) if s in by else "-" for s in ("rbldnsd", "candor")))
+        out.append("| %s | %s |" % (what, " | ".join(cells)))
+    return "\n".join(out)
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--quick", action="store_true")
@@ -264,6 +281,8 @@ def main():
             if len(out) == 1:
                 print(head)
             print("\n### %s, %s entries\n\n%s" % (kind, format(entries, ","), figures.table()), flush=True)
+    if not a.json and len(out) > 1:
+        print("\n### All of them, medians\n\n" + summary(out))
     if a.json:
         json.dump({"machine": head, "cases": out}, sys.stdout, indent=1)
 
