@@ -44,7 +44,7 @@ ZONE = "bl.test."
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 TYPES = ["ip4set", "ip4trie", "ip6trie", "dnset", "ip4tset", "ip6tset", "generic"]
 ACTIONS = [":ignore", ":refuse", ":empty", ":pass", "=refuse", ":i", ":EMPTY", ":pass x", ":refused", "=", "=pas", ":blackhole"]
-CLIENTS = ["127.0.0.1", "127.0.0.2", "127.0.0.9", "127.1.2.3", "127.255.255.254"]
+CLIENTS = ["127.0.0.1", "127.0.0.2", "127.0.0.9", "127.1.2.3", "127.255.255.254", "::1"]
 
 
 # Lines that chance would hardly make, with an address or name to ask for.
@@ -257,8 +257,8 @@ class Maker:
         return ":".join("%x" % (a >> 112 - 16 * i & 0xffff) for i in range(self.pick(4, 4, 4, 4, 4, 4, 4, 3, 5, 8)))
 
     def acl_entry(self):
-        if self.chance(0.3):
-            return self.entry6() if self.chance(0.5) else self.cidr(True)
+        if self.chance(0.4):
+            return self.pick(self.entry6(), self.cidr(True), "::1", "::/64", "0:0:0:0/127", "::/0", "::1/128", "1/40")
         return self.pick("127/8", "127.0.0.0/30", "127.0.0.1", "127.0.0.2", "127.0.0.9/32", "127.1", "0/0", "127.0.0", "127.255.255.254", "126.0.0.0/7", "127.0.0.1-2", "!127.0.0.1")
 
     def acl_file(self):
@@ -429,9 +429,15 @@ def questions(m, count):
 
 
 def free_port():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """Of 127.0.0.1 and ::1."""
+    while True:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s, socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as t:
+            s.bind(("127.0.0.1", 0))
+            try:
+                t.bind(("::1", s.getsockname()[1]))
+            except OSError:
+                continue
+            return s.getsockname()[1]
 
 
 class Rbldnsd:
@@ -440,16 +446,17 @@ class Rbldnsd:
         specs = ["%s:%s:%s" % (ZONE.rstrip("."), kind, ",".join(files)) for kind, files in datasets] + [":acl:" + f for f in shared]
         specs = (["-t", ":".join(str(t or "") for t in ttls)] if ttls else []) + (["-e"] if host_bits else []) + specs
         self.log = open(os.path.join(folder, "rbldnsd.log"), "w+b")
-        self.process = subprocess.Popen(["/usr/sbin/rbldnsd", "-n", "-a", "-u", "daemon", "-c", "0", "-w", folder, "-b", "127.0.0.1/%d" % self.port] + specs,
+        self.process = subprocess.Popen(["/usr/sbin/rbldnsd", "-n", "-a", "-u", "daemon", "-c", "0", "-w", folder, "-b", "127.0.0.1/%d" % self.port, "-b", "::1/%d" % self.port] + specs,
                                         stdout=self.log, stderr=self.log)
         self.sockets = {}
         self.up = self.wait()
 
     def socket_of(self, client):
         if client not in self.sockets:
-            s = self.sockets[client] = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            six = ":" in client
+            s = self.sockets[client] = socket.socket(socket.AF_INET6 if six else socket.AF_INET, socket.SOCK_DGRAM)
             s.bind((client, 0))
-            s.connect(("127.0.0.1", self.port))
+            s.connect(("::1" if six else "127.0.0.1", self.port))
         return self.sockets[client]
 
     def wait(self):
