@@ -62,8 +62,10 @@ static unsigned line_of(const struct conf_reader *r, const char *key) {
 }
 
 /* Values of these keys are not shown, not even in a message: it may go into a log. */
-static bool is_secret(const char *key) {
-    return key != NULL && (strcmp(key, "secret") == 0 || strcmp(key, "token") == 0);
+static bool is_secret(const struct conf_reader *r, const char *key) {
+    for (size_t i = r->depth; key == NULL && i > 0; i--) /* of an entry: the list's */
+        key = r->at[i - 1].key;
+    return key != NULL && (strcmp(key, "secret") == 0 || strcmp(key, "secrets") == 0 || strcmp(key, "token") == 0);
 }
 
 void conf_fail(struct conf_reader *r, int code, const char *key, const char *fmt, ...) {
@@ -79,7 +81,7 @@ void conf_fail(struct conf_reader *r, int code, const char *key, const char *fmt
     path_of(r, key, path);
     if (node == NULL && key != NULL)
         r->rc = err_set(r->err, code, "%s:%u: %s: expected %s, got nothing", r->label, line_of(r, key), path, what);
-    else if (node != NULL && node->kind == CONF_TEXT && !is_secret(key))
+    else if (node != NULL && node->kind == CONF_TEXT && !is_secret(r, key))
         r->rc = err_set(r->err, code, "%s:%u: %s: expected %s, got \"%s\"", r->label, line_of(r, key), path, what,
                         text_shown(shown, node->text));
     else

@@ -144,8 +144,8 @@ static void combined_data(void **state) {
     assert_string_equal(answer("www.relays.c.test", TYPE_A), "NOERROR | an www.relays.c.test. 2100 A 127.0.0.7");
 }
 
-/* By hand: an address that "@" of a combined dataset lists. */
-static void taken_away_by_hand(void **state) {
+/* An address that "@" of a combined dataset lists, and one with a TTL of its own. */
+static void by_hand(void **state) {
     (void)state;
     struct keep *k;
     struct keep_batch *b;
@@ -158,6 +158,9 @@ static void taken_away_by_hand(void **state) {
     assert_int_equal(keep_open(&k, dir, &conf->rbl.zones[0], &err), 0);
     assert_int_equal(keep_batch_open(&b, k, &err), 0);
     assert_int_equal(keep_batch_remove(b, &e, true, &err), 0);
+    struct keep_entry more = {.kind = KEEP_4, .bits = 32, .addr = {192, 0, 2, 7}};
+    more.value = (struct value){.kind = VALUE_LISTED, .a = {127, 0, 0, 5}, .ttl = 77};
+    assert_int_equal(keep_batch_add(b, &more, &err), 0);
     assert_int_equal(keep_batch_commit(b, &how, &result, &err), 0);
     keep_batch_close(b);
     keep_close(k);
@@ -165,6 +168,7 @@ static void taken_away_by_hand(void **state) {
     assert_string_equal(answer("8.2.0.192.c.test", TYPE_A), "NOERROR | an 8.2.0.192.c.test. 2100 A 127.0.0.2");
     answer("9.2.0.192.c.test", TYPE_A);
     assert_int_equal(last.rcode, RCODE_NXDOMAIN);
+    assert_string_equal(answer("7.2.0.192.c.test", TYPE_A), "NOERROR | an 7.2.0.192.c.test. 77 A 127.0.0.5");
     answer("9.2.0.192.p.c.test", TYPE_A); /* the subzone is not the zone */
     assert_int_equal(last.rcode, RCODE_NOERROR);
 }
@@ -334,7 +338,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(generic_data, setup, teardown),
         cmocka_unit_test_setup_teardown(combined_data, setup, teardown),
         cmocka_unit_test_setup_teardown(several_combined, setup, teardown),
-        cmocka_unit_test_setup_teardown(taken_away_by_hand, setup, teardown),
+        cmocka_unit_test_setup_teardown(by_hand, setup, teardown),
         cmocka_unit_test_setup_teardown(access_lists, setup, teardown),
         cmocka_unit_test_setup_teardown(without_the_access_list_of_all_zones_nobody_is_answered, setup, teardown),
         cmocka_unit_test_setup_teardown(single_value_lists, setup, teardown),

@@ -187,6 +187,10 @@ static void values(void **state) {
         {"resolver: {workers: \"\"}", "t:1: resolver.workers: expected a whole number"},
         {"resolver: {udp-size: 511}", "t:1: resolver.udp-size: expected a whole number from 512 to 4096"},
         {"resolver: {udp-size: 4097}", "t:1: resolver.udp-size: expected a whole number from 512 to 4096"},
+        {"resolver: {cookies: {secrets: [e5e973e5a6b2a43f48e7dc849e37bfc]}}",
+         "t:1: resolver.cookies.secrets[0]: expected 16 octets as 32 hexadecimal digits"},
+        {"resolver: {cookies: {secrets: [e5e973e5a6b2a43f48e7dc849e37bfcg]}}",
+         "t:1: resolver.cookies.secrets[0]: expected 16 octets as 32 hexadecimal digits"},
         {"resolver: {refuse-any: maybe}",
          "t:1: resolver.refuse-any: expected one of true, false, yes, no, on, off, got \"maybe\""},
         {"resolver: {cache: {size: 64 MB}}",
@@ -346,7 +350,7 @@ static void keys(void **state) {
     struct err err = {0};
     struct conf *conf;
     const char *secret = "rbl: {keys: [{name: a, secret: \"not*base64\"}]}",
-               *token = "health: {token: \"geheim geheim\"}";
+               *token = "health: {token: \"geheim geheim\"}", *cookie = "resolver: {cookies: {secrets: [geheim]}}";
     (void)state;
     refuse_rows(rows, ARRAY_SIZE(rows));
     /* Secrets are not repeated: the message may end in a log. */
@@ -354,6 +358,8 @@ static void keys(void **state) {
     assert_memory_equal(err.text, "t:1: rbl.keys[0].secret: expected base64", 40);
     assert_null(strstr(err.text, "not*base64"));
     assert_int_equal(conf_read_text(&conf, token, strlen(token), "/", "t", &err), E_INVALID);
+    assert_null(strstr(err.text, "geheim"));
+    assert_int_equal(conf_read_text(&conf, cookie, strlen(cookie), "/", "t", &err), E_INVALID);
     assert_null(strstr(err.text, "geheim"));
 }
 
