@@ -84,6 +84,14 @@ static void say_cause(struct document *d, const struct snapshot *s, int scope) {
     }
 }
 
+/* `head` is a literal: the document keeps its place. */
+static void put_group(struct document *d, const char *head, const struct text *body) {
+    if (body->size == 0)
+        return;
+    piece(d, head, strlen(head));
+    put_text(d, body);
+}
+
 void document_health(struct document *d, const struct snapshot *s, const char *node, int scope, int64_t mono_ms,
                      int64_t wall_ms) {
     bool stale = s == NULL || snapshot_is_stale(s, mono_ms);
@@ -113,10 +121,9 @@ void document_health(struct document *d, const struct snapshot *s, const char *n
             piece(d, ",", 1);
         put_text(d, &s->checks[i]);
     }
-    if (!stale && s->asked.size > 0 && (scope == SCOPE_COUNT || scope == SCOPE_ZONES)) {
-        static const char asked[] = "},\"asked\":{";
-        piece(d, asked, sizeof(asked) - 1);
-        put_text(d, &s->asked);
+    if (!stale && (scope == SCOPE_COUNT || scope == SCOPE_ZONES)) {
+        put_group(d, "},\"zones\":{", &s->kept);
+        put_group(d, "},\"asked\":{", &s->asked);
     }
     text_put(&d->tail, "}}\n");
 }

@@ -174,8 +174,10 @@ static uint64_t wrong(const struct board_asked *a) {
 static void put_zone(struct text *t, const struct board_zone *z, const struct board_asked *a) {
     text_put(t, "<tr><th scope=\"row\">");
     text_html(t, z->name);
-    text_fmt(t, "</th><td>%s</td><td class=\"n\">%" PRIu64 "</td><td class=\"n\">%" PRIu64 "</td><td>",
-             zone_state_words(z->state), z->serial, z->entries);
+    text_fmt(t,
+             "</th><td>%s</td><td class=\"n\">%" PRIu64 "</td><td class=\"n\">%" PRIu64 "</td><td class=\"n\">%" PRIu64
+             "</td><td>",
+             zone_state_words(z->state), z->serial, z->entries, z->local_entries);
     put_clock(t, (int64_t)z->last_change_wall_s * 1000);
     text_put(t, "</td><td>");
     put_clock(t, (int64_t)z->last_check_wall_s * 1000);
@@ -192,7 +194,8 @@ static void put_zones(struct text *t, const struct snapshot_source *s) {
     if (count == 0)
         return;
     text_put(t, "<h2>Zones as committed</h2><table><tr><th scope=\"col\">Zone</th><th scope=\"col\">State</th><th "
-                "scope=\"col\">Serial</th><th scope=\"col\">Entries</th><th scope=\"col\">Last change (UTC)</th><th "
+                "scope=\"col\">Serial</th><th scope=\"col\">Entries</th><th scope=\"col\">By hand</th><th "
+                "scope=\"col\">Last change (UTC)</th><th "
                 "scope=\"col\">Last check (UTC)</th><th scope=\"col\">Expires</th><th scope=\"col\">Questions</th><th "
                 "scope=\"col\">Asked wrongly</th></tr>");
     for (size_t i = 0; i < count && i < PAGE_ROWS && i < LIMIT_ZONES && i < on_board; i++) {

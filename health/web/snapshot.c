@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "health/web/asked.h"
+#include "health/web/kept.h"
 #include "health/web/render.h"
 #include "resolver/base/bytes.h"
 
@@ -36,7 +37,8 @@ static void copy_scope(struct snapshot_scope *to, const struct verdict_book *b, 
 }
 
 static bool failed(const struct snapshot *s) {
-    bool bad = s->asked.failed || s->history.failed || s->metrics[0].failed || s->metrics[1].failed || s->page.failed;
+    bool bad = s->asked.failed || s->kept.failed || s->history.failed || s->metrics[0].failed || s->metrics[1].failed ||
+               s->page.failed;
     for (int i = 0; i < SCOPE_COUNT; i++)
         bad |= s->checks[i].failed;
     return bad;
@@ -66,6 +68,7 @@ struct snapshot *snapshot_make(const struct snapshot_source *from, uint64_t sequ
             render_checks(&s->checks[i], from->book, (enum verdict_scope)i);
     }
     render_asked(&s->asked, from);
+    render_kept(&s->kept, from);
     render_history(&s->history, from->book);
     for (int open = 0; open <= 1; open++)
         render_metrics(&s->metrics[open], from, open, sequence, mono_ms, wall_ms);
@@ -85,6 +88,7 @@ void snapshot_unref(struct snapshot *s) {
     for (int i = 0; i < SCOPE_COUNT; i++)
         text_free(&s->checks[i]);
     text_free(&s->asked);
+    text_free(&s->kept);
     text_free(&s->history);
     text_free(&s->metrics[0]);
     text_free(&s->metrics[1]);

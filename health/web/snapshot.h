@@ -45,7 +45,7 @@ struct snapshot {
     bool ready;
     char ready_cause[SNAPSHOT_CAUSE_MAX];
     struct text checks[SCOPE_COUNT]; /* JSON: "key":[...],... of each scope, no braces */
-    struct text asked;               /* JSON: "zone":{...},... */
+    struct text asked, kept;         /* JSON: "zone":{...},... */
     struct text history;             /* JSON, whole */
     struct text metrics[2];          /* without the verdicts, which are made per request; [1] OpenMetrics */
     struct text page;                /* HTML below the banner */

@@ -154,6 +154,40 @@ static void test_questions_by_zone(void **state) {
     snapshot_unref(snap);
 }
 
+static void test_zones_in_numbers(void **state) {
+    struct world *w = *state;
+    enum verdict_state s;
+    struct board_zone *z = &w->board->zone[0];
+    all_pass(w, T0);
+    board_set(&z->state, 99);
+    board_set(&z->local_entries, 3);
+    board_set(&z->expire_next_wall_s, 1000);
+    board_set(&z->changes_done, 12);
+    board_set(&z->changes_refused, 4);
+    memset(z->error, 'y', sizeof(z->error)); /* no end */
+    snprintf(z->change_error, sizeof(z->change_error), "would list \"everything\"");
+    struct snapshot *snap = snapshot_make(&w->source, 3, T0, WALL);
+    for (int scope = 0; scope <= SCOPE_COUNT; scope++) {
+        json_t *j = health(snap, scope, T0, &s);
+        json_t *zone = json_object_get(json_object_get(j, "zones"), "bl.test."),
+               *changes = json_object_get(zone, "changes");
+        bool there = scope == SCOPE_COUNT || scope == SCOPE_ZONES;
+        assert_int_equal(zone != NULL, there);
+        assert_int_equal(json_integer_value(json_object_get(zone, "serial")), there ? 7 : 0);
+        assert_int_equal(json_integer_value(json_object_get(zone, "local")), there ? 3 : 0);
+        assert_int_equal(json_integer_value(json_object_get(changes, "done")), there ? 12 : 0);
+        assert_int_equal(json_integer_value(json_object_get(changes, "refused")), there ? 4 : 0);
+        if (there) {
+            assert_string_equal(text_of(zone, "state"), "error");
+            assert_string_equal(text_of(zone, "nextExpiry"), "1970-01-01T00:16:40.000Z");
+            assert_string_equal(text_of(changes, "error"), "would list \"everything\"");
+            assert_int_equal(strlen(text_of(zone, "error")), sizeof(z->error) - 1);
+        }
+        json_decref(j);
+    }
+    snapshot_unref(snap);
+}
+
 static void test_one_scope(void **state) {
     struct world *w = *state;
     enum verdict_state s;
@@ -444,6 +478,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_the_whole_document, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_questions_by_zone, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_zones_in_numbers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_one_scope, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_old_evidence_is_no_evidence, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_first_evidence_to_run_out_decides, set_up, tear_down),
