@@ -314,8 +314,8 @@ static int find_name(struct view *v, unsigned dataset, const struct look_name *n
     return 0;
 }
 
-int look_into_find_name(struct view *v, uint64_t which, const struct name *relative, struct view_hit *hit, unsigned *hits,
-                   bool *below) {
+int look_into_find_name(struct view *v, uint64_t which, const struct name *relative, struct view_hit *hit,
+                        unsigned *hits, bool *below) {
     struct look_name n;
     int silenced = LOOK_NOT;
     *hits = 0;

@@ -89,7 +89,7 @@ static void names(struct bytes b) {
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     struct journal_header h;
     struct value v;
-    uint64_t uses;
+    struct uses uses;
     if (size == 0)
         return 0;
     struct bytes b = {bytes + 1, size - 1};

@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 #include "rbl/keep/keep.h"
-#include "rbl/keep/view.h"
 #include "rbl/keep/value.h"
+#include "rbl/keep/view.h"
 
 #define UNUSED __attribute__((unused))
 
