@@ -82,4 +82,31 @@ struct change batch_change(const struct place *p);
 int batch_set(struct keep_batch *b, struct place *p, unsigned spot, bool is, int64_t until) MUST_USE;
 void batch_reset(struct keep_batch *b);
 
+/* --- edit_commit.c --- */
+/* One spot that is not as it was. */
+struct edited {
+    const struct place *p;
+    const struct spot *s;
+    uint32_t id;
+};
+
+struct edits {
+    struct keep_batch *b;
+    const struct keep_commit *c;
+    struct edited *at;
+    size_t count;
+    bool entries;     /* some come or go; else only times change */
+    struct diff diff; /* writes, changeset, digest, first lines, what came and went */
+    struct items old, changed, fresh;
+    struct meta *next;
+    struct journal_header header;
+    uint64_t less, more; /* that are listed, exclusions weighed */
+};
+
+/* --- edit_record.c --- */
+/* By table, then as keys stand in it: the edits of one record side by side. */
+void edits_sort(struct edits *e);
+/* The changed records to the writes; the ids are known. E_CORRUPT: what was there is not. */
+int edits_write_records(struct edits *e, struct err *err) MUST_USE;
+
 #endif
