@@ -463,3 +463,45 @@ def test_killed_while_publishing(node):
             assert len(found) <= 1 and (found[0] if found else None) in may, (name, found, may)
     assert sum(len(p.there) for p in publishers) > 50
     node.candor("verify", ZONE)
+
+
+def test_killed_with_hundreds_in_flight(node):
+    """Large groups, cut off anywhere: what was acknowledged is there, and each message is there whole or not at all."""
+    rng, signer = random.Random(11), key("pub.")
+    acknowledged = 0
+    for round_ in range(6):
+        wires = {}
+        for i in range(800):
+            m = dns.update.UpdateMessage(ZONE)
+            m.id = i + 1
+            for value in ("127.0.0.2", "127.0.0.%d" % (round_ + 10)):  # two RRs, one message
+                m.add("%d.%d.%d.172" % (i & 255, i >> 8, round_), 60, "A", value)
+            m.use_tsig(signer)
+            wires[i] = m.to_wire()
+        sync = node.daemon("sync")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.connect((node.host, node.sync_port))
+            s.settimeout(0.5)
+            done, killer = set(), threading.Timer(rng.uniform(0.001, 0.05), lambda: os.kill(sync.pid, signal.SIGKILL))
+            killer.start()
+            for wire in wires.values():
+                try:
+                    s.send(wire)
+                except OSError:
+                    break  # the port is gone already
+            try:
+                while True:
+                    reply = s.recv(4096)
+                    if reply[3] & 15 == 0:
+                        done.add(struct.unpack(">H", reply[:2])[0] - 1)
+            except OSError:
+                pass
+            killer.join()
+        until("another candor-sync", lambda: node.children("candor-sync") and node.daemon("sync").pid != sync.pid)
+        until("updates are taken again", lambda: updated(node, ZONE, ("add", "after", 60, "A", "127.0.0.2"))[0] == "NOERROR")
+        acknowledged += len(done)
+        names = {i: "%d.%d.%d.172.%s A" % (i & 255, i >> 8, round_, ZONE) for i in wires}
+        for i, a in zip(names, ask.ask(node.dns, list(names.values()))):
+            assert len(a.answers) in ((2,) if i in done else (0, 2)), (i, i in done, a)
+    assert acknowledged > 0
+    node.candor("verify", ZONE)
