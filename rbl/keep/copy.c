@@ -72,8 +72,13 @@ int copy_check(struct store *s, const struct meta *m, struct err *err) {
     return rc;
 }
 
+/* Never a name that readers may have open, be the folder gone or not. */
 void making_name(struct making *m, const struct keep *k) {
-    snprintf(m->generation, sizeof m->generation, "g%llu", (unsigned long long)keep_generation_next(k->dir));
+    char named[32];
+    uint64_t next = keep_generation_next(k->dir), number;
+    if (keep_current_read(k->dir, named, NULL) == 0 && keep_generation_number(named, &number) == 0 && number >= next)
+        next = number + 1;
+    snprintf(m->generation, sizeof m->generation, "g%llu", (unsigned long long)next);
     snprintf(m->folder, sizeof m->folder, "%s" KEEP_MAKING, m->generation);
 }
 
