@@ -77,7 +77,7 @@ static int take_ttl(struct dropin *d, const char *text, struct err *err) {
         at += size;
         if (*at == '\0')
             break;
-        at++;
+        at += i + 1 < ARRAY_SIZE(to); /* a third colon stays, and is wrong */
     }
     if (at[0] != '\0')
         return err_set(err, E_INVALID, "invalid ttl (-t) value `%s'", text);

@@ -9,8 +9,9 @@ static char *join(struct dropin *d, const char *a, const char *b, const char *c,
     const char *part[] = {a, b, c};
     size_t size = 0;
     for (size_t i = 0; i < ARRAY_SIZE(part); i++) {
-        size_t n = strlen(part[i]);
-        if (n == 0 || strcmp(part[i], ".") == 0)
+        const char *from = part[i] + (size > 0 && part[i][0] == '/');
+        size_t n = strlen(from);
+        if (n == 0 || strcmp(from, ".") == 0)
             continue;
         if (size + n + 2 > sizeof path) {
             (void)err_set(err, E_RANGE, "%s: path too long", part[i]);
@@ -18,7 +19,7 @@ static char *join(struct dropin *d, const char *a, const char *b, const char *c,
         }
         if (size > 0 && path[size - 1] != '/')
             path[size++] = '/';
-        memcpy(path + size, part[i], n);
+        memcpy(path + size, from, n);
         size += n;
     }
     if (size >= DROPIN_PATH) {

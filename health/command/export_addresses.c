@@ -151,7 +151,7 @@ static const struct bind_item **coarse_of(struct walk4or6 *w, unsigned bits, con
         if (at[k].bits >= below || (w->b->attached >> at[k].dataset & 1) == 0)
             continue;
         if (*found == cap) {
-            const struct bind_item **more = realloc(list, (cap = cap > 0 ? 2 * cap : 16) * sizeof *list);
+            const struct bind_item **more = realloc(list, (cap = cap > 0 ? 2 * cap : 16) * sizeof(void *));
             if (more == NULL) {
                 w->b->failed = true;
                 *found = 0;

@@ -60,10 +60,8 @@ static size_t substitute(char to[LIMIT_TXT], const struct value *v, const char *
             to[size++] = v->txt[i] != '\0' ? v->txt[i] : '$';
             continue;
         }
-        size_t n = strlen(subject);
-        n = n < LIMIT_TXT - size ? n : LIMIT_TXT - size;
-        memcpy(to + size, subject, n);
-        size += n;
+        for (const char *c = subject; *c != '\0' && size < LIMIT_TXT; c++)
+            to[size++] = *c;
     }
     return size;
 }
