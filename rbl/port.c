@@ -89,7 +89,7 @@ static size_t answer_soa(struct port *p, const struct client *c, const struct dn
     int size = dns_writer_end(&w, (uint16_t)(flags | (authoritative ? FLAG_AA : 0)), a.rcode);
     if (size > 0)
         size = tsig_reply(t, reply, (size_t)size, limit, clock_wall_s());
-    return size > 0 ? (size_t)size : 0;
+    return size > 0 ? (size_t)size : update_reply_cut(q, t, reply, limit);
 }
 
 static size_t answer(struct port *p, const struct client *c, const struct dns_query *q, const struct tsig *t,

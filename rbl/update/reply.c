@@ -26,32 +26,52 @@ bool update_allowed(const struct conf_rules *rules, const struct addr *peer, con
     return false;
 }
 
-static int write_reply(const struct dns_query *q, unsigned rcode, int ede, const char *text, bool question,
-                       uint8_t *reply, size_t limit) {
+/* What a reply says apart from what the question said. */
+struct say {
+    uint16_t flags;
+    unsigned rcode;
+    int ede;
+    const char *text;
+    bool question;
+};
+
+static int write_reply(const struct dns_query *q, const struct say *say, uint8_t *reply, size_t limit) {
     struct dns_writer w;
     dns_writer_open(&w, reply, limit, q->header.id, 0, q->header.opcode);
-    if (question)
+    if (say->question)
         dns_writer_question(&w, &q->qname, q->qtype, q->qclass);
     if (q->edns.present) {
-        struct dns_opt opt = {
-            .udp_size = UPDATES_REPLY, .rcode = (uint16_t)rcode, .ede = ede, .ede_text = text, .keepalive = -1};
+        struct dns_opt opt = {.udp_size = UPDATES_REPLY,
+                              .rcode = (uint16_t)say->rcode,
+                              .ede = say->ede,
+                              .ede_text = say->text,
+                              .keepalive = -1};
         dns_writer_opt(&w, &opt);
     }
-    return dns_writer_end(&w, (uint16_t)(FLAG_QR | (q->header.flags & FLAG_RD)), rcode);
+    return dns_writer_end(&w, (uint16_t)(FLAG_QR | say->flags | (q->header.flags & FLAG_RD)), say->rcode);
 }
 
-size_t update_reply(const struct dns_query *q, const struct tsig *t, unsigned rcode, int ede, const char *text,
-                    uint8_t *reply, size_t limit) {
+/* Once as it should be, and once more with the least that there is to say. */
+static size_t reply_signed(const struct dns_query *q, const struct tsig *t, struct say say, uint8_t *reply,
+                           size_t limit) {
     size_t tsig = tsig_size(t);
-    bool question = q->question_end != 0;
-    if (text != NULL && text[0] == '\0')
-        text = NULL;
-    for (int i = 0; i < 2 && tsig < limit; i++, question = false, text = NULL) {
-        int size = write_reply(q, rcode, ede, text, question, reply, limit - tsig);
+    say.question = q->question_end != 0;
+    for (int i = 0; i < 2 && tsig < limit; i++, say.question = false, say.text = NULL) {
+        int size = write_reply(q, &say, reply, limit - tsig);
         if (size > 0)
             size = tsig_reply(t, reply, (size_t)size, limit, clock_wall_s());
         if (size > 0)
             return (size_t)size;
     }
     return 0;
+}
+
+size_t update_reply(const struct dns_query *q, const struct tsig *t, unsigned rcode, int ede, const char *text,
+                    uint8_t *reply, size_t limit) {
+    const char *words = text != NULL && text[0] != '\0' ? text : NULL;
+    return reply_signed(q, t, (struct say){.rcode = rcode, .ede = ede, .text = words}, reply, limit);
+}
+
+size_t update_reply_cut(const struct dns_query *q, const struct tsig *t, uint8_t *reply, size_t limit) {
+    return reply_signed(q, t, (struct say){.flags = FLAG_TC, .rcode = RCODE_NOERROR, .ede = EDE_NONE}, reply, limit);
 }

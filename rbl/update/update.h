@@ -54,6 +54,8 @@ bool update_allowed(const struct conf_rules *rules, const struct addr *peer, con
  * `limit`: octets that the client takes. Size, or 0 when nothing can be sent. */
 size_t update_reply(const struct dns_query *q, const struct tsig *t, unsigned rcode, int ede, const char *text,
                     uint8_t *reply, size_t limit);
+/* The same for an answer that did not fit: NOERROR with TC. */
+size_t update_reply_cut(const struct dns_query *q, const struct tsig *t, uint8_t *reply, size_t limit);
 /* Octets that this client takes, at most `cap`. */
 size_t update_limit(const struct client *c, const struct dns_query *q, size_t cap);
 

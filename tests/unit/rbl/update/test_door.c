@@ -388,6 +388,9 @@ static void small_replies(void **state) {
     t = (struct tsig){.present = false};
     size = update_reply(&q, &t, RCODE_REFUSED, EDE_PROHIBITED, "because", reply, 512);
     assert_true(size > 12 + 259 + 11 + 7);
+    size = update_reply_cut(&q, &t, reply, 512);
+    assert_int_equal(size, 12 + 259 + 11);
+    assert_int_equal(get_u16(reply + 2), FLAG_QR | FLAG_TC | OPCODE_UPDATE << 11);
     struct client c = {.proto = PROTO_UDP};
     assert_int_equal(update_limit(&c, &q, 4096), 1232);
     q.edns.udp_size = 700;
