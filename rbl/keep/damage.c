@@ -8,12 +8,15 @@
 #include "resolver/base/clock.h"
 #include "resolver/store/fault.h"
 
+int keep_faulted(struct keep *k, const struct store_fault *f, struct err *err) {
+    k->reopen = true;
+    return store_faulted(f, err);
+}
+
 int keep_guarded(struct keep *k, int (*body)(void *ctx, struct err *err), void *ctx, struct err *err) {
     struct store_fault f;
-    if (sigsetjmp(f.back, 0) != 0) {
-        k->reopen = true;
-        return store_faulted(&f, err);
-    }
+    if (sigsetjmp(f.back, 0) != 0)
+        return keep_faulted(k, &f, err);
     store_fault_arm(&f);
     int rc = body(ctx, err);
     store_fault_disarm(&f);

@@ -202,8 +202,8 @@ static int diff(struct delta *x, uint32_t from, uint32_t to, struct err *err) {
     return rc < 0 && !x->stopped ? err_set(err, rc, "journal: %s", err_name(rc)) : rc;
 }
 
-int keep_diff(struct keep *k, uint32_t from_serial, uint32_t to_serial,
-              int (*each)(void *ctx, bool removed, const struct keep_entry *e), void *ctx, struct err *err) {
+static int diff_guarded(struct keep *k, uint32_t from_serial, uint32_t to_serial,
+                        int (*each)(void *ctx, bool removed, const struct keep_entry *e), void *ctx, struct err *err) {
     struct delta x = {.each = each, .ctx = ctx};
     int rc = keep_ready(k, err);
     if (rc == 0 && k->store == NULL)
@@ -220,4 +220,9 @@ int keep_diff(struct keep *k, uint32_t from_serial, uint32_t to_serial,
     if (rc < 0 && !x.stopped)
         err_prefix(err, "zone %s", k->zone->name);
     return rc;
+}
+
+int keep_diff(struct keep *k, uint32_t from_serial, uint32_t to_serial,
+              int (*each)(void *ctx, bool removed, const struct keep_entry *e), void *ctx, struct err *err) {
+    KEEP_GUARDED(k, err, diff_guarded(k, from_serial, to_serial, each, ctx, err));
 }

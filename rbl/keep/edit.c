@@ -133,18 +133,23 @@ static void fill_entry(const struct keep_batch *b, const struct keep_entry *at, 
     e->dataset = s->is ? DATASET_LOCAL : s->file_dataset;
 }
 
-int keep_batch_at(struct keep_batch *b, const struct keep_entry *at, struct keep_entry *found, unsigned cap,
-                  unsigned *count, struct err *err) {
-    struct place *p;
+static int at_guarded(struct keep_batch *b, const struct keep_entry *at, struct keep_entry *found, unsigned cap,
+                      unsigned *count, struct err *err) {
+    struct place *p = NULL;
     *count = 0;
     int rc = place_of(b, at, &p, err);
-    for (unsigned i = 0; rc == 0 && i < p->count; i++)
+    for (unsigned i = 0; rc == 0 && p != NULL && i < p->count; i++)
         if (listed(p, &p->spot[i])) {
             if (*count < cap)
                 fill_entry(b, at, &p->spot[i], &found[*count]);
             ++*count;
         }
     return rc;
+}
+
+int keep_batch_at(struct keep_batch *b, const struct keep_entry *at, struct keep_entry *found, unsigned cap,
+                  unsigned *count, struct err *err) {
+    KEEP_GUARDED(b->k, err, at_guarded(b, at, found, cap, count, err));
 }
 
 /* Whether the exclusion may go when `spot` is to be listed for good: all else that the files say here is listed too. */
@@ -164,8 +169,8 @@ static int drop_exclusion(struct keep_batch *b, struct place *p) {
 }
 
 static int add_value(struct keep_batch *b, struct place *p, const struct keep_entry *e) {
-    uint32_t number;
-    unsigned spot;
+    uint32_t number = 0;
+    unsigned spot = 0;
     int rc = batch_value_of(b, &e->value, &number);
     if (rc == 0)
         rc = batch_spot(b, p, number, &spot);
@@ -212,14 +217,14 @@ static int remove_value(struct keep_batch *b, struct place *p, const struct keep
 }
 
 static int edit(struct keep_batch *b, const struct keep_entry *e, bool remove, bool any_value, struct err *err) {
-    struct place *p;
+    struct place *p = NULL;
     size_t mark = b->edits;
     if (b->edits >= KEEP_BATCH_EDITS)
         return err_set(err, E_FULL, "more than %d edits in one batch", KEEP_BATCH_EDITS);
     if (e->until_wall_s < 0)
         return err_set(err, E_INVALID, "a time before 1970");
     int rc = place_of(b, e, &p, err);
-    if (rc < 0)
+    if (rc < 0 || p == NULL)
         return rc;
     if (e->excluded)
         rc = batch_set(b, p, 0, !remove, e->until_wall_s);
@@ -235,11 +240,11 @@ static int edit(struct keep_batch *b, const struct keep_entry *e, bool remove, b
 }
 
 int keep_batch_add(struct keep_batch *b, const struct keep_entry *e, struct err *err) {
-    return edit(b, e, false, false, err);
+    KEEP_GUARDED(b->k, err, edit(b, e, false, false, err));
 }
 
 int keep_batch_remove(struct keep_batch *b, const struct keep_entry *e, bool any_value, struct err *err) {
-    return edit(b, e, true, any_value, err);
+    KEEP_GUARDED(b->k, err, edit(b, e, true, any_value, err));
 }
 
 /* The spot whose value has the store's id. */
@@ -255,7 +260,7 @@ static int expire_one(struct keep_batch *b, const struct until_entry *e, int64_t
     return rc;
 }
 
-int keep_batch_expire(struct keep_batch *b, int64_t now_wall_s, int64_t *next_wall_s, struct err *err) {
+static int expire_guarded(struct keep_batch *b, int64_t now_wall_s, int64_t *next_wall_s, struct err *err) {
     struct store_cursor *c;
     struct bytes key, record;
     *next_wall_s = 0;
@@ -282,4 +287,8 @@ int keep_batch_expire(struct keep_batch *b, int64_t now_wall_s, int64_t *next_wa
     }
     store_cursor_close(c);
     return rc == 0 || rc == E_NOTFOUND ? 0 : err_set(err, rc, "due: %s", err_name(rc));
+}
+
+int keep_batch_expire(struct keep_batch *b, int64_t now_wall_s, int64_t *next_wall_s, struct err *err) {
+    KEEP_GUARDED(b->k, err, expire_guarded(b, now_wall_s, next_wall_s, err));
 }

@@ -337,11 +337,21 @@ static int commit(struct edits *e, struct keep_result *r, struct err *err) {
     return e->c->dry_run ? 0 : write_it(e, r, err);
 }
 
+struct committing {
+    struct edits *e;
+    struct keep_result *r;
+};
+static int commit_body(void *ctx, struct err *err) {
+    const struct committing *x = ctx;
+    return commit(x->e, x->r, err);
+}
+
 int keep_batch_commit(struct keep_batch *b, const struct keep_commit *c, struct keep_result *r, struct err *err) {
     struct edits e = {.b = b, .c = c};
     int64_t begun = clock_ns(CLOCK_KIND_MONO);
     memset(r, 0, sizeof *r);
-    int rc = commit(&e, r, err);
+    struct committing x = {&e, r};
+    int rc = keep_guarded(b->k, commit_body, &x, err);
     diff_close(&e.diff);
     items_free(&e.old);
     items_free(&e.changed);

@@ -5,6 +5,7 @@
 #include "rbl/keep/feed.h"
 #include "rbl/keep/ids.h"
 #include "resolver/store/env.h"
+#include "resolver/store/fault.h"
 
 /* Format 1 ends before TABLE_UNTIL. */
 enum { TABLE_META, TABLE_VALUES, TABLE_4, TABLE_6, TABLE_NAMES, TABLE_JOURNAL, TABLE_UNTIL, TABLE_DUE, TABLES };
@@ -107,6 +108,16 @@ int keep_ready(struct keep *k, struct err *err) MUST_USE;
 /* --- damage.c --- */
 /* Runs `body` behind a guard against faults (resolver/store/fault.h): E_CORRUPT, and the store is opened again. */
 int keep_guarded(struct keep *k, int (*body)(void *ctx, struct err *err), void *ctx, struct err *err) MUST_USE;
+int keep_faulted(struct keep *k, const struct store_fault *f, struct err *err);
+/* The same for a function that is nothing but this. */
+#define KEEP_GUARDED(k, err, call)                                                                                     \
+    struct store_fault f;                                                                                              \
+    if (sigsetjmp(f.back, 0) != 0)                                                                                     \
+        return keep_faulted(k, &f, err);                                                                               \
+    store_fault_arm(&f);                                                                                               \
+    int rc = call;                                                                                                     \
+    store_fault_disarm(&f);                                                                                            \
+    return rc
 /* Notes that what is stored is damaged: it is written anew from the next contents, and takes no changes until then. */
 void damage_note(struct keep *k, const struct err *err);
 /* What is live cannot be used at all: it is moved to `damaged`, where one is kept, and the zone has nothing until its

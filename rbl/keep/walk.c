@@ -13,6 +13,11 @@ enum {
 static int follow(struct keep *k, struct err *err) {
     char generation[32];
     int rc = keep_current_read(k->dir, generation, err);
+    if (k->reopen) {
+        store_close(k->store);
+        k->store = NULL;
+        k->reopen = false;
+    }
     if (rc < 0 || (k->store != NULL && strcmp(generation, k->generation) == 0))
         return rc;
     struct store *s;
@@ -25,7 +30,7 @@ static int follow(struct keep *k, struct err *err) {
     return 0;
 }
 
-int reading_ready(struct keep *k, struct err *err) {
+static int ready_guarded(struct keep *k, struct err *err) {
     int rc = E_NOTFOUND;
     for (unsigned i = 0; i < READING_RACES && rc == E_NOTFOUND; i++)
         rc = follow(k, err);
@@ -39,6 +44,8 @@ int reading_ready(struct keep *k, struct err *err) {
     }
     return rc;
 }
+
+int reading_ready(struct keep *k, struct err *err) { KEEP_GUARDED(k, err, ready_guarded(k, err)); }
 
 int keep_open_reading(struct keep **out, const char *state, const struct conf_zone *zone, struct err *err) {
     *out = NULL;
@@ -218,7 +225,8 @@ static int walk_all(struct walk *w, struct meta *m, struct err *err) {
 }
 _Static_assert(TABLE_6 == TABLE_4 + 1 && TABLE_NAMES == TABLE_6 + 1, "the tables of entries stand side by side");
 
-int keep_walk(struct keep *k, int (*each)(void *ctx, const struct keep_entry *e), void *ctx, struct err *err) {
+static int walk_guarded(struct keep *k, int (*each)(void *ctx, const struct keep_entry *e), void *ctx,
+                        struct err *err) {
     int rc = keep_ready(k, err);
     if (rc < 0 || k->store == NULL)
         return rc;
@@ -226,7 +234,7 @@ int keep_walk(struct keep *k, int (*each)(void *ctx, const struct keep_entry *e)
     struct meta *m = calloc(1, sizeof *m);
     rc = w == NULL || m == NULL ? err_set(err, E_NOMEM, "zone %s: no memory to walk", k->zone->name)
                                 : store_read_begin(k->store, &w->t, err);
-    if (rc == 0) {
+    if (rc == 0 && w != NULL) {
         w->each = each;
         w->ctx = ctx;
         rc = walk_all(w, m, err);
@@ -238,4 +246,8 @@ int keep_walk(struct keep *k, int (*each)(void *ctx, const struct keep_entry *e)
     free(m);
     free(w);
     return rc;
+}
+
+int keep_walk(struct keep *k, int (*each)(void *ctx, const struct keep_entry *e), void *ctx, struct err *err) {
+    KEEP_GUARDED(k, err, walk_guarded(k, each, ctx, err));
 }

@@ -273,15 +273,15 @@ out:
 
 int keep_why_addr(struct keep *k, const struct addr *a, struct keep_match *m, unsigned cap, unsigned *count,
                   struct err *err) {
-    return ask(k, a, NULL, m, cap, count, err);
+    KEEP_GUARDED(k, err, ask(k, a, NULL, m, cap, count, err));
 }
 
 int keep_why_name(struct keep *k, const struct name *n, struct keep_match *m, unsigned cap, unsigned *count,
                   struct err *err) {
-    return ask(k, NULL, n, m, cap, count, err);
+    KEEP_GUARDED(k, err, ask(k, NULL, n, m, cap, count, err));
 }
 
-int keep_history(struct keep *k, struct keep_history *h, unsigned cap, unsigned *count, struct err *err) {
+static int history_guarded(struct keep *k, struct keep_history *h, unsigned cap, unsigned *count, struct err *err) {
     struct store_txn *t;
     *count = 0;
     int rc = keep_ready(k, err);
@@ -308,4 +308,8 @@ int keep_history(struct keep *k, struct keep_history *h, unsigned cap, unsigned 
     }
     store_read_end(t);
     return rc == E_NOTFOUND || rc == 0 ? 0 : err_set(err, rc, "zone %s: journal: %s", k->zone->name, err_name(rc));
+}
+
+int keep_history(struct keep *k, struct keep_history *h, unsigned cap, unsigned *count, struct err *err) {
+    KEEP_GUARDED(k, err, history_guarded(k, h, cap, count, err));
 }
