@@ -15,6 +15,7 @@ struct walk4or6 {
     struct bind *b;
     unsigned step, all; /* 8 of 32, 4 of 128 */
     uint8_t key[16];    /* of the node at hand */
+    unsigned bits;      /* of what is written */
     char subject[INET6_ADDRSTRLEN + 16];
 };
 
@@ -40,6 +41,15 @@ static void set_label(struct walk4or6 *w, unsigned depth, unsigned label) {
     *at = (uint8_t)(w->step == 8 ? label : depth % 8 == 0 ? label << 4 | (*at & 15) : (*at & 0xf0) | label);
 }
 
+static char *put_label(char *to, unsigned label, bool decimal) {
+    if (decimal && label >= 100)
+        *to++ = (char)('0' + label / 100);
+    if (decimal && label >= 10)
+        *to++ = (char)('0' + label / 10 % 10);
+    *to++ = "0123456789abcdef"[decimal ? label % 10 : label];
+    return to;
+}
+
 /* "*.2.0.192" of the node of `bits`; of a whole address without the star; "*" of the top. */
 static void owner_of(const struct walk4or6 *w, unsigned bits, char to[OWNER]) {
     char *at = to;
@@ -48,7 +58,7 @@ static void owner_of(const struct walk4or6 *w, unsigned bits, char to[OWNER]) {
     for (unsigned d = bits; d > 0; d -= w->step) {
         if (at != to)
             *at++ = '.';
-        at += snprintf(at, (size_t)(to + OWNER - at), w->step == 8 ? "%u" : "%x", label_of(w, w->key, d - w->step));
+        at = put_label(at, label_of(w, w->key, d - w->step), w->step == 8);
     }
     *at = '\0';
 }
@@ -62,20 +72,22 @@ static bool ambiguous(const struct walk4or6 *w, unsigned bits) {
 }
 
 static const char *subject(void *ctx, const struct hit *h) {
-    const struct walk4or6 *w = ctx;
+    struct walk4or6 *w = ctx;
+    char address[INET6_ADDRSTRLEN];
     (void)h;
+    (void)inet_ntop(w->step == 8 ? AF_INET : AF_INET6, w->key, address, sizeof address);
+    (void)snprintf(w->subject, sizeof w->subject, w->bits < w->all ? "%s/%u" : "%s", address, w->bits);
     return w->subject;
 }
 
 static void put(struct walk4or6 *w, unsigned bits, const struct answer *final, bool excluded) {
-    char owner[OWNER], address[INET6_ADDRSTRLEN];
+    char owner[OWNER];
     owner_of(w, bits, owner);
     if (excluded) {
         bind_excluded(w->b, owner);
         return;
     }
-    (void)inet_ntop(w->step == 8 ? AF_INET : AF_INET6, w->key, address, sizeof address);
-    (void)snprintf(w->subject, sizeof w->subject, bits < w->all ? "%s/%u" : "%s", address, bits);
+    w->bits = bits;
     bind_rrs(w->b, owner, final, subject, w);
 }
 

@@ -41,13 +41,15 @@ void answer_final(const struct answer *a, struct answer *to) {
 static void put_string(FILE *to, const char *text, size_t size) {
     fputc('"', to);
     for (size_t i = 0; i < size; i++) {
-        unsigned char c = (unsigned char)text[i];
-        if (c == '"' || c == '\\')
-            fprintf(to, "\\%c", c);
-        else if (c < ' ' || c > '~')
-            fprintf(to, "\\%03u", c);
-        else
-            fputc(c, to);
+        size_t run = i;
+        while (run < size && text[run] >= ' ' && text[run] <= '~' && text[run] != '"' && text[run] != '\\')
+            run++;
+        fwrite(text + i, 1, run - i, to);
+        if (run < size && (text[run] == '"' || text[run] == '\\'))
+            fprintf(to, "\\%c", text[run]);
+        else if (run < size)
+            fprintf(to, "\\%03u", (unsigned char)text[run]);
+        i = run;
     }
     fputc('"', to);
 }
@@ -104,7 +106,8 @@ void bind_rrs(struct bind *b, const char *owner, const struct answer *final, bin
         const struct value *v = value_of(b, &final->hit[i]);
         char txt[LIMIT_TXT], text[VALUE_TEXT_MAX];
         if (v->kind == VALUE_LISTED) {
-            size_t size = v->has_txt ? substitute(txt, v, subject(ctx, &final->hit[i])) : 0;
+            bool asked = v->has_txt && memchr(v->txt, '$', v->txt_size) != NULL;
+            size_t size = v->has_txt ? substitute(txt, v, asked ? subject(ctx, &final->hit[i]) : "") : 0;
             listed(b, owner, final, i, txt, size);
         } else if (v->kind == VALUE_RR && v->ttl != 0) {
             fprintf(b->x->to, "%s %s\n", owner, value_text(v, text));

@@ -68,7 +68,8 @@ static void show(const struct args *a, const json_t *answer) {
         printf("%s: nothing changed, serial %llu, %s entries\n", zone, (unsigned long long)ask_number(answer, "serial"),
                entries);
     else if (a->dry_run)
-        printf("%s: would add %s and remove %s (nothing was changed)\n", zone, added, removed);
+        printf("%s: would add %s and remove %s of %s (nothing was changed; a changed value is one of each)\n", zone,
+               added, removed, entries);
     else
         printf("%s: serial %llu, %s added, %s removed, %s entries now; %s written in %s%s\n", zone,
                (unsigned long long)ask_number(answer, "serial"), added, removed, entries,
@@ -108,7 +109,8 @@ const struct command command_publish = {
     .synopsis = "ZONE [TYPE:FILE...]",
     .summary = "replaces what a zone lists by the contents of files, as one change",
     .manual =
-        "TYPE is that of an rbldnsd data file: ip4set, ip4trie, ip6trie, dnset. All files together are the new\n"
+        "TYPE is that of an rbldnsd data file: ip4set, ip4tset, ip4trie, ip6tset, ip6trie, dnset, generic, combined,\n"
+        "acl; files of one type are read as one. All files together are the new\n"
         "contents of the zone; what differs from the old is committed in one transaction, and the command returns\n"
         "when that is durable. Without files a zone that has `data:` in the configuration reads its files now.\n"
         "--dry-run says what would change. --force REASON skips the limits on how much a zone may shrink or grow;\n"

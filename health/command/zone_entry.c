@@ -56,9 +56,18 @@ size_t zone_entry_text(const struct keep_entry *e, char to[ZONE_ENTRY_MAX]) {
     return (size_t)(at - to);
 }
 
+static bool plain(unsigned char c) { return c >= ' ' && c < 127 && c != '"' && c != '\\'; }
+
 void zone_json_text(FILE *to, const char *text, size_t size) {
     fputc('"', to);
     for (size_t i = 0; i < size;) {
+        size_t run = i;
+        while (run < size && plain((unsigned char)text[run]))
+            run++;
+        fwrite(text + i, 1, run - i, to);
+        i = run;
+        if (i == size)
+            break;
         unsigned char c = (unsigned char)text[i];
         size_t n = text_utf8((const uint8_t *)text + i, size - i);
         if (c == '"' || c == '\\')
@@ -89,7 +98,10 @@ static void json_value(FILE *to, const struct value *v) {
     if (v->kind == VALUE_ACL && v->act != ACL_LISTED)
         return;
     const char *colon = strchr(text + 1, ':');
-    fprintf(to, ",\"a\":\"%u.%u.%u.%u\",\"txt\":", v->a[0], v->a[1], v->a[2], v->a[3]);
+    fputs(",\"a\":\"", to);
+    if (colon != NULL)
+        fwrite(text + 1, 1, (size_t)(colon - text - 1), to);
+    fputs("\",\"txt\":", to);
     if (v->has_txt && colon != NULL)
         zone_json_text(to, colon + 1, strlen(colon + 1));
     else
@@ -106,7 +118,12 @@ void zone_entry_json(FILE *to, const struct keep_entry *e, const char *change, c
         fprintf(to, "\"change\":\"%s\",", change);
     fputs("\"entry\":", to);
     zone_json_text(to, text, size);
-    fprintf(to, ",\"type\":\"%s\",\"dataset\":%u,\"excluded\":%s", type, e->dataset, e->excluded ? "true" : "false");
+    fputs(",\"type\":\"", to);
+    fputs(type, to);
+    *put_number(text, e->dataset) = '\0';
+    fputs("\",\"dataset\":", to);
+    fputs(text, to);
+    fputs(e->excluded ? ",\"excluded\":true" : ",\"excluded\":false", to);
     if (!e->excluded)
         json_value(to, &e->value);
     if (e->until_wall_s > 0)
