@@ -88,9 +88,9 @@ DAMAGES = [meta_pages, header_of_leaves, numbers_in_headers, node_offsets, leaf_
 def survives(node, victim, other, damage):
     """One damage under a running node; the new file heals it."""
     before, version = restarts(node), victim.version
-    with Bystander(node, other, 8) as bystander:
+    with Bystander(node, other, 5) as bystander:
         damage(live_file(node, victim.name))
-        end = time.monotonic() + 5
+        end = time.monotonic() + 4
         whole = True
         while time.monotonic() < end:
             whole = victim.never_wrong(node) and whole
