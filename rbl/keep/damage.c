@@ -1,4 +1,4 @@
-/* What becomes of a store whose pages or records are not what they should be (docs/decisions/0014). */
+/* What becomes of a store whose pages or records are not what they should be (docs/decisions/0017). */
 #include <errno.h>
 #include <stdio.h>
 #include <sys/stat.h>

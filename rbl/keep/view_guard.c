@@ -1,5 +1,5 @@
 /* Every look-up of a view stands behind a guard: damage that appears while the zone is open is E_CORRUPT for this zone
- * and nothing else (resolver/store/fault.h, docs/decisions/0014). */
+ * and nothing else (resolver/store/fault.h, docs/decisions/0017). */
 #include "rbl/keep/view_impl.h"
 #include "resolver/base/log.h"
 #include "resolver/store/fault.h"
