@@ -216,6 +216,95 @@ static void v1_killed(void **state) {
     }
 }
 
+/* What version 2 brought: subzones, RRs, acl, changes by hand with their times and who made them. */
+static void v2_answers(struct view *v) {
+    struct view_hit hit[LIMIT_ANSWER_RRS];
+    struct value value;
+    struct name n;
+    struct addr client = {0};
+    unsigned hits, datasets;
+    bool below;
+    char txt[VALUE_BYTES + 8];
+    assert_int_equal(view_begin(v, any(1000000), NULL), 0);
+    const struct dataset *d = view_datasets(v, &datasets);
+    assert_int_equal(datasets, 5);
+    assert_int_equal(d[0].sub_count, 0);
+    assert_int_equal(d[1].sub_count, 2);
+    assert_int_equal(name_from_text(&n, "sub.", NULL), 0);
+    assert_memory_equal(d[1].sub[0].wire, n.wire, n.size);
+    assert_int_equal(d[1].sub[1].labels, 0);
+    assert_int_equal(name_from_text(&n, "mx", NULL), 0);
+    assert_int_equal(view_find_name(v, VIEW_ALL, &n, hit, &hits, &below), 0);
+    assert_int_equal(hits, 1);
+    assert_int_equal(view_value(v, hit[0].value, &value), 0);
+    assert_int_equal(value.kind, VALUE_RR);
+    assert_int_equal(value.type, 15);
+    assert_int_equal(value.ttl, 300);
+    assert_memory_equal(value.txt, "\0\012\4mail\0", 8);
+    assert_int_equal(view_find_name(v, VIEW_LOCAL | 1 << 2, &n, hit, &hits, &below), 0);
+    assert_int_equal(hits, 0);
+    client.in.sin_family = AF_INET;
+    assert_int_equal(inet_pton(AF_INET, "203.0.113.200", &client.in.sin_addr), 1);
+    assert_int_equal(view_find_acl(v, &client, &value), 1);
+    assert_int_equal(value.act, ACL_REFUSE);
+    assert_int_equal(inet_pton(AF_INET, "203.0.114.200", &client.in.sin_addr), 1);
+    assert_int_equal(view_find_acl(v, &client, &value), 0);
+    memset(&client, 0, sizeof client);
+    client.in6.sin6_family = AF_INET6;
+    assert_int_equal(inet_pton(AF_INET6, "::ffff:203.0.113.1", &client.in6.sin6_addr), 1);
+    assert_int_equal(view_find_acl(v, &client, &value), 1);
+    assert_int_equal(hits4(v, "203.0.113.9", txt), 0); /* an acl lists nobody */
+    assert_int_equal(hits4(v, "192.0.2.1", txt), 0);
+    assert_int_equal(hits4(v, "192.0.2.130", txt), 1);
+    assert_int_equal(view_find4(v, 1, 0xc0000201, hit, &hits), 0); /* without what was made by hand */
+    assert_int_equal(hits, 1);
+    assert_int_equal(view_find4(v, VIEW_ALL, 0xc000024d, hit, &hits), 0);
+    assert_int_equal(hits, 1);
+    assert_int_equal(hit[0].dataset, DATASET_LOCAL);
+    assert_int_equal(view_value(v, hit[0].value, &value), 0);
+    assert_int_equal(value.ttl, 60);
+    view_end(v);
+}
+
+static void v2_is_served(void **state) {
+    (void)state;
+    static const struct digest digest_v2 = {.hi = 0x51b03828dc13e291, .lo = 0xfa5982730a04875f};
+    struct conf_zone z = zone_from("zone-v2");
+    struct view *v = view_of(&z);
+    struct keep *k = keep_of(&z);
+    struct keep_match m[4];
+    struct addr a = {0};
+    struct keep_state st;
+    unsigned count, changes[2] = {0, 0};
+    struct err err = {0};
+    v2_answers(v);
+    verified(k);
+    keep_state(k, &st);
+    assert_int_equal(st.serial, 1002);
+    assert_int_equal(st.entries, 15);
+    assert_memory_equal(&st.digest, &digest_v2, sizeof digest_v2);
+    a.in.sin_family = AF_INET;
+    put_u32((uint8_t *)&a.in.sin_addr, 0xc000024d);
+    assert_int_equal(keep_why_addr(k, &a, m, ARRAY_SIZE(m), &count, &err), 0);
+    assert_int_equal(count, 1);
+    assert_int_equal(m[0].until_wall_s, 5000000000);
+    assert_string_equal(m[0].since_source, "update key.example.");
+    put_u32((uint8_t *)&a.in.sin_addr, 0xc0000201);
+    assert_int_equal(keep_why_addr(k, &a, m, ARRAY_SIZE(m), &count, &err), 0);
+    assert_int_equal(count, 2);
+    assert_true(m[0].excluded && m[0].local && m[1].silenced);
+    assert_string_equal(m[0].since_source, "del");
+    if (keep_diff(k, 1000, 1002, count_change, changes, &err) != 0)
+        fail_msg("diff: %s", err.text);
+    assert_int_equal(changes[0], 4);
+    assert_int_equal(changes[1], 1);
+    edit_by_hand(k, "192.0.2.78");
+    verified(k);
+    v2_answers(v);
+    keep_close(k);
+    view_close(v);
+}
+
 static int forge_format(struct store_txn *t, void *ctx, struct err *err) {
     struct bytes key = {(const uint8_t *)"zone", 4}, record;
     uint8_t copy[256];
@@ -256,6 +345,7 @@ int main(void) {
         cmocka_unit_test(v1_compacted),
         cmocka_unit_test(v1_killed),
         cmocka_unit_test(later_versions),
+        cmocka_unit_test(v2_is_served),
     };
     return cmocka_run_group_tests(tests, make_state, drop_state);
 }
