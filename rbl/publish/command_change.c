@@ -193,7 +193,7 @@ static void count_exclusion(struct change_call *c, bool changed) {
 }
 
 static int apply_one(struct change_call *c, struct keep_batch *b, const struct change_edit *edit, struct err *err) {
-    unsigned before, after;
+    unsigned before = 0, after = 0;
     size_t mark = keep_batch_mark(b);
     int rc = count_at(b, &edit->entry, &before, err);
     if (rc == 0)

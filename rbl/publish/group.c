@@ -74,7 +74,7 @@ static int part_commit(struct part *p, struct keep_result *r, struct err *err) {
 /* Gives the jobs of the part their result and moves on behind them. */
 static void group_settle(struct group *g, const struct part *p, int code, const struct keep_result *r,
                          const struct err *err) {
-    for (unsigned i = 0; i < p->jobs; i++, g->next = g->next->next, g->left--) {
+    for (unsigned i = 0; i < p->jobs && g->next != NULL; i++, g->next = g->next->next, g->left--) {
         struct job *j = g->next;
         keep_state(g->keep, &j->state);
         if (!j->edited)

@@ -253,8 +253,6 @@ void show_job(struct keeper_zone *z, const struct job *j) {
         if (about != NULL)
             show_outcome(z, about);
     }
-    if (about != NULL && j->kind != JOB_CHANGE)
-        log_outcome(z, about);
-    else if (about != NULL && about->code != 0)
+    if (about != NULL && (j->kind != JOB_CHANGE || about->code != 0))
         log_outcome(z, about);
 }

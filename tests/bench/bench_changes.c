@@ -75,6 +75,8 @@ static int rising(const void *x, const void *y) {
     return a < c ? -1 : a > c;
 }
 
+static double took_ms(uint64_t sample) { return b.took_us[sample] / 1000.0; }
+
 static void compacted(void *ctx, struct job *j) {
     (void)ctx;
     must(j->code, "compaction", &j->err);
@@ -103,8 +105,7 @@ static void run(unsigned publishers, double seconds) {
     qsort(b.took_us, b.samples, sizeof *b.took_us, rising);
     groups = board_get(&b.board->zone[0].change_groups) - groups;
     printf("%10u %12.0f %12.0f %12.2f %12.2f %12.2f %8llu\n", publishers, (double)b.done / took, (double)groups / took,
-           b.took_us[b.samples / 2] / 1000.0, b.took_us[b.samples * 99 / 100] / 1000.0,
-           b.took_us[b.samples - 1] / 1000.0, (unsigned long long)b.failed);
+           took_ms(b.samples / 2), took_ms(b.samples * 99 / 100), took_ms(b.samples - 1), (unsigned long long)b.failed);
 }
 
 static void write_list(const char *folder, unsigned long entries) {

@@ -79,14 +79,14 @@ static int tear_down(void **state) {
 
 /* One publisher: adds `count` addresses from `first` on. */
 struct asked {
-    uint32_t first, count;
     int64_t until;
-    bool remove, fails_after; /* fails when its edits are made */
     const char *source, *force;
+    uint32_t first, count;
+    bool remove, fails_after; /* fails when its edits are made */
     /* what came of it */
+    bool failed_itself;
     unsigned calls, done;
     int code;
-    bool failed_itself;
     uint32_t serial;
     uint64_t entries;
     char text[128];
