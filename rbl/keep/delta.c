@@ -211,7 +211,7 @@ static int diff_guarded(struct keep *k, uint32_t from_serial, uint32_t to_serial
     x.meta = calloc(1, sizeof *x.meta);
     if (rc == 0)
         rc = x.meta == NULL ? err_set(err, E_NOMEM, "no memory for meta") : store_read_begin(k->store, &x.t, err);
-    if (rc == 0)
+    if (rc == 0 && x.meta != NULL)
         rc = diff(&x, from_serial, to_serial, err);
     store_read_end(x.t);
     buf_free(&x.changeset);

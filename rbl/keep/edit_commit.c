@@ -139,13 +139,13 @@ static int note(struct edits *e, const struct edited *x, uint32_t *source) {
 }
 
 static int note_all(struct edits *e, struct err *err) {
-    const struct edited **by = calloc(e->count + 1, sizeof *by);
+    const struct edited **by = calloc(e->count + 1, sizeof(void *));
     uint32_t source = 0;
     int rc = by == NULL ? E_NOMEM : changeset_open(&e->diff.changeset, e->b->values + 1);
     for (size_t i = 0; i < e->count && rc == 0; i++)
         by[i] = &e->at[i];
     if (rc == 0)
-        qsort(by, e->count, sizeof *by, compare_source);
+        qsort(by, e->count, sizeof(void *), compare_source);
     for (size_t i = 0; i < e->count && rc == 0; i++)
         if (by[i]->s->was != by[i]->s->is)
             rc = note(e, by[i], &source);
@@ -276,6 +276,8 @@ static void keep_up_values(struct edits *e) {
 
 static int write_it(struct edits *e, struct keep_result *r, struct err *err) {
     struct keep *k = e->b->k;
+    if (k->meta == NULL)
+        return err_set(err, E_CORRUPT, "an empty zone was committed and is not there");
     int rc = e->entries ? write_journal(e, err) : 0;
     if (rc < 0)
         return rc;

@@ -37,26 +37,27 @@ static void diff_from_nothing(struct work *w) {
 
 static int find_difference(struct work *w, struct err *err) {
     struct keep *k = w->k;
+    const struct meta *was = w->t != NULL ? k->meta : NULL;
     struct digest none = {0, 0};
     int rc = ids_open(&w->ids, w->d, w->t, err);
     if (rc < 0)
         return rc;
     for (unsigned kind = 0; kind < FEED_KINDS; kind++)
         feed_open(&w->feed[kind], w->d, w->ids.of_data, (enum feed_kind)kind, w->next);
-    rc = diff_open(&w->diff, w->d, &w->ids, w->t, w->t != NULL ? k->meta->digest : none);
+    rc = diff_open(&w->diff, w->d, &w->ids, w->t, was != NULL ? was->digest : none);
     if (rc < 0)
         return err_set(err, rc, "no memory for the difference");
-    if (w->t == NULL) {
+    if (was == NULL) {
         diff_from_nothing(w);
         return 0;
     }
-    uint64_t share = meta_entries(k->meta) / KEEP_BULK_SHARE;
+    uint64_t share = meta_entries(was) / KEEP_BULK_SHARE;
     w->diff.bulk_from = share > KEEP_BULK_CHANGES ? share : KEEP_BULK_CHANGES;
     w->diff.changeset_max = k->zone->journal < KEEP_CHANGESET_MAX ? k->zone->journal : KEEP_CHANGESET_MAX;
     for (unsigned kind = 0; kind < FEED_KINDS && rc == 0; kind++)
         rc = diff_run(&w->diff, &w->feed[kind], err);
     diff_choose(&w->diff);
-    uint64_t expected = meta_entries(k->meta) + w->diff.added - w->diff.removed;
+    uint64_t expected = meta_entries(was) + w->diff.added - w->diff.removed;
     if (rc == 0 && expected != meta_entries(w->next))
         rc = err_set(err, E_CORRUPT, "meta said %llu entries, the tables hold others", (unsigned long long)expected);
     return rc;
@@ -158,7 +159,7 @@ static void fill_result(const struct work *w, struct keep_result *r) {
 /* The entries stay. Times that readers go by are written without a new serial; the rest is remembered only. */
 static int settle_unchanged(struct work *w, struct err *err) {
     struct meta *m = w->k->meta, *n = w->next;
-    if (w->c->dry_run)
+    if (w->c->dry_run || m == NULL)
         return 0;
     if (m->expires_wall_s != n->expires_wall_s || m->timestamp_wall_s != n->timestamp_wall_s) {
         n->serial = m->serial;
