@@ -213,14 +213,16 @@ static void units(void **state) {
         assert_true(c->rbl.zones[0].limits.shrink == shares[i].share);
         conf_free(c);
     }
-    struct conf *c =
-        conf_of("resolver: {cache: {min-ttl: 0, max-ttl: 7d, serve-stale: {max-age: 0}}}\n"
-                "rbl: {zones: [{name: a, limits: {grow: 250%, entries: 20K}, journal: 0, ttl: 2147483646s, "
-                "min-ttl: 1m, max-ttl: 2147483647s}, {name: ., data: [{type: acl, files: [a]}]}]}");
+    struct conf *c = conf_of("resolver: {cache: {min-ttl: 0, max-ttl: 7d, serve-stale: {max-age: 0}}}\n"
+                             "rbl: {zones: [{name: a, limits: {grow: 250%, entries: 20K, space: 75%, tlds: 3, values: "
+                             "any}, journal: 0, ttl: 2147483646s, "
+                             "min-ttl: 1m, max-ttl: 2147483647s}, {name: ., data: [{type: acl, files: [a]}]}]}");
     assert_int_equal(c->resolver.cache.max_ttl_s, 7 * 86400);
     assert_int_equal(c->resolver.cache.stale_max_age_s, 0);
     assert_true(c->rbl.zones[0].limits.grow == 2.5);
     assert_int_equal(c->rbl.zones[0].limits.entries, 20000);
+    assert_true(c->rbl.zones[0].limits.space == 0.75 && !c->rbl.zones[0].limits.loopback);
+    assert_int_equal(c->rbl.zones[0].limits.tlds, 3);
     assert_int_equal(c->rbl.zones[0].journal, 0);
     assert_int_equal(c->rbl.zones[0].ttl_s, 2147483646);
     assert_int_equal(c->rbl.zones[0].min_ttl_s, 60);
@@ -292,6 +294,7 @@ static void zones(void **state) {
     assert_int_equal(y->test, TEST_NONE);
     assert_true(y->limits.shrink == 0.5 && y->limits.grow == 1);
     assert_int_equal(y->limits.entries, 100000000);
+    assert_true(y->limits.space == 0.5 && y->limits.tlds == 20 && y->limits.loopback);
     assert_int_equal(y->journal, 256 << 20);
     assert_int_equal(y->data_count, 0);
     has(&y->allow, "203.0.113.1", false);
