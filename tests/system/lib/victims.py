@@ -13,9 +13,9 @@ ZONES = ("victim.test.", "other.test.")
 
 
 def entries(version):
-    """Two thirds stay, one third is of this version alone."""
-    return ["10.1.%d.%d" % (i >> 8, i & 255) for i in range(SIZE * 2 // 3)] + \
-        ["10.%d.%d.%d" % (2 + version, i >> 8, i & 255) for i in range(SIZE // 3)]
+    """Two thirds stay, one third is of this version alone; spread over many a /16, so that a file has many pages."""
+    return ["%d.%d.1.1" % (20 + i % 150, i // 150) for i in range(SIZE * 2 // 3)] + \
+        ["%d.%d.2.%d" % (20 + i % 150, i // 150, 1 + version % 250) for i in range(SIZE // 3)]
 
 
 def reverse(address):
