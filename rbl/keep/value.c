@@ -42,7 +42,7 @@ static int take_head(struct scan *s, struct value *v) {
     if (v->kind == VALUE_LISTED) {
         v->has_txt = form & 1;
         v->ttl = form >= FORM_A_TTL ? scan_u32(s) : 0;
-        return 0;
+        return form >= FORM_A_TTL && v->ttl == 0 ? E_CORRUPT : 0; /* one form for each value */
     }
     v->act = scan_u8(s);
     has = scan_u8(s);

@@ -5,6 +5,7 @@
 
 #include "rbl/keep/changeset.h"
 #include "rbl/keep/journal.h"
+#include "rbl/keep/until.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
@@ -26,12 +27,27 @@ static void searches(struct bytes b, const struct level *lv, uint64_t suffix, bo
         must(count <= ARRAY_SIZE(m), "too many matches");
         must(!sound || (rc == 0 && count > 0), "an entry does not find itself");
     }
+    struct match local[4];
+    struct local_find f = {.silenced = -1, .bits = -1, .m = local, .cap = ARRAY_SIZE(local)};
+    int rc = bucket_find_local(b, lv, suffix, &f);
+    must(rc == 0 || rc == E_CORRUPT, "code of a local search");
+    must(f.count <= f.cap && (f.count == 0) == (f.bits < 0), "matches of a local search");
+    must(!sound || (rc == 0 && (f.count > 0 || f.silenced >= 0)), "a local entry does not find itself");
     unsigned all = lv->level + lv->width * 8u;
     for (unsigned bits = lv->level; bits <= all; bits += 5) {
-        int rc = bucket_touches(b, lv, suffix, bits);
+        rc = bucket_touches(b, lv, suffix, bits);
         must(rc == 0 || rc == 1 || rc == E_CORRUPT, "code of touches");
         must(!sound || rc == 1, "an entry does not touch itself");
     }
+}
+
+static void place(struct bytes b, const struct level *lv, const struct item *i) {
+    struct match m[LIMIT_ANSWER_RRS];
+    unsigned count, same = 0;
+    must(bucket_at(b, lv, i->suffix, i->bits, m, ARRAY_SIZE(m), &count) == 0, "code of a place");
+    for (unsigned n = 0; n < count; n++)
+        same += m[n].value == i->value;
+    must(same == 1 || count == ARRAY_SIZE(m), "an entry is not at its own place");
 }
 
 static void bucket(struct bytes b, const struct level *lv) {
@@ -41,8 +57,10 @@ static void bucket(struct bytes b, const struct level *lv) {
     must(rc == 0 || rc == E_CORRUPT, "code of decode");
     if (rc == 0) {
         must(list.count > 0, "an empty bucket");
-        for (size_t i = 0; i < list.count; i += 1 + list.count / 8)
+        for (size_t i = 0; i < list.count; i += 1 + list.count / 8) {
             searches(b, lv, list.at[i].suffix, true);
+            place(b, lv, &list.at[i]);
+        }
         must(bucket_encode(&again, lv, &list) == 0, "what was decoded does not encode");
         size_t count = list.count;
         list.count = 0;
@@ -77,6 +95,32 @@ static void meta(struct bytes b, unsigned record) {
     must(record != 1 || rc < 0 || (m.dataset_count <= LIMIT_DATASETS && m.apex.ns_count <= META_NS_MAX), "apex");
 }
 
+/* What was read is written as the same octets: values are compared by them. */
+static void value(struct bytes b) {
+    struct value v, w;
+    struct uses uses;
+    struct buf again = {0};
+    int rc = meta_read_value(b, &uses, &v);
+    must(rc == 0 || rc == E_CORRUPT, "code of a value");
+    if (rc == 0) {
+        meta_write_value(&again, uses, &v);
+        must(meta_read_value(buf_bytes(&again), &uses, &w) == 0 && value_same(&v, &w), "another value");
+        must(again.size == b.size, "a value of another size");
+    }
+    buf_free(&again);
+}
+
+static void times(struct bytes b) {
+    uint8_t key[UNTIL_KEY_MAX];
+    struct until_entry e;
+    int64_t wall_s;
+    int rc = until_due(b, &wall_s, &e);
+    must(rc == 0 || rc == E_CORRUPT, "code of a time");
+    if (rc == 0)
+        must(until_key(key, &e) == b.size - UNTIL_TIME && memcmp(key, b.at + UNTIL_TIME, b.size - UNTIL_TIME) == 0,
+             "another entry");
+}
+
 static void names(struct bytes b) {
     struct scan s = scan_of(b);
     struct name_item i;
@@ -88,8 +132,6 @@ static void names(struct bytes b) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     struct journal_header h;
-    struct value v;
-    struct uses uses;
     if (size == 0)
         return 0;
     struct bytes b = {bytes + 1, size - 1};
@@ -105,7 +147,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     else if (kind == 11)
         must(journal_read_header(b, &h) <= 0, "code of a header");
     else if (kind == 12)
-        must(meta_read_value(b, &uses, &v) <= 0, "code of a value");
+        value(b);
+    else if (kind == 14)
+        times(b);
     else
         changeset(b);
     return 0;
