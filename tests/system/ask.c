@@ -120,7 +120,7 @@ static void open_connection(struct connection *c, const char *server) {
         c->by_id = calloc(65536, sizeof *c->by_id);
     if (c->by_id == NULL)
         die("calloc");
-    c->next_id = (uint16_t)(now_us() * 2654435761u >> 7);
+    c->next_id = (uint16_t)((uint64_t)now_us() * 2654435761u >> 7);
 }
 
 static void ask_one(uint32_t q) {
