@@ -161,7 +161,7 @@ static int read_prefix(struct keep_batch *b, struct place *p, unsigned dataset) 
     while (p->bits > levels->at[i].high)
         i++;
     const struct level *lv = &levels->at[i];
-    struct match m[LIMIT_ANSWER_RRS];
+    struct match m[BATCH_SPOTS]; /* all of them, or one not seen would be added twice */
     uint8_t key[BUCKET_KEY_MAX];
     struct bytes bucket;
     if (!(b->look[dataset].levels[p->kind] >> i & 1))

@@ -344,6 +344,32 @@ static void bounds_and_refusals(void **state) {
     data_free(&d);
 }
 
+/* More values at one address than an answer takes. */
+static void many_values(void **state) {
+    (void)state;
+    struct conf_zone z = zone_new();
+    struct data d;
+    struct keep *k = kept(&z, &d);
+    static const char *const at[] = {"203.0.113.1", "2001:db8::1", "many.example.net"};
+    for (unsigned i = 0; i < ARRAY_SIZE(at); i++) {
+        struct keep_batch *b = open_batch(k, "add");
+        for (unsigned n = 0; n < 250; n++)
+            put(b, at[i], n, 0);
+        assert_int_equal(done(b).added, 250);
+        b = open_batch(k, "add");
+        for (unsigned n = 100; n < 256; n++)
+            put(b, at[i], n, 0);
+        assert_int_equal(done(b).added, 6);
+        assert_int_equal(drop_one(k, at[i], 200).removed, 1);
+        verified(k);
+        assert_int_equal(drop_one(k, at[i], 0).removed, 255);
+        verified(k);
+    }
+    assert_int_equal(keep_local_entries(k), 0);
+    keep_close(k);
+    data_free(&d);
+}
+
 static void zones_without_files(void **state) {
     (void)state;
     struct conf_zone z = zone_new();
@@ -427,9 +453,10 @@ static void damage(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_gives_way),      cmocka_unit_test(times),
-        cmocka_unit_test(who_made_it),         cmocka_unit_test(bounds_and_refusals),
-        cmocka_unit_test(zones_without_files), cmocka_unit_test(damage),
+        cmocka_unit_test(what_gives_way), cmocka_unit_test(times),
+        cmocka_unit_test(who_made_it),    cmocka_unit_test(bounds_and_refusals),
+        cmocka_unit_test(many_values),    cmocka_unit_test(zones_without_files),
+        cmocka_unit_test(damage),
     };
     return cmocka_run_group_tests(tests, make_state, drop_state);
 }
