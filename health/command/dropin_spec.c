@@ -19,8 +19,7 @@ static char *join(struct dropin *d, const char *a, const char *b, const char *c,
         }
         if (size > 0 && path[size - 1] != '/')
             path[size++] = '/';
-        memcpy(path + size, from, n);
-        size += n;
+        size += text_copy(path + size, sizeof path - size, from);
     }
     if (size >= DROPIN_PATH) {
         (void)err_set(err, E_RANGE, "%.60s...: path too long", path);
