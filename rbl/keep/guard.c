@@ -4,56 +4,40 @@
 
 #include "rbl/keep/guard.h"
 
-static int listed_prefix(struct work *w, const struct look_source *s, enum bucket_kind kind, const uint8_t *addr) {
-    for (unsigned i = 0; i < w->d->dataset_count; i++) {
-        struct look_dataset ld;
-        struct match m[1];
-        unsigned count;
-        if (w->d->dataset[i].type == DATASET_ACL)
-            continue;
-        look_dataset_of(&ld, w->d->dataset[i].type, &w->next->counts[i]);
-        int rc = look_prefix(s, &ld, i, kind, addr, m, ARRAY_SIZE(m), &count);
-        if (rc < 0)
-            return rc;
-        if (count > 0 && m[0].value != VALUE_EXCLUDED)
-            return 1;
-    }
-    return 0;
+/* The zone as it will be: the files' datasets from the new data, the local one as it is stored. */
+static int on_bucket(void *ctx, enum bucket_kind kind, unsigned dataset, unsigned level, const uint8_t *addr,
+                     struct bytes *bucket) {
+    struct work *w = ctx;
+    uint8_t key[BUCKET_KEY_MAX];
+    if (dataset != DATASET_LOCAL)
+        return feed_bucket(w->feed, kind, dataset, level, addr, bucket);
+    size_t size = bucket_key(key, dataset, &bucket_levels[kind].at[level], addr);
+    return w->t != NULL ? store_get(w->t, TABLE_4 + (unsigned)kind, (struct bytes){key, size}, bucket) : E_NOTFOUND;
 }
 
-static int listed_name(struct work *w, const struct look_source *s, const char *text) {
-    struct name n;
-    struct look_name ln;
-    int rc = name_from_text(&n, text, NULL);
-    if (rc < 0)
-        return rc;
-    name_lower(&n);
-    look_name_of(&ln, &n);
-    for (unsigned i = 0; i < w->d->dataset_count; i++) {
-        struct look_dataset ld;
-        struct match m[1];
-        unsigned count, labels;
-        look_dataset_of(&ld, w->d->dataset[i].type, &w->next->counts[i]);
-        rc = look_name(s, &ld, i, &ln, m, ARRAY_SIZE(m), &count, &labels);
-        if (rc < 0)
-            return rc;
-        if (count > 0 && m[0].value != VALUE_EXCLUDED)
-            return 1;
-    }
-    return 0;
+static int on_name(void *ctx, unsigned dataset, const struct look_name *n, unsigned labels, struct bytes *record) {
+    struct work *w = ctx;
+    uint8_t key[FEED_KEY_MAX] = {(uint8_t)dataset};
+    if (dataset != DATASET_LOCAL)
+        return feed_name(w->feed, dataset, n, labels, record);
+    memcpy(key + 1, n->wire, n->end[labels]);
+    return w->t != NULL ? store_get(w->t, TABLE_NAMES, (struct bytes){key, 1u + n->end[labels]}, record) : E_NOTFOUND;
 }
 
 /* 1: listed, 0: not, or an error. */
 static int listed(struct work *w, enum conf_test test, bool second) {
-    const struct look_source s = {.ctx = w->feed, .bucket = feed_bucket, .name = feed_name};
+    const struct look_source s = {.ctx = w, .bucket = on_bucket, .name = on_name};
     const uint8_t four[4] = {127, 0, 0, second ? 1 : 2};
     const uint8_t six[16] = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = second ? 1 : 2};
-    if (test == TEST_RFC5782_DOMAIN)
-        return listed_name(w, &s, second ? "invalid" : "test");
+    if (test == TEST_RFC5782_DOMAIN) {
+        struct name n;
+        int rc = name_from_text(&n, second ? "invalid" : "test", NULL);
+        return rc < 0 ? rc : look_listed_name(&s, w->next, &n);
+    }
     if (test == TEST_RFC5782_IP4)
-        return listed_prefix(w, &s, KIND4, four);
-    int rc = listed_prefix(w, &s, KIND6, six);
-    return rc != 0 ? rc : listed_prefix(w, &s, KIND4, four);
+        return look_listed_prefix(&s, w->next, KIND4, four);
+    int rc = look_listed_prefix(&s, w->next, KIND6, six);
+    return rc != 0 ? rc : look_listed_prefix(&s, w->next, KIND4, four);
 }
 
 static int refuse(const struct work *w, struct err *err, const char *why) {
