@@ -37,6 +37,7 @@ struct dropin {
     size_t notes;
     /* Options of ours, or what dropin_place chose. */
     struct addr health; /* family 0: to be chosen */
+    int health_claim;   /* a descriptor that holds the chosen port for this process; -1: none */
     const char *state, *run;
     char folder[DROPIN_PATH]; /* holds candor.yaml and, unless said otherwise, state/ and run/ */
 };

@@ -30,7 +30,12 @@ static const struct {
     {'X', "-X: extensions of rbldnsd cannot be loaded"},
 };
 
-void dropin_free(struct dropin *d) { arena_free(&d->arena); }
+void dropin_free(struct dropin *d) {
+    if (d->health_claim > 0)
+        (void)close(d->health_claim);
+    d->health_claim = -1;
+    arena_free(&d->arena);
+}
 
 static int note(struct dropin *d, const char *text) {
     for (size_t i = 0; i < d->notes; i++)
@@ -228,6 +233,7 @@ int dropin_parse(struct dropin *d, int argc, char **argv, struct err *err) {
     int letter, rc = 0;
     memset(d, 0, sizeof *d);
     d->user = d->root = d->work = "";
+    d->health_claim = -1;
     optind = 0;
     opterr = 0;
     while (rc == 0 &&

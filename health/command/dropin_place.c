@@ -1,8 +1,10 @@
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "health/command/dropin.h"
@@ -85,22 +87,50 @@ static int choose_run(struct dropin *d, const char *own, struct err *err) {
     return d->run != NULL ? 0 : err_set(err, E_NOMEM, "no memory");
 }
 
-/* The first port from 5380 on that nobody listens on now. */
-static int choose_health(struct dropin *d, struct err *err) {
-    for (int i = 0; i < HEALTH_PORTS && addr_len(&d->health) == 0; i++) {
-        struct addr a;
-        int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        if (addr_parse(&a, "127.0.0.1", (uint16_t)(HEALTH_PORT + i), err) == 0 && fd >= 0 &&
-            setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 && bind(fd, &a.sa, addr_len(&a)) == 0)
-            d->health = a;
-        if (fd >= 0)
-            (void)close(fd);
+/* Nobody listens there now. */
+static bool port_free(const struct addr *a) {
+    int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool is_free =
+        fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 && bind(fd, &a->sa, addr_len(a)) == 0;
+    if (fd >= 0)
+        (void)close(fd);
+    return is_free;
+}
+
+/* Two that start at once must not choose the same port: an abstract name, which like ports is there once in a network
+ * namespace and goes with the process, says who has it. */
+static bool port_claimed(struct dropin *d, unsigned port) {
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    int size = snprintf(name.sun_path + 1, sizeof name.sun_path - 1, "candor-rbldnsd-health-%u", port);
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return false;
+    if (bind(fd, (const struct sockaddr *)&name,
+             (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)size)) != 0) {
+        (void)close(fd);
+        return false;
     }
-    return addr_len(&d->health) > 0 ? 0
-                                    : err_set(err, E_EXISTS,
-                                              "ports %d to %d of 127.0.0.1 are taken: give --health "
-                                              "ADDRESS@PORT",
-                                              HEALTH_PORT, HEALTH_PORT + HEALTH_PORTS - 1);
+    d->health_claim = fd;
+    return true;
+}
+
+/* The first port from 5380 on that is free and nobody else has chosen. */
+static int choose_health(struct dropin *d, struct err *err) {
+    for (unsigned i = 0; i < HEALTH_PORTS && addr_len(&d->health) == 0; i++) {
+        struct addr a;
+        if (addr_parse(&a, "127.0.0.1", (uint16_t)(HEALTH_PORT + i), err) < 0 || !port_claimed(d, HEALTH_PORT + i))
+            continue;
+        if (port_free(&a)) {
+            d->health = a;
+            return 0;
+        }
+        (void)close(d->health_claim);
+        d->health_claim = -1;
+    }
+    return addr_len(&d->health) > 0
+               ? 0
+               : err_set(err, E_EXISTS, "ports %d to %d of 127.0.0.1 are taken: give --health ADDRESS@PORT",
+                         HEALTH_PORT, HEALTH_PORT + HEALTH_PORTS - 1);
 }
 
 int dropin_place(struct dropin *d, struct err *err) {

@@ -325,6 +325,20 @@ def test_in_the_background(lists, tmp_path):
     assert not pid_file.exists()
 
 
+def test_two_at_once_have_health_ports_of_their_own(lists, tmp_path):
+    with contextlib.ExitStack() as stack:
+        nodes = []
+        for i in range(2):
+            args = line(free_port(), specs=SPECS[:1])
+            env = {"STATE_DIRECTORY": str(tmp_path / ("s%d" % i)), "RUNTIME_DIRECTORY": str(tmp_path / ("r%d" % i))}
+            os.mkdir(env["STATE_DIRECTORY"])
+            nodes.append((stack.enter_context(running([CANDOR, "rbldnsd", *args], lists, 0, tmp_path / ("log%d" % i), **env)), tmp_path / ("log%d" % i)))
+        for p, log in nodes:
+            ready(p, log)
+        ports = [re.search(r"127.0.0.1@(53\d\d)", (tmp_path / ("s%d" % i) / "candor.yaml").read_text().split("health:")[1]).group(1) for i in range(2)]
+        assert ports[0] != ports[1]
+
+
 @pytest.mark.parametrize("args, words", [
     (["-Z"], "invalid option -- 'Z'"),
     (["--no-such"], "--no-such"),
