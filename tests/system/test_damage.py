@@ -85,8 +85,8 @@ DAMAGES = [meta_pages, header_of_leaves, numbers_in_headers, node_offsets, leaf_
            zeroes]
 
 
-# Pages whose form is whole: only who reads all entries, as candor-sync does every few seconds, can see that they are others.
-SILENT, SEEN_WITHIN_S = (leaf_data, branch_children), 20
+# A look-up that is led astray inside of a page may find nothing: only who reads everything, as candor-sync does, can tell.
+SILENT, SEEN_WITHIN_S = (numbers_in_headers, node_offsets, leaf_data, branch_children), 20
 
 
 def survives(node, victim, other, damage):
