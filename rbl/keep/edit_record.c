@@ -49,16 +49,16 @@ static int merge_items(struct edits *e) {
     return 0;
 }
 
-/* What was is taken out and what was not is put in: where it stands differently, the bucket is damaged. */
-static int bucket_record(struct edits *e, size_t from, size_t to, struct bytes old, struct buf *record) {
-    const struct level *lv = level_of(e->at[from].p);
-    size_t expected;
-    e->old.count = e->changed.count = 0;
-    int rc = old.size > 0 ? bucket_decode(old, lv, &e->old) : 0;
-    expected = e->old.count;
+/* The edits at[from..to) over e->old become e->fresh: what was is taken out and what was not is put in. Where it stands
+ * differently the record is damaged. Items stand for names too (lv NULL): exact ones first. */
+static int merge_edits(struct edits *e, size_t from, size_t to, const struct level *lv) {
+    size_t expected = e->old.count;
+    int rc = 0;
     for (size_t i = from; i < to && rc == 0; i++) {
         const struct edited *x = &e->at[i];
-        struct item one = {.suffix = bucket_suffix(lv, x->p->key, x->p->bits), .value = x->id, .bits = x->p->bits};
+        struct item one = {.value = x->id, .bits = lv != NULL ? x->p->bits : x->p->bits == 0};
+        if (lv != NULL)
+            one.suffix = bucket_suffix(lv, x->p->key, x->p->bits);
         if (x->s->was == x->s->is)
             continue;
         expected = x->s->is ? expected + 1 : expected - 1;
@@ -69,39 +69,30 @@ static int bucket_record(struct edits *e, size_t from, size_t to, struct bytes o
     items_sort(&e->old);
     items_sort(&e->changed);
     rc = merge_items(e);
-    if (rc == 0 && e->fresh.count != expected)
-        rc = E_CORRUPT;
+    return rc == 0 && e->fresh.count != expected ? E_CORRUPT : rc;
+}
+
+static int bucket_record(struct edits *e, size_t from, size_t to, struct bytes old, struct buf *record) {
+    const struct level *lv = level_of(e->at[from].p);
+    e->old.count = e->changed.count = 0;
+    int rc = old.size > 0 ? bucket_decode(old, lv, &e->old) : 0;
+    if (rc == 0)
+        rc = merge_edits(e, from, to, lv);
     return rc == 0 && e->fresh.count > 0 ? bucket_encode(record, lv, &e->fresh) : rc;
 }
 
-/* Names have few values: items stand for them, a wildcard's `bits` 1. Exact ones first. */
+/* Names have few values; a wildcard's item has `bits` 0. */
 static int name_record(struct edits *e, size_t from, size_t to, struct bytes old, struct buf *record) {
     struct scan s = scan_of(old);
     struct name_item n;
-    int rc;
+    int more, rc = 0;
     e->old.count = e->changed.count = 0;
-    while ((rc = name_item_next(&s, &n)) > 0) {
+    while (rc == 0 && (more = name_item_next(&s, &n)) != 0) {
         struct item one = {.value = n.value, .bits = !n.wildcard};
-        rc = items_add(&e->old, &one);
-        if (rc < 0)
-            break;
+        rc = more > 0 ? items_add(&e->old, &one) : more;
     }
-    size_t expected = e->old.count;
-    for (size_t i = from; i < to && rc == 0; i++) {
-        const struct edited *x = &e->at[i];
-        struct item one = {.value = x->id, .bits = x->p->bits == 0};
-        if (x->s->was == x->s->is)
-            continue;
-        expected = x->s->is ? expected + 1 : expected - 1;
-        rc = items_add(&e->changed, &one);
-    }
-    if (rc < 0)
-        return rc;
-    items_sort(&e->old);
-    items_sort(&e->changed);
-    rc = merge_items(e);
-    if (rc == 0 && e->fresh.count != expected)
-        rc = E_CORRUPT;
+    if (rc == 0)
+        rc = merge_edits(e, from, to, NULL);
     for (size_t i = 0; i < e->fresh.count && rc == 0; i++)
         name_item_put(record, (struct name_item){e->fresh.at[i].value, e->fresh.at[i].bits == 0});
     return record->failed ? E_NOMEM : rc;
