@@ -56,8 +56,9 @@ static int put_zone(FILE *to, const struct dropin *d, size_t first, struct err *
         fprintf(to, "      min-ttl: %us\n", d->min_ttl_s);
     if (d->max_ttl_s > 0)
         fprintf(to, "      max-ttl: %us\n", d->max_ttl_s);
-    /* rbldnsd says of an answer whatever the data says, and so does who took its place. */
-    fprintf(to, "      limits: { values: any }\n      data:\n");
+    /* rbldnsd says of an answer and of the whole address space (lists of countries) whatever the data says, and so does
+     * who took its place. A jump in the number of entries from one version to the next is still refused. */
+    fprintf(to, "      limits: { values: any, space: 100%% }\n      data:\n");
     for (size_t i = first; i < d->specs && rc == 0; i++)
         if (strcmp(d->spec[i].zone, zone) == 0)
             rc = put_data(to, &d->spec[i], err);

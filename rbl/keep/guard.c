@@ -75,6 +75,11 @@ static uint64_t counts_sum(const struct counts *c) {
     return sum;
 }
 
+const char *guard_percent(double share, char to[GUARD_PERCENT]) {
+    snprintf(to, GUARD_PERCENT, share >= 10 ? "%.0f%%" : "%.3g%%", share * 100);
+    return to;
+}
+
 static int check_limits(struct work *w, struct err *err) {
     const struct conf_zone *z = w->k->zone;
     uint64_t before = w->k->meta != NULL ? meta_entries(w->k->meta) : 0, after = meta_entries(w->next);
@@ -91,8 +96,9 @@ static int check_limits(struct work *w, struct err *err) {
     double limit = less ? z->limits.shrink : z->limits.grow;
     if (share <= limit)
         return 0;
-    snprintf(why, sizeof why, "would %s %.3g%% %s %llu entries (limit %.3g%%)", less ? "remove" : "add", share * 100,
-             less ? "of" : "to", (unsigned long long)before, limit * 100);
+    char percent[GUARD_PERCENT], most[GUARD_PERCENT];
+    snprintf(why, sizeof why, "would %s %s %s %llu entries (limit %s)", less ? "remove" : "add",
+             guard_percent(share, percent), less ? "of" : "to", (unsigned long long)before, guard_percent(limit, most));
     return refuse(w, err, why);
 }
 

@@ -1,12 +1,14 @@
 /* World-listing: what dead, hijacked and broken lists have in common is that they list everything. ORDB 2008, AHBL
  * 2015, SpamCop 2021: each of them took mail down everywhere. Judged before every commit, on exact figures:
  *
- *   space    share of IPv4 (of 2000::/3 for IPv6) that would be listed, exclusions taken off. More than `limits.space`
- *            is refused; so is, from a /8 (a /11 of IPv6) on, more than `limits.grow` over what was listed before. A
- * zone that is beyond the limit already (forced once) may move by a tenth. names    "*", which is every name; wildcards
- * of more whole top-level domains than `limits.tlds`, those of com, net and org counting a hundred each. A zone beyond
- * already may not gain any. values   A outside of 127.0.0.0/8, unless `limits.values: any`: no blocklist answers so, a
- * parked domain does.
+ * Space: share of IPv4 (of 2000::/3 for IPv6) that would be listed, exclusions taken off. More than `limits.space` is
+ * refused; so is, from a /8 (a /11 of IPv6) on, more than `limits.grow` over what was listed before. A zone that is
+ * beyond the limit already (forced once) may move by a tenth.
+ *
+ * Names: "*", which is every name; wildcards of more whole top-level domains than `limits.tlds`, those of com, net and
+ * org counting a hundred each. A zone beyond already may not gain any.
+ *
+ * Values: A outside of 127.0.0.0/8, unless `limits.values: any`: no blocklist answers so, a parked domain does.
  *
  * Access lists and generic RRs list nothing. `limits.space: 100%` switches the first two off. */
 #ifndef CANDOR_KEEP_GUARD_H
@@ -28,6 +30,10 @@ int guard_local(const struct conf_zone *z, const struct meta *before, const stru
                 char why[GUARD_WHY]) MUST_USE;
 /* One value that somebody adds by hand. */
 int guard_value(const struct conf_zone *z, const struct value *v, char why[GUARD_WHY]) MUST_USE;
+
+/* "12.3%" of a share of 0.123, "33300%" of 333; `to` holds GUARD_PERCENT. Returns `to`. */
+enum { GUARD_PERCENT = 32 };
+const char *guard_percent(double share, char to[GUARD_PERCENT]);
 
 /* Exact shares, 0 to 1, of what the datasets of `d` list: of IPv4, and the largest of a dataset of 2000::/3. Negative:
  * an error. */

@@ -48,9 +48,10 @@ static int check_limits(const struct guard_batch *g, struct err *err) {
                        (unsigned long long)after, (unsigned long long)z->limits.entries, g->k->meta->serial);
     if (before < KEEP_LIMITS_FROM || (double)n <= limit * (double)before)
         return 0;
-    return err_set(err, E_REFUSED, "would %s %.3g%% %s %llu entries (limit %.3g%%): refused, kept serial %u",
-                   less ? "remove" : "add", (double)n / (double)before * 100, less ? "of" : "to",
-                   (unsigned long long)before, limit * 100, g->k->meta->serial);
+    char percent[GUARD_PERCENT], most[GUARD_PERCENT];
+    return err_set(err, E_REFUSED, "would %s %s %s %llu entries (limit %s): refused, kept serial %u",
+                   less ? "remove" : "add", guard_percent((double)n / (double)before, percent), less ? "of" : "to",
+                   (unsigned long long)before, guard_percent(limit, most), g->k->meta->serial);
 }
 
 static int check_world(const struct guard_batch *g, struct err *err) {

@@ -25,6 +25,8 @@ struct keeper_zone {
     bool midline;    /* the last contents taken had a file that ends in the middle of a line */
     int source_code; /* of the last reading of the zone's files */
     struct err source_err;
+    char said[ERR_TEXT_MAX]; /* the trouble that was logged last, and when */
+    int64_t said_ms;
 };
 
 struct keeper {

@@ -190,7 +190,26 @@ static void log_notes(const struct keeper_zone *z, const struct load_report *r) 
             KU("line", r->note[i].line), KS("why", r->note[i].text));
 }
 
-static void log_outcome(const struct keeper_zone *z, const struct job *j) {
+/* What keeps going wrong is tried again each second, but said once a minute. */
+static bool said_lately(struct keeper_zone *z, const struct job *j) {
+    enum { AGAIN_MS = 60000 };
+    int64_t now = loop_now_ms(z->keeper->loop);
+    if (j->code == 0) {
+        if (j->kind != JOB_OPEN)
+            z->said[0] = '\0';
+        return false;
+    }
+    bool again = strcmp(z->said, j->err.text) == 0 && now - z->said_ms < AGAIN_MS;
+    if (!again) {
+        text_copy(z->said, sizeof z->said, j->err.text);
+        z->said_ms = now;
+    }
+    return again;
+}
+
+static void log_outcome(struct keeper_zone *z, const struct job *j) {
+    if (said_lately(z, j))
+        return;
     if (j->load != NULL)
         log_notes(z, &j->load->report);
     if (j->code == E_AGAIN) {
