@@ -41,7 +41,8 @@ bool writes_find(const struct buf *w, unsigned table, struct bytes key, struct b
     bool found = false;
     while (s.left > 0) {
         struct write one = write_next(&s);
-        if (one.table != table || one.key.size != key.size || one.key.at == NULL || memcmp(one.key.at, key.at, key.size) != 0)
+        if (one.table != table || one.key.size != key.size || one.key.at == NULL ||
+            memcmp(one.key.at, key.at, key.size) != 0)
             continue;
         *value = one.how == WRITE_PUT ? one.value : (struct bytes){NULL, 0};
         found = true;
