@@ -100,12 +100,16 @@ def test_no_query_is_lost_or_mixed_while_versions_are_published(tmp_path, capsys
         load = ask.Load(node.dns, questions, RATE, len(steps) * BETWEEN_S + 3, sockets=64)
         try:
             time.sleep(1)
+            differences = 0
             for s, i in steps:
                 t = time.monotonic()
                 r = s.publish(sync, tmp_path, i)
                 old, new = s.versions[i - 1], s.versions[i]
                 assert (r["added"], r["removed"]) == (len(new - old), len(old - new))
-                assert r["entries"] == len(new) and not r["bulk"]
+                assert r["entries"] == len(new)
+                # A difference that would touch most pages of a small zone is cheaper as a generation of its own.
+                assert not r["bulk"] or r["bytes"] < 8 * r["entries"], r
+                differences += not r["bulk"]
                 rows.append("%-18s v%02d %8d entries +%-5d -%-5d %9d bytes %8.1f ms" %
                             (s.zone, i, r["entries"], r["added"], r["removed"], r["bytes"], r["micros"] / 1000))
                 time.sleep(max(0.0, BETWEEN_S - (time.monotonic() - t)))
@@ -117,3 +121,4 @@ def test_no_query_is_lost_or_mixed_while_versions_are_published(tmp_path, capsys
     with capsys.disabled():
         print("\n" + "\n".join(rows) + "\n%d queries, %d wrong" % (len(answers), len(wrong)))
     assert not wrong, (len(wrong), wrong[:5])
+    assert differences >= len(rows) // 3, rows
