@@ -35,6 +35,9 @@ void keep_batch_source(struct keep_batch *b, const char *source);
 /* SOA and NS as they were last committed; NULL: nothing ever was. */
 struct view_apex;
 const struct view_apex *keep_batch_apex(const struct keep_batch *b);
+/* SOA (but its serial), NS and TTLs as a transfer brings them: committed with the batch, also without an entry changed.
+ */
+int keep_batch_set_apex(struct keep_batch *b, const struct view_apex *apex) MUST_USE;
 /* The entries at exactly this place (kind, bits, addr or name of `at`), edits of the batch included, local exclusions
  * applied and not told. At most cap; *count says how many there are. */
 int keep_batch_at(struct keep_batch *b, const struct keep_entry *at, struct keep_entry *found, unsigned cap,

@@ -40,6 +40,9 @@ struct keep_commit {
     bool force;           /* skip the limits, not the format */
     uint32_t serial_hint; /* serial the source gave ($SOA); 0: choose */
     bool dry_run;         /* count, change nothing */
+    bool exact_serial;    /* from a primary: serial_hint is the new serial, whatever ours is */
+    bool whole;           /* keep_replace: `d` is everything there is, entries of DATASET_LOCAL included: what is there
+                             by hand and not in `d` goes too (a full transfer) */
 };
 
 struct keep_result {

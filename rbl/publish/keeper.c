@@ -201,8 +201,10 @@ void keeper_close(struct keeper *k) {
     if (k->expire_timer != NULL)
         loop_timer_cancel(k->expire_timer);
     files_folders_close(k->folders);
-    for (size_t i = 0; i < k->zone_count; i++)
+    for (size_t i = 0; i < k->zone_count; i++) {
         keep_close(k->zone[i].keep);
+        free(k->zone[i].apex);
+    }
     free(k->zone);
     free(k);
 }

@@ -50,6 +50,7 @@ enum job_kind {
     JOB_HISTORY,
     JOB_VERIFY,
     JOB_STAT,
+    JOB_WRITE, /* whatever else has the keep to itself: a transfer that is whole */
     JOB_KINDS
 };
 
@@ -89,10 +90,13 @@ struct job {
      * What it notes in `ctx` must be right after the last call. `done` comes when the commit that holds the edits is
      * durable or failed: code 0, E_REFUSED with the guard's words, E_AGAIN (not tried), or the disk's trouble. */
     int (*change)(void *ctx, struct keep_batch *b, struct err *err);
+    /* JOB_WRITE: on a thread of the pool, alone with the zone's keep; fills in the result, and its return is `code`. */
+    int (*write)(void *ctx, struct keep *k, struct keep_result *r, struct err *err);
     const char *change_source; /* who, for why and history; arena, static, or living until `done` */
     const char *force;         /* why the limits do not count (not the test points); its commit is its own; or NULL */
     uint32_t serial_hint;      /* may be set in `change`: the serial that the commit should take; 0: the next one */
     /* results */
+    struct view_apex *apex; /* as committed, when something changed or the zone was opened; the keeper takes it */
     int code;
     bool failed_itself; /* JOB_CHANGE: `code` is what `change` returned, not the commit's */
     struct err err;
@@ -113,6 +117,21 @@ struct job {
     int64_t expire_wall_s; /* when the next entry is due; 0: none */
     uint64_t expired;      /* entries removed because their time was up */
 };
+
+/* --- for transfers; on the loop --- */
+/* What was committed last, as far as the loop knows; E_NOTFOUND: nothing yet, or not opened yet. *apex (may be NULL)
+ * stays until the loop turns. */
+int keeper_state(const struct keeper *k, int zone, struct keep_state *st, const struct view_apex **apex) MUST_USE;
+/* Called after each commit that changed something, and when a zone was opened, on the loop, before who caused it is
+ * answered. One hook. */
+typedef void (*keeper_commit_fn)(void *ctx, int zone, const struct keep_state *st);
+void keeper_on_commit(struct keeper *k, keeper_commit_fn fn, void *ctx);
+/* A reader of its own on the zone's live generation (keep_share), to be used on a thread of the pool. Closed with
+ * keep_close, before keeper_close. E_NOTFOUND. */
+int keeper_share(const struct keeper *k, int zone, struct keep **reading, struct err *err) MUST_USE;
+/* For what is filled beside the zone's jobs and committed by one (stream_in_*): the zone's keep, E_NOTFOUND until it is
+ * opened. It stays until keeper_close. */
+int keeper_keep(const struct keeper *k, int zone, struct keep **keep, struct err *err) MUST_USE;
 
 /* Starts opening all zones, then reading their files. The board may be NULL. */
 int keeper_open(struct keeper **out, struct loop *l, const struct conf *conf, struct board *board,

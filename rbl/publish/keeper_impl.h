@@ -11,6 +11,9 @@ struct keeper_zone {
     const struct conf_zone *conf;
     struct board_zone *slot; /* NULL without a board */
     struct keep *keep;       /* NULL until opened */
+    bool opened;             /* the loop may use it: keep_share */
+    struct keep_state state; /* after the last job */
+    struct view_apex *apex;  /* as committed; NULL: nothing yet */
     struct files_watch files;
     struct job *first, *last; /* waiting; the running one is not in the list */
     struct job *change_first, *change_last;
@@ -38,7 +41,12 @@ struct keeper {
     size_t zone_count;
     unsigned running;
     bool stopping;
+    keeper_commit_fn on_commit;
+    void *on_commit_ctx;
 };
+
+/* --- told.c, on the loop: what others are told of a zone --- */
+void zone_tell(struct keeper_zone *z, struct job *j);
 
 /* --- keeper.c, on the loop --- */
 /* After a job that reads files or opens: what to do next with the zone. */

@@ -29,6 +29,7 @@ void job_free(struct job *j) {
     arena_free(&j->arena);
     free(j->load);
     free(j->why);
+    free(j->apex);
     free(j);
 }
 
@@ -138,6 +139,7 @@ static void job_finished(void *ctx) {
         z->retry_at_ms = now + KEEPER_RETRY_MS;
     note_later(z, j, now);
     show_job(z, j);
+    zone_tell(z, j);
     /* The next group goes to the disk before this one's callers are told. */
     if (!k->stopping)
         zone_next(z);

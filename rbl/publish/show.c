@@ -115,7 +115,8 @@ static void show_commit(struct board_zone *s, const struct keep_result *r) {
 
 /* A file that is still being written is no bad source: it is read again soon, and until then nothing has been said. */
 static void note_source(struct keeper_zone *z, const struct job *j) {
-    if ((j->kind != JOB_FILES && j->kind != JOB_PUBLISH) || j->code == E_AGAIN)
+    bool whole = j->kind == JOB_FILES || j->kind == JOB_PUBLISH || j->kind == JOB_WRITE;
+    if (!whole || j->code == E_AGAIN)
         return;
     z->source_code = store_failed_with(j->code) ? 0 : j->code;
     z->source_err = j->err;
@@ -246,6 +247,7 @@ static bool is_outcome(const struct job *j) {
     case JOB_OPEN:
     case JOB_FILES:
     case JOB_COMPACT:
+    case JOB_WRITE:
         return true;
     case JOB_PUBLISH:
         return !j->load->dry_run;

@@ -1,7 +1,9 @@
 #include "rbl/publish/keeper_impl.h"
 
 #include <arpa/inet.h>
+#include <stdlib.h>
 
+#include "rbl/keep/walk.h"
 #include "resolver/base/log.h"
 
 static int work_open(struct job *j, const char *state_dir) {
@@ -81,11 +83,26 @@ static int work_kind(struct job *j) {
         return group_expire(j, &j->err);
     case JOB_COMPACT:
         return keep_compact(j->zone->keep, &j->result, &j->err);
+    case JOB_WRITE:
+        return j->write(j->ctx, j->zone->keep, &j->result, &j->err);
     case JOB_CHANGE: /* a group: group.c */
     case JOB_KINDS:
         break;
     }
     return err_set(&j->err, E_INVALID, "no such job");
+}
+
+/* The apex as it is committed, for the loop: what it has is older. */
+static void work_apex(struct job *j) {
+    const struct dataset *dataset;
+    unsigned count;
+    const struct view_apex *apex = keep_apex(j->zone->keep, &dataset, &count);
+    bool same = j->kind != JOB_OPEN && !j->result.changed && j->expired == 0;
+    if (apex == NULL || j->state.empty || same)
+        return;
+    j->apex = malloc(sizeof *j->apex);
+    if (j->apex != NULL)
+        *j->apex = *apex;
 }
 
 /* Behind the job: when the next entry is due, and the numbers for the board. */
@@ -99,6 +116,7 @@ static void work_after(struct job *j) {
                 KS("why", err.text));
         keep_state(k, &j->state);
     }
+    work_apex(j);
     if (j->result.changed && j->kind != JOB_COMPACT)
         j->compaction_wanted = keep_wants_compaction(k);
     j->local_entries = keep_local_entries(k);

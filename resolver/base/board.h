@@ -15,11 +15,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "resolver/base/board_zone.h"
+#include "resolver/base/board_link.h"
 #include "resolver/base/err.h"
 #include "resolver/base/limits.h"
 
-enum { BOARD_VERSION = 3, BOARD_LATENCY_BUCKETS = 16 };
+enum { BOARD_VERSION = 4, BOARD_LATENCY_BUCKETS = 16 };
 
 enum board_role { ROLE_SUPERVISOR, ROLE_RESOLVER, ROLE_SYNC, ROLE_HEALTH, ROLE_COUNT };
 
@@ -90,6 +90,8 @@ struct board {
     struct board_asked asked[LIMIT_ZONES];
     struct board_zone zone[LIMIT_ZONES];
     struct board_sync sync;
+    board_word members_epoch; /* candor-sync has written another list of catalog members (conf_members.h) */
+    struct board_link link[LIMIT_LINKS];
 };
 
 /* Maps `run`/candor.board for reading and writing, making it (0640) when it is missing or of another version or size.

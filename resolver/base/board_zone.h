@@ -7,7 +7,7 @@
 
 typedef uint64_t board_word; /* only through board_get, board_set, board_add, board_add_shared */
 
-enum { BOARD_NAME_MAX = 256, BOARD_TEXT_MAX = 256 };
+enum { BOARD_NAME_MAX = 256, BOARD_TEXT_MAX = 256, BOARD_PROPAGATION = 16 };
 
 enum board_zone_state { ZONE_LOADING, ZONE_OK, ZONE_REFUSED, ZONE_BAD_SOURCE, ZONE_EXPIRED, ZONE_ERROR };
 
@@ -39,7 +39,21 @@ struct board_zone {
     board_word compactions, compaction_us;  /* so far; the last one */
     char change_error[BOARD_TEXT_MAX];      /* what the guard said to the last change; "": it let it pass */
     char waiting[BOARD_TEXT_MAX];           /* a source that has changed and is not whole yet; "": none */
+    /* replication */
+    board_word secondary;                   /* it comes from primaries */
+    board_word source_serial, source_known; /* the newest that any primary said to have */
+    board_word serial_regressions;
+    board_word stamp_wall_ms;     /* heartbeat: when the source last said that what we have is all there is */
+    board_word committed_wall_ms; /* at the source, of what we serve */
+    board_word checked_wall_ms;   /* last successful check with any primary */
+    board_word refresh_due_wall_s;
+    board_word propagation[BOARD_PROPAGATION], propagation_sum_ms; /* committed at the source to committed here */
+    board_word role, epoch;                                        /* enum board_zone_role */
+    board_word diverged;                  /* a peer has the same serial with another digest, so many of them */
+    board_word forwarded, forward_failed; /* UPDATEs sent on to the active primary */
 };
+/* Of a zone among its primaries. */
+enum board_zone_role { ROLE_SOLE, ROLE_ACTIVE, ROLE_STANDBY, ROLE_SECONDARY };
 
 /* The sync port. Writer: candor-sync. */
 enum board_tsig { BOARD_BADSIG, BOARD_BADKEY, BOARD_BADTIME, BOARD_BADTRUNC, BOARD_TSIG_COUNT };

@@ -70,10 +70,14 @@ static void rules(struct conf_reader *r, const char *name, const struct conf_raw
         else
             conf_take_prefix(r, "address", in->at[i].address, &rule->network);
         rule->key = conf_take_key_name(r, "key", in->at[i].key);
+        rule->tls_name = conf_take_tls_name(r, "tls-name", in->at[i].tls_name);
+        rule->ca = conf_take_path(r, "ca", in->at[i].ca, "");
         if (servers && !rule->has_address)
             conf_fail(r, E_INVALID, "address", "ADDRESS@PORT");
-        else if (!rule->has_address && rule->key[0] == '\0')
-            conf_fail(r, E_INVALID, NULL, "an address, a key or both");
+        else if (!rule->has_address && rule->key[0] == '\0' && rule->tls_name[0] == '\0')
+            conf_fail(r, E_INVALID, NULL, "an address, a key, a tls-name or several of them");
+        else if (servers && (rule->tls_name[0] != '\0') != (rule->ca[0] != '\0'))
+            conf_fail(r, E_INVALID, NULL, "tls-name together with ca: whose certificates are believed");
         conf_leave(r);
         out->count++;
     }
@@ -157,6 +161,22 @@ static void limits(struct conf_reader *r, const struct conf_raw_zone_limits *in,
     conf_leave(r);
 }
 
+/* Two primaries for one zone. */
+static void pair(struct conf_reader *r, const struct conf_raw_zone *in, struct conf_zone *out) {
+    enum { ACTIVE, STANDBY };
+    static const struct conf_word roles[] = {{"active", ACTIVE}, {"standby", STANDBY}, {NULL, 0}};
+    rules(r, "pair", &in->pair, true, &out->pair);
+    out->active = conf_take_word(r, "role", in->role, STANDBY, roles) == ACTIVE;
+    if (out->pair.count > 1)
+        conf_fail(r, E_INVALID, "pair", "one { address: ADDRESS@PORT, key: NAME }: the other of the two");
+    else if (out->pair.count == 1 && !conf_given(r, "role"))
+        conf_fail(r, E_INVALID, "role", "active or standby: what this one of the pair begins as");
+    else if (out->pair.count == 0 && conf_given(r, "role"))
+        conf_fail(r, E_INVALID, "role", "a pair: the address of the other primary");
+    else if (out->pair.count == 1 && out->primaries.count > 0)
+        conf_fail(r, E_INVALID, "pair", "either pair or primaries: the active one of a pair is the source");
+}
+
 static void zone(struct conf_reader *r, const struct conf_raw_zone *in, struct conf_zone *out) {
     static const char *const everybody[] = {"0.0.0.0/0", "::/0", NULL};
     static const struct conf_word expiries[] = {
@@ -172,6 +192,10 @@ static void zone(struct conf_reader *r, const struct conf_raw_zone *in, struct c
     rules(r, "update", &in->update, false, &out->update);
     rules(r, "notify", &in->notify, true, &out->notify);
     rules(r, "transfer", &in->transfer, false, &out->transfer);
+    pair(r, in, out);
+    if (out->primaries.count > 0 && out->data_count > 0)
+        conf_fail(r, E_INVALID, "primaries", "either data or primaries: where the zone comes from");
+    out->heartbeat_s = conf_take_s(r, "heartbeat", in->heartbeat, 0, 0, 86400);
     out->allow = conf_take_prefixes(r, "allow", in->allow, everybody);
     out->ns = conf_take_names(r, "ns", in->ns);
     soa(r, CONF_RAW_OR_EMPTY(in->soa), out);
@@ -221,12 +245,22 @@ static void catalogs(struct conf_reader *r, const struct conf_raw_rbl *in, struc
     conf_leave(r);
 }
 
+static void transfers(struct conf_reader *r, const struct conf_raw_transfers *in, struct conf_rbl *out) {
+    conf_enter(r, "transfers");
+    out->transfers.out = conf_take_number(r, "out", in->out, 64, 1, 1024);
+    out->transfers.out_per_peer = conf_take_number(r, "out-per-peer", in->out_per_peer, 8, 1, 1024);
+    out->transfers.in = conf_take_number(r, "in", in->in, 16, 1, 1024);
+    out->transfers.life_s = conf_take_s(r, "life", in->life, 60, 1, 3600);
+    conf_leave(r);
+}
+
 void conf_fill_rbl(struct conf_reader *r, const struct conf_raw_rbl *in, struct conf_rbl *out) {
     static const char *const listen[] = {"127.0.0.1@5301", NULL};
     conf_enter(r, "rbl");
     keys(r, in, out);
     out->listen = conf_take_addrs(r, "listen", in->listen, 0, listen);
     conf_fill_tls(r, "tls", CONF_RAW_OR_EMPTY(in->tls), &out->tls);
+    transfers(r, CONF_RAW_OR_EMPTY(in->transfers), out);
     zones(r, in, out);
     catalogs(r, in, out);
     conf_leave(r);

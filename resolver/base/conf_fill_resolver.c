@@ -18,7 +18,10 @@ void conf_fill_tls(struct conf_reader *r, const char *key, const struct conf_raw
     if ((out->certificate[0] == '\0') != (out->key[0] == '\0'))
         conf_fail(r, E_INVALID, out->key[0] == '\0' ? "key" : "certificate",
                   "a file: certificate and key belong together");
+    out->ca = conf_take_path(r, "ca", in->ca, "");
     out->listen = conf_take_addrs(r, "listen", in->listen, 0, NULL);
+    if (out->listen.count > 0 && out->certificate[0] == '\0')
+        conf_fail(r, E_INVALID, "certificate", "a certificate and its key, to serve TLS with");
     conf_leave(r);
 }
 

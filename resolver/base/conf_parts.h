@@ -23,7 +23,7 @@ struct conf_list_prefix {
 
 /* Files: absolute paths, "" when not set. */
 struct conf_tls {
-    const char *certificate, *key;
+    const char *certificate, *key, *ca; /* ca: of clients that must show a certificate (rbl.tls) */
     struct conf_list_addr listen;
 };
 

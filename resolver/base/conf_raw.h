@@ -14,6 +14,7 @@ struct conf_raw_list {
 };
 
 struct conf_raw_tls {
+    char *ca;
     char *certificate, *key;
     struct conf_raw_list listen;
 };

@@ -10,7 +10,7 @@ struct conf_raw_key {
 
 /* Of primaries, update, notify, transfer. */
 struct conf_raw_rule {
-    char *address, *key;
+    char *address, *key, *tls_name, *ca;
 };
 struct conf_raw_rules {
     struct conf_raw_rule *at;
@@ -31,10 +31,10 @@ struct conf_raw_zone_limits {
 };
 
 struct conf_raw_zone {
-    char *name, *host_bits, *ttl, *min_ttl, *max_ttl, *test, *on_expire, *journal;
+    char *name, *host_bits, *ttl, *min_ttl, *max_ttl, *test, *on_expire, *journal, *role, *heartbeat;
     struct conf_raw_dataset *data;
     unsigned data_count;
-    struct conf_raw_rules primaries, update, notify, transfer;
+    struct conf_raw_rules primaries, update, notify, transfer, pair;
     struct conf_raw_list allow, ns;
     struct conf_raw_soa *soa;
     struct conf_raw_zone_limits *limits;
@@ -45,9 +45,14 @@ struct conf_raw_catalog {
     struct conf_raw_rules primaries;
 };
 
+struct conf_raw_transfers {
+    char *out, *out_per_peer, *in, *life;
+};
+
 struct conf_raw_rbl {
     struct conf_raw_list listen;
     struct conf_raw_tls *tls;
+    struct conf_raw_transfers *transfers;
     struct conf_raw_key *keys;
     struct conf_raw_zone *zones;
     struct conf_raw_catalog *catalogs;

@@ -8,12 +8,15 @@ struct conf_key {
     const char *name, *algorithm, *secret, *secret_file;
 };
 
-/* One `{ address, key }` as in primaries, notify, update, transfer; either may be absent. */
+/* One `{ address, key, tls-name, ca }` as in primaries, notify, update, transfer; each may be absent. In `primaries`
+ * and `pair` tls-name means: over TLS, and the certificate must say so; in `transfer` and `update`: the client's
+ * certificate must. */
 struct conf_peer_rule {
     bool has_address;
     struct addr address;
     struct prefix network;
     const char *key;
+    const char *tls_name, *ca; /* "": none; ca: absolute path */
 };
 struct conf_rules {
     struct conf_peer_rule *at;
@@ -68,6 +71,9 @@ struct conf_zone {
     } limits;          /* shares: 0.5 is 50% */
     enum conf_on_expire on_expire;
     uint64_t journal;
+    struct conf_rules pair; /* none or one: the other of two primaries, active and standby */
+    bool active;            /* `role: active`: which of a new pair begins; then the state folder knows */
+    uint32_t heartbeat_s;   /* a TXT at _candor-heartbeat so often, for secondaries behind another make; 0: none */
 };
 
 /* "." with nothing but access lists: it counts for all zones, holds no name and is served to nobody. */
@@ -78,9 +84,19 @@ static inline bool conf_zone_is_global_acl(const struct conf_zone *z) {
     return all && z->name[0] == '.' && z->name[1] == '\0';
 }
 
+/* Zones of a catalog (RFC 9432) that have this group, or "": all others, get the options of this zone. */
+struct conf_catalog_group {
+    const char *name;
+    struct conf_zone options;
+};
 struct conf_catalog {
     const char *name;
-    struct conf_rules primaries;
+    struct conf_rules primaries;        /* none: this node produces it, of: */
+    struct conf_list_text zones;        /* patterns of configured zones' names ("*" is all) */
+    struct conf_rules notify, transfer; /* when it is produced */
+    struct conf_catalog_group *groups;
+    size_t group_count;
+    uint32_t grace_s; /* a zone that left the catalog is served and kept so long */
 };
 
 struct conf_rbl {
@@ -92,6 +108,10 @@ struct conf_rbl {
     size_t zone_count;
     struct conf_catalog *catalogs;
     size_t catalog_count;
+    struct {
+        unsigned out, out_per_peer, in; /* transfers at the same time */
+        uint32_t life_s;                /* of a read transaction that a transfer holds */
+    } transfers;
 };
 
 #endif

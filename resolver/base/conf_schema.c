@@ -13,6 +13,7 @@ const cyaml_schema_field_t conf_schema_tls[] = {
 const cyaml_schema_field_t conf_schema_transfer_tls[] = {
     CONF_RAW_TEXT("certificate", struct conf_raw_tls, certificate),
     CONF_RAW_TEXT("key", struct conf_raw_tls, key),
+    CONF_RAW_TEXT("ca", struct conf_raw_tls, ca),
     CONF_RAW_TEXTS("listen", struct conf_raw_tls, listen, LIMIT_LISTEN),
     CYAML_FIELD_END,
 };

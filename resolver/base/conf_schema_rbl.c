@@ -13,6 +13,8 @@ static const cyaml_schema_value_t key_entry = {
 static const cyaml_schema_field_t rule_fields[] = {
     CONF_RAW_TEXT("address", struct conf_raw_rule, address),
     CONF_RAW_TEXT("key", struct conf_raw_rule, key),
+    CONF_RAW_TEXT("tls-name", struct conf_raw_rule, tls_name),
+    CONF_RAW_TEXT("ca", struct conf_raw_rule, ca),
     CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t rule_entry = {
@@ -66,6 +68,9 @@ static const cyaml_schema_field_t zone_fields[] = {
     CONF_RAW_MAP("limits", struct conf_raw_zone, limits, limits_fields),
     CONF_RAW_TEXT("on-expire", struct conf_raw_zone, on_expire),
     CONF_RAW_TEXT("journal", struct conf_raw_zone, journal),
+    RULES("pair", struct conf_raw_zone, pair),
+    CONF_RAW_TEXT("role", struct conf_raw_zone, role),
+    CONF_RAW_TEXT("heartbeat", struct conf_raw_zone, heartbeat),
     CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t zone_entry = {
@@ -79,9 +84,18 @@ static const cyaml_schema_field_t catalog_fields[] = {
 static const cyaml_schema_value_t catalog_entry = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct conf_raw_catalog, catalog_fields)};
 
+static const cyaml_schema_field_t transfers_fields[] = {
+    CONF_RAW_TEXT("out", struct conf_raw_transfers, out),
+    CONF_RAW_TEXT("out-per-peer", struct conf_raw_transfers, out_per_peer),
+    CONF_RAW_TEXT("in", struct conf_raw_transfers, in),
+    CONF_RAW_TEXT("life", struct conf_raw_transfers, life),
+    CYAML_FIELD_END,
+};
+
 const cyaml_schema_field_t conf_schema_rbl[] = {
     CONF_RAW_TEXTS("listen", struct conf_raw_rbl, listen, LIMIT_LISTEN),
     CONF_RAW_MAP("tls", struct conf_raw_rbl, tls, conf_schema_transfer_tls),
+    CONF_RAW_MAP("transfers", struct conf_raw_rbl, transfers, transfers_fields),
     CONF_RAW_MAPS("keys", struct conf_raw_rbl, keys, key_count, &key_entry, LIMIT_CONF_LIST),
     CONF_RAW_MAPS("zones", struct conf_raw_rbl, zones, zone_count, &zone_entry, LIMIT_ZONES),
     CONF_RAW_MAPS("catalogs", struct conf_raw_rbl, catalogs, catalog_count, &catalog_entry, LIMIT_PEERS),

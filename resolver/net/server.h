@@ -52,6 +52,21 @@ void server_reply(struct server *s, const struct client *c, const uint8_t *msg, 
 /* Closes all connections; not from inside a handler. */
 void server_close(struct server *s);
 
+/* Answers of many messages (zone transfers, what is pushed as it comes), TCP and TLS only: server_more() queues one and
+ * the question stays open, without an idle timer, until server_reply() ends it. Returns 0; E_AGAIN: queued, but more
+ * than SERVER_STREAM_SOFT octets wait: go on when SERVER_DRAINED is told; E_CLOSED: the client has gone. */
+enum { SERVER_STREAM_SOFT = 256 << 10 };
+int server_more(struct server *s, const struct client *c, const uint8_t *msg, size_t size) MUST_USE;
+/* Once set: told for connections with an open question of many messages, on the loop, never from inside server_more. */
+enum server_event { SERVER_DRAINED, SERVER_GONE };
+typedef void (*server_event_fn)(void *ctx, uint64_t token, enum server_event e);
+void server_on_event(struct server *s, server_event_fn fn);
+/* What serves sockets with `tls`; before that connections to them are closed. It outlives the server. */
+struct tls_context;
+void server_use_tls(struct server *s, struct tls_context *tls);
+/* A TLS client that showed a certificate which the CA vouches for: whether it bears this name. */
+bool server_client_is(const struct server *s, const struct client *c, const char *tls_name);
+
 /* Bounds of TCP, LIMIT_TCP_* unless set right after server_open (tests); never above those.
  * queue_bytes: answers that a client has not read yet; beyond it is closed. */
 enum { SERVER_TCP_QUEUE = 256 << 10 };

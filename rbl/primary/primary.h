@@ -1,0 +1,25 @@
+/* This node as a primary: SOA, AXFR (RFC 5936), IXFR (RFC 1995), native runs (rbl/replicate/native.h), NOTIFY (RFC
+ * 1996). The door of this room; used by the sync port (rbl/port.h) and candor-sync's main, on the loop's thread. */
+#ifndef CANDOR_RBL_PRIMARY_H
+#define CANDOR_RBL_PRIMARY_H
+
+#include "rbl/replicate/replicate.h"
+
+struct primary;
+/* What a zone that comes from elsewhere was last told about itself (secondary_fresh); false: this node is the source.
+ */
+typedef bool (*primary_fresh_fn)(void *ctx, int zone, struct native_state *st);
+int primary_open(struct primary **out, const struct replicate_config *c, primary_fresh_fn fresh, void *fresh_ctx,
+                 struct err *err) MUST_USE;
+/* A SOA, IXFR or AXFR question of one of our zones (`zone`: its index) by somebody whose TSIG was looked at and who may
+ * ask. Size of a reply written at once, or 0: it comes later, through the server. */
+size_t primary_take(struct primary *o, int zone, const struct client *c, const struct dns_query *q,
+                    const struct tsig *t, const uint8_t *msg, size_t size, uint8_t *reply, size_t cap);
+/* What keeper_on_commit tells: NOTIFY leaves, held questions are answered. */
+void primary_committed(struct primary *o, int zone, const struct keep_state *st);
+void primary_event(struct primary *o, uint64_t token, enum server_event e);
+/* What this node says of a zone: its own state when it is the source, else what its primary told, path and all. */
+void primary_state(struct primary *o, int zone, struct native_state *st);
+void primary_close(struct primary *o);
+
+#endif
