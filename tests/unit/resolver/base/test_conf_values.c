@@ -242,7 +242,9 @@ static void zones(void **state) {
                 "      data:\n"
                 "        - { type: ip4trie, files: [a.txt, /b.txt] }\n"
                 "        - { type: dnset, files: [c] }\n"
-                "      primaries: [{ address: 192.0.2.10@5301, key: sync }, { address: 192.0.2.11 }]\n"
+                "      pair: [{ address: 192.0.2.10@5301, key: sync }]\n"
+                "      role: active\n"
+                "      heartbeat: 1m\n"
                 "      update: [{ key: k2 }]\n"
                 "      transfer: [{ key: sync. }, { address: 127.0.0.0/8 }, { address: \"::1\", key: k2. }]\n"
                 "      ns: [NS.bl.example]\n"
@@ -250,6 +252,8 @@ static void zones(void **state) {
                 "      test: rfc5782-ip4\n"
                 "      on-expire: serve-stale\n"
                 "    - name: other.example.\n"
+                "      primaries: [{ address: 192.0.2.10@5301, key: sync },\n"
+                "                  { address: 192.0.2.11, tls-name: NS.example, ca: ca.pem }]\n"
                 "      allow: [10.0.0.0/8]\n"
                 "      test: none\n");
     const struct conf_zone *z = &c->rbl.zones[0], *y = &c->rbl.zones[1];
@@ -267,11 +271,19 @@ static void zones(void **state) {
     assert_string_equal(z->data[0].files.at[0], "/base/a.txt");
     assert_string_equal(z->data[0].files.at[1], "/b.txt");
     assert_int_equal(z->data[1].type, DATASET_DNSET);
-    assert_int_equal(z->primaries.count, 2);
-    assert_string_equal(shown(&z->primaries.at[0].address), "192.0.2.10@5301");
-    assert_string_equal(z->primaries.at[0].key, "sync.");
-    assert_string_equal(shown(&z->primaries.at[1].address), "192.0.2.11@53");
-    assert_string_equal(z->primaries.at[1].key, "");
+    assert_int_equal(z->pair.count, 1);
+    assert_string_equal(z->pair.at[0].key, "sync.");
+    assert_true(z->active);
+    assert_int_equal(z->heartbeat_s, 60);
+    assert_int_equal(y->primaries.count, 2);
+    assert_string_equal(shown(&y->primaries.at[0].address), "192.0.2.10@5301");
+    assert_string_equal(y->primaries.at[0].key, "sync.");
+    assert_string_equal(y->primaries.at[0].tls_name, "");
+    assert_string_equal(shown(&y->primaries.at[1].address), "192.0.2.11@53");
+    assert_string_equal(y->primaries.at[1].key, "");
+    assert_string_equal(y->primaries.at[1].tls_name, "ns.example");
+    assert_string_equal(y->primaries.at[1].ca, "/base/ca.pem");
+    assert_int_equal(y->pair.count + y->active + y->heartbeat_s, 0);
     assert_true(!z->update.at[0].has_address);
     assert_int_equal(z->transfer.count, 3);
     assert_true(z->transfer.at[1].has_address);
@@ -298,6 +310,12 @@ static void zones(void **state) {
     assert_int_equal(y->journal, 256 << 20);
     assert_int_equal(y->data_count, 0);
     has(&y->allow, "203.0.113.1", false);
+    conf_free(c);
+    c = conf_of("rbl: {zones: [{name: a, data: [{type: ip4set, files: [x]}], primaries: [{address: 192.0.2.1}]}]}");
+    assert_int_equal(c->rbl.zones[0].primaries.count, 0);
+    assert_true(c->later.count > 0);
+    assert_int_equal(c->rbl.transfers.out_per_peer, 8);
+    assert_int_equal(c->rbl.transfers.life_s, 60);
     conf_free(c);
     c = conf_of("rbl: {zones: [{name: a}]}");
     assert_int_equal(c->rbl.zones[0].test, TEST_UNSET);
