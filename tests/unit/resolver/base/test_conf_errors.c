@@ -310,7 +310,7 @@ static void zones(void **state) {
         {ZONE "transfer: [{}]", "t:4: rbl.zones[0].transfer[0]: expected an address, a key, a tls-name"},
         {ZONE "primaries: [{address: 192.0.2.1, tls-name: a.example}]",
          "t:4: rbl.zones[0].primaries[0]: expected tls-name together with ca"},
-        {ZONE "pair: [{address: 192.0.2.1}]", "t:4: rbl.zones[0].role: expected active or standby"},
+        {ZONE "pair: [{address: 192.0.2.1}]", "t:3: rbl.zones[0].role: expected active or standby"},
         {ZONE "role: active", "t:4: rbl.zones[0].role: expected a pair"},
         {ZONE "pair: [{address: 192.0.2.1}, {address: 192.0.2.2}]\n      role: active",
          "t:4: rbl.zones[0].pair: expected one { address: ADDRESS@PORT, key: NAME }"},
