@@ -319,7 +319,7 @@ static void zones(void **state) {
         {ZONE "pair: [{address: 192.0.2.1}]\n      role: both",
          "t:5: rbl.zones[0].role: expected one of active, standby"},
         {ZONE "heartbeat: 2d", "t:4: rbl.zones[0].heartbeat: expected a time"},
-        {"rbl: {transfers: {out: 0}}", "t:1: rbl.transfers.out: expected a number"},
+        {"rbl: {transfers: {out: 0}}", "t:1: rbl.transfers.out: expected a whole number"},
         {"rbl: {tls: {listen: [127.0.0.1@5302]}}", "t:1: rbl.tls.certificate: expected a certificate"},
         {ZONE "update: [{address: 10.0.0.1/8}]", "t:4: rbl.zones[0].update[0].address: expected a network"},
         {ZONE "update: [{address: 10.0.0.1@53}]", "t:4: rbl.zones[0].update[0].address: expected a network"},
