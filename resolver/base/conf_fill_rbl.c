@@ -192,11 +192,11 @@ static void zone(struct conf_reader *r, const struct conf_raw_zone *in, struct c
     rules(r, "update", &in->update, false, &out->update);
     rules(r, "notify", &in->notify, true, &out->notify);
     rules(r, "transfer", &in->transfer, false, &out->transfer);
-    pair(r, in, out);
     if (out->primaries.count > 0 && out->data_count > 0) {
         conf_later(r, "primaries", "not used: the zone comes from its files");
         out->primaries.count = 0;
     }
+    pair(r, in, out);
     out->heartbeat_s = conf_take_s(r, "heartbeat", in->heartbeat, 0, 0, 86400);
     out->allow = conf_take_prefixes(r, "allow", in->allow, everybody);
     out->ns = conf_take_names(r, "ns", in->ns);

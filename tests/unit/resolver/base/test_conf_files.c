@@ -184,7 +184,7 @@ static void example_without_comments(void **state) {
     }
     assert_int_equal(opened, sizeof(parts) / sizeof(parts[0]));
     struct conf *c = conf_of(out);
-    assert_int_equal(c->rbl.zone_count, 1);
+    assert_int_equal(c->rbl.zone_count, 2);
     assert_int_equal(c->rbl.key_count, 1);
     assert_int_equal(c->rbl.catalog_count, 1);
     assert_int_equal(c->resolver.forward_count, 1);
