@@ -227,15 +227,19 @@ def changes(keeper, zone, what, send):
     return crew.acknowledged()
 
 
-def test_changes_by_hand(tmp_path, capsys):
-    zone = "change.test."
+def over_a_list(tmp_path, capsys, zone, what, title, sender):
+    """Changes, sent by sender(keeper, zone), in a zone that holds a list besides."""
     keeper = Keeper(tmp_path / "keeper", config(zone)).start()
     keeper.ready(zone)
     (tmp_path / "list").write_text("\n".join(addresses(seeded("lists"), 20000)) + "\n")
     assert keeper.ask(command="publish", zone=zone, files=[{"type": "ip4trie", "path": str(tmp_path / "list")}])["ok"]
-    acknowledged = changes(keeper, zone, "change", changed_by_command(keeper, zone))
+    acknowledged = changes(keeper, zone, what, sender(keeper, zone))
     keeper.stop()
-    report(capsys, "changes by hand", keeper, "; %d acknowledged" % acknowledged)
+    report(capsys, title, keeper, "; %d acknowledged" % acknowledged)
+
+
+def test_changes_by_hand(tmp_path, capsys):
+    over_a_list(tmp_path, capsys, "change.test.", "change", "changes by hand", changed_by_command)
 
 
 def changed_by_update(keeper, zone):
@@ -259,14 +263,7 @@ def changed_by_update(keeper, zone):
 
 
 def test_updates(tmp_path, capsys):
-    zone = "update.test."
-    keeper = Keeper(tmp_path / "keeper", config(zone)).start()
-    keeper.ready(zone)
-    (tmp_path / "list").write_text("\n".join(addresses(seeded("lists"), 20000)) + "\n")
-    assert keeper.ask(command="publish", zone=zone, files=[{"type": "ip4trie", "path": str(tmp_path / "list")}])["ok"]
-    acknowledged = changes(keeper, zone, "update", changed_by_update(keeper, zone))
-    keeper.stop()
-    report(capsys, "UPDATEs", keeper, "; %d acknowledged" % acknowledged)
+    over_a_list(tmp_path, capsys, "update.test.", "update", "UPDATEs", changed_by_update)
 
 
 def put_fixture(keeper, zone):

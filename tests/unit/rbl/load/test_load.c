@@ -1,51 +1,8 @@
 /* Data files as rbldnsd reads them: what each line becomes. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "rbl/load/load.h"
-#include "resolver/base/clock.h"
-
-static struct data *d;
-static struct load_report report;
-static struct err err;
-
-static int64_t frozen(enum clock_kind kind) {
-    (void)kind;
-    return 1800000000 * NS_PER_S; /* 2027-01-15 */
-}
-
-static int setup(void **state) {
-    (void)state;
-    d = calloc(1, sizeof *d);
-    assert_int_equal(data_open(d), 0);
-    memset(&report, 0, sizeof report);
-    clock_set_source(frozen);
-    return 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    data_free(d);
-    free(d);
-    clock_set_source(NULL);
-    return 0;
-}
-
-static int load_more(enum conf_dataset_type type, const char *text) {
-    return load_text(d, type, text, strlen(text), "made", &report, &err);
-}
-
-static void load(enum conf_dataset_type type, const char *text) {
-    assert_int_equal(load_more(type, text), 0);
-    assert_int_equal(data_settle(d, &err), 0);
-}
+#include "tests/unit/rbl/load/loaded.h"
 
 /* "1.2.3.0/24 :127.0.0.2:text" */
 static const char *entry4(size_t i) {

@@ -1,58 +1,13 @@
 /* The types whose lines are not those of a set or a trie: ip4tset, ip6tset, generic, combined, acl. What is asserted
  * was found by asking rbldnsd 1.0. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "rbl/load/load.h"
-#include "resolver/base/clock.h"
+#include "tests/unit/rbl/load/loaded.h"
 
-static struct data *d;
-static struct load_report report;
-static struct err err;
-
-static int64_t frozen(enum clock_kind kind) {
-    (void)kind;
-    return 1800000000 * NS_PER_S; /* 2027-01-15 */
-}
-
-static int setup(void **state) {
-    (void)state;
-    d = calloc(1, sizeof *d);
-    assert_int_equal(data_open(d), 0);
-    memset(&report, 0, sizeof report);
-    clock_set_source(frozen);
-    return 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    data_free(d);
-    free(d);
-    clock_set_source(NULL);
-    return 0;
-}
-
-static void again(void) {
-    void *none = NULL;
-    teardown(&none);
-    setup(&none);
-}
-
-static int load_more(enum conf_dataset_type type, const char *text) {
-    return load_text(d, type, text, strlen(text), "made", &report, &err);
-}
-
-static void load(enum conf_dataset_type type, const char *text) {
+static void load_fresh(enum conf_dataset_type type, const char *text) {
     again();
-    assert_int_equal(load_more(type, text), 0);
-    assert_int_equal(data_settle(d, &err), 0);
+    load(type, text);
 }
 
 static const char *value_of(uint32_t id) {
@@ -89,24 +44,27 @@ static const char *names(void) {
 
 static void ip4tset(void **state) {
     (void)state;
-    load(DATASET_IP4TSET,
-         "1.0.0.1\n:x\n:3:first $ $1\n:4:second\n1.0.0.2 :9:own\n1.0.0.1\n0.0.0.0\n1.0.0.3:5\n1.0.0.4#\n$1 one\n");
+    load_fresh(
+        DATASET_IP4TSET,
+        "1.0.0.1\n:x\n:3:first $ $1\n:4:second\n1.0.0.2 :9:own\n1.0.0.1\n0.0.0.0\n1.0.0.3:5\n1.0.0.4#\n$1 one\n");
     assert_int_equal(d->n4, 5);
     assert_int_equal(report.bad_lines, 1);
     for (size_t i = 0; i < d->n4; i++) {
         assert_int_equal(d->e4[i].bits, 32);
         assert_string_equal(value_of(d->e4[i].value), ":127.0.0.3:first $ one");
     }
-    load(DATASET_IP4TSET, "!1.0.0.1\n1.0.0\n1.0.0.0/24\n1.0.0.1/32\n1.0.0.1-2\n1.0.0.1,\n1.0.0.1.\n1.0.0.256\n1\n");
+    load_fresh(DATASET_IP4TSET,
+               "!1.0.0.1\n1.0.0\n1.0.0.0/24\n1.0.0.1/32\n1.0.0.1-2\n1.0.0.1,\n1.0.0.1.\n1.0.0.256\n1\n");
     assert_int_equal(d->n4, 0);
     assert_int_equal(report.bad_lines, 9);
-    load(DATASET_IP4TSET, "1.0.0.1\n");
+    load_fresh(DATASET_IP4TSET, "1.0.0.1\n");
     assert_string_equal(at4(0, 0x01000001), "32 :127.0.0.2:");
 }
 
 static void ip6tset(void **state) {
     (void)state;
-    load(DATASET_IP6TSET, "1:2:3:4\n:3:first\n:4:\n!1:2:3:4:5:6:7:8\n! 1:2:3:4::9 text\n1:2:3:5 text\n1:2:3:6;\n");
+    load_fresh(DATASET_IP6TSET,
+               "1:2:3:4\n:3:first\n:4:\n!1:2:3:4:5:6:7:8\n! 1:2:3:4::9 text\n1:2:3:5 text\n1:2:3:6;\n");
     assert_int_equal(d->n6, 5);
     assert_int_equal(report.bad_lines, 0);
     unsigned excluded = 0;
@@ -117,8 +75,9 @@ static void ip6tset(void **state) {
         assert_string_equal(value_of(d->e6[i].value), out ? "!" : ":127.0.0.3:first");
     }
     assert_int_equal(excluded, 2);
-    load(DATASET_IP6TSET, "1:2:3:4/64\n1:2:3:4::\n1:2:3:4::/64\n1:2:3\n1:2:3:4:5\n!1:2:3:4\n!1:2:3:4::/128\n!1:2:3:4::/"
-                          "64\n::1\n1:2:3:4:\n");
+    load_fresh(DATASET_IP6TSET,
+               "1:2:3:4/64\n1:2:3:4::\n1:2:3:4::/64\n1:2:3\n1:2:3:4:5\n!1:2:3:4\n!1:2:3:4::/128\n!1:2:3:4::/"
+               "64\n::1\n1:2:3:4:\n");
     assert_int_equal(d->n6, 0);
     assert_int_equal(report.bad_lines, 10);
 }
@@ -127,7 +86,7 @@ static const char *rr(const char *line) {
     static char text[VALUE_TEXT_MAX + 16];
     char whole[2000];
     snprintf(whole, sizeof whole, "%s\n", line);
-    load(DATASET_GENERIC, whole);
+    load_fresh(DATASET_GENERIC, whole);
     if (d->nn == 0) {
         assert_int_equal(report.bad_lines, 1);
         return "";
@@ -209,9 +168,10 @@ static void rrs(void **state) {
 
 static void names_of_rrs(void **state) {
     (void)state;
-    load(DATASET_GENERIC,
-         "@ A 1.2.3.4\n@ MX 10 mX\nA.b TXT x\na.B TXT y\na.b. TXT x\n*.w A 1.2.3.4\n!e A 1.2.3.4\n:5:x A 1.2.3.4\n"
-         "4.3.2.1 A 1.2.3.4\n@ 9 A 1.2.3.4\n");
+    load_fresh(
+        DATASET_GENERIC,
+        "@ A 1.2.3.4\n@ MX 10 mX\nA.b TXT x\na.B TXT y\na.b. TXT x\n*.w A 1.2.3.4\n!e A 1.2.3.4\n:5:x A 1.2.3.4\n"
+        "4.3.2.1 A 1.2.3.4\n@ 9 A 1.2.3.4\n");
     assert_int_equal(report.bad_lines, 0);
     assert_string_equal(names(), "0  2100 A 1.2.3.4\n0  2100 MX 10 mX.\n0  9 A 1.2.3.4\n0 /1/2/3/4 2100 A 1.2.3.4\n"
                                  "0 /b/a 2100 TXT \"x\"\n0 /b/a 2100 TXT \"y\"\n0 /w/* 2100 A 1.2.3.4\n"
@@ -279,14 +239,15 @@ static void acl(void **state) {
     char text[200];
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         snprintf(text, sizeof text, "127/8 %s\n$1 one\n", rows[i].value);
-        load(DATASET_ACL, text);
+        load_fresh(DATASET_ACL, text);
         assert_int_equal(d->n4, rows[i].said[0] != '\0');
         assert_int_equal(report.bad_lines, d->n4 == 0);
         if (d->n4 > 0)
             assert_string_equal(value_of(d->e4[0].value), rows[i].said);
     }
-    load(DATASET_ACL,
-         ":refuse\n1.0.0.1\n1.0.0.2 text\n1.0.0.3 :5\n:6:six $\n1.0.0.4\n1.0.0.5 :7\n1.0.0.6 :pass\n=empty\n1.0.0.7\n");
+    load_fresh(
+        DATASET_ACL,
+        ":refuse\n1.0.0.1\n1.0.0.2 text\n1.0.0.3 :5\n:6:six $\n1.0.0.4\n1.0.0.5 :7\n1.0.0.6 :pass\n=empty\n1.0.0.7\n");
     assert_string_equal(at4(0, 0x01000001), "32 :refuse");
     assert_string_equal(at4(0, 0x01000002), "32 :127.0.0.2:text"); /* rbldnsd falls over */
     assert_string_equal(at4(0, 0x01000003), "32 :127.0.0.5:");
@@ -299,18 +260,20 @@ static void acl(void **state) {
 
 static void keys_of_an_acl(void **state) {
     (void)state;
-    load(DATASET_ACL, "0/0 :pass\n1.2\n1.2.3.4/32\n1.2.3.4 :pass\n::/0\n1/40\n400/16\n10:20::/32:pass\n::1\n1:2\n");
+    load_fresh(DATASET_ACL,
+               "0/0 :pass\n1.2\n1.2.3.4/32\n1.2.3.4 :pass\n::/0\n1/40\n400/16\n10:20::/32:pass\n::1\n1:2\n");
     assert_int_equal(d->n4, 3);
     assert_int_equal(d->n6, 6);
     assert_string_equal(at4(0, 0x01020304), "32 :ignore"); /* the first */
     assert_int_equal(report.bad_lines, 0);
-    load(DATASET_ACL, "!1.2.3.4\n!::1\n1\n300\n1.2.3.4-5\n1.2.3.4/24\n::ffff:1.2.3.4\n$SOA 0 a b 1 1 1 1 1\n$NS 0 "
-                      "a\n$DATASET ip4set a\n");
+    load_fresh(DATASET_ACL,
+               "!1.2.3.4\n!::1\n1\n300\n1.2.3.4-5\n1.2.3.4/24\n::ffff:1.2.3.4\n$SOA 0 a b 1 1 1 1 1\n$NS 0 "
+               "a\n$DATASET ip4set a\n");
     assert_int_equal(d->n4 + d->n6, 0);
     assert_int_equal(report.bad_lines, 10);
     assert_false(d->has_soa);
     assert_int_equal(d->ns_count, 0);
-    load(DATASET_ACL, "$TTL 60\n$MAXRANGE4 256\n1.2/16\n1.2.3\n::/0\n$TIMESTAMP 2020:01:01 2021:01:01\n");
+    load_fresh(DATASET_ACL, "$TTL 60\n$MAXRANGE4 256\n1.2/16\n1.2.3\n::/0\n$TIMESTAMP 2020:01:01 2021:01:01\n");
     assert_int_equal(d->n4, 1);
     assert_int_equal(d->n6, 1);
     assert_int_equal(d->dataset[0].ttl, 60);
@@ -330,13 +293,13 @@ static const char *subs(unsigned dataset) {
 
 static void parts(void **state) {
     (void)state;
-    load(DATASET_COMBINED,
-         "$SOA 0 a b 1 1 1 1 1\n$1 ONE\n$2 TWO\n$= base $=\n$TTL 111\n"
-         "$DATASET ip4set:proxy proxies @\n:2:p $1 $2 $3\n$2 own\n$3 three\n$TTL 222\n1.0.0.1\n1.0.0.2 =x $3\n"
-         "$dataset ip4trie Sub.Relays. @ sub.relays\n1.0.0.1\n1.0.0.2 =x $3\n"
-         ";$DATASET ip4tset: t\n1.0.0.3\n:7:seven\n"
-         "$DATASET generic:a:b @ g\n@ A 1\n"
-         "$DATASET dnset *.b .\n*.x\n");
+    load_fresh(DATASET_COMBINED,
+               "$SOA 0 a b 1 1 1 1 1\n$1 ONE\n$2 TWO\n$= base $=\n$TTL 111\n"
+               "$DATASET ip4set:proxy proxies @\n:2:p $1 $2 $3\n$2 own\n$3 three\n$TTL 222\n1.0.0.1\n1.0.0.2 =x $3\n"
+               "$dataset ip4trie Sub.Relays. @ sub.relays\n1.0.0.1\n1.0.0.2 =x $3\n"
+               ";$DATASET ip4tset: t\n1.0.0.3\n:7:seven\n"
+               "$DATASET generic:a:b @ g\n@ A 1\n"
+               "$DATASET dnset *.b .\n*.x\n");
     assert_int_equal(report.bad_lines, 0);
     assert_int_equal(d->dataset_count, 5);
     static const enum conf_dataset_type types[] = {DATASET_IP4SET, DATASET_IP4TRIE, DATASET_IP4TSET, DATASET_GENERIC,
@@ -363,27 +326,29 @@ static void parts(void **state) {
 /* $SOA and $NS belong to the zone, with the TTL of the common section; $MAXRANGE4 is never widened again. */
 static void what_parts_share(void **state) {
     (void)state;
-    load(DATASET_COMBINED, "$TTL 50\n$MAXRANGE4 1000\n$DATASET ip4set a\n$MAXRANGE4 2\n$TTL 60\n$SOA 0 a b 1 1 1 1 "
-                           "1\n$NS 0 a\n1.0.0.0/31\n"
-                           "$DATASET ip4set b\n1.0.0.0/31\n1.0.1.0/30\n$TTL 0\n");
+    load_fresh(DATASET_COMBINED,
+               "$TTL 50\n$MAXRANGE4 1000\n$DATASET ip4set a\n$MAXRANGE4 2\n$TTL 60\n$SOA 0 a b 1 1 1 1 "
+               "1\n$NS 0 a\n1.0.0.0/31\n"
+               "$DATASET ip4set b\n1.0.0.0/31\n1.0.1.0/30\n$TTL 0\n");
     assert_int_equal(d->soa_ttl, 50);
     assert_int_equal(d->ns_ttl, 50);
     assert_int_equal(d->dataset[1].ttl, 2100);
     assert_int_equal(d->n4, 2);
     assert_int_equal(report.bad_lines, 1);
     /* without subzones nobody asks it: it is none */
-    load(DATASET_COMBINED, "$DATASET ip4set\n1.0.0.1\nbad\n$DATASET ip4set b\n1.0.0.1\n$DATASET dnset \n$TTL 5\n");
+    load_fresh(DATASET_COMBINED,
+               "$DATASET ip4set\n1.0.0.1\nbad\n$DATASET ip4set b\n1.0.0.1\n$DATASET dnset \n$TTL 5\n");
     assert_int_equal(d->dataset_count, 1);
     assert_int_equal(d->n4, 1);
     assert_int_equal(d->e4[0].dataset, 0);
     assert_int_equal(d->dataset[0].sub_count, 1);
     assert_int_equal(report.bad_lines, 3);
-    load(DATASET_COMBINED, "# nothing\n$TTL 1\n\n");
+    load_fresh(DATASET_COMBINED, "# nothing\n$TTL 1\n\n");
     assert_int_equal(d->dataset_count, 0);
     char text[200] = "$DATASET ip4set ";
     memset(text + 16, 'x', 64);
     strcpy(text + 80, " b\n1.0.0.1\n");
-    load(DATASET_COMBINED, text);
+    load_fresh(DATASET_COMBINED, text);
     assert_string_equal(subs(0), "b. ");
     assert_int_equal(report.bad_lines, 1);
 }
@@ -406,7 +371,7 @@ static void what_no_part_can_be(void **state) {
         assert_int_equal(load_more(DATASET_COMBINED, bad[i]), E_INVALID);
         assert_non_null(strstr(err.text, "made:"));
     }
-    load(DATASET_IP4SET, "1.0.0.1\n$DATASET ip4set a\n1.0.0.2\n"); /* no directive here */
+    load_fresh(DATASET_IP4SET, "1.0.0.1\n$DATASET ip4set a\n1.0.0.2\n"); /* no directive here */
     assert_int_equal(d->n4, 2);
     assert_int_equal(report.bad_lines, 1);
 }
@@ -421,7 +386,7 @@ static void bounds(void **state) {
     text[0] = '\0';
     for (int i = 0; i < DATASET_LOCAL; i++)
         snprintf(text + strlen(text), 40, "$DATASET ip4set s%d\n1.2.3.4\n", i);
-    load(DATASET_COMBINED, text);
+    load_fresh(DATASET_COMBINED, text);
     assert_int_equal(d->dataset_count, DATASET_LOCAL);
     assert_int_equal(load_more(DATASET_IP4SET, ""), E_FULL);
     again();
