@@ -7,14 +7,22 @@
 #include "resolver/base/board.h"
 
 struct links;
-/* `board` may be NULL: then links are kept in memory of their own. */
+/* `board` may be NULL: then links are kept in memory of their own. What a predecessor wrote of links that are asked for
+ * again goes on, counters and all; the others are gone. */
 int links_open(struct links **out, struct board *board, struct err *err) MUST_USE;
 void links_close(struct links *l);
-/* Never NULL: when LIMIT_LINKS are in use, a link that stands for all others. `peer`: the other side's name as
- * configured under health.peers with this address, or else ADDRESS@PORT. */
+/* What a node at this address is called: its name under health.peers, or else ADDRESS@PORT (ADDRESS when port is 0). */
+const char *links_name(const struct conf *conf, const struct addr *a, char to[BOARD_PEER_MAX]);
+/* Never NULL: when LIMIT_LINKS are in use, a link that stands for all others. `peer`: what links_name says. Pointers
+ * stay good until links_close or links_forget. */
 struct board_link *links_get(struct links *l, int zone, enum board_link_way way, const char *peer);
-/* Texts and what belongs together, under the link's sequence lock. */
-void link_error(struct board_link *k, const char *text);              /* "": the last try went well */
+/* The links of a zone that has gone; or, with a peer, that one link. */
+void links_forget(struct links *l, int zone, const char *peer /* NULL: all */);
+/* Texts and what belongs together, under the link's sequence lock.
+ * The last try: 0 and "", or why it failed. E_TIMEOUT, E_CLOSED, E_SYSTEM: LINK_UNREACHABLE; E_DENIED: LINK_DENIED;
+ * anything else: LINK_BROKEN. */
+void link_tried(struct board_link *k, int code, const char *text);
+void link_error(struct board_link *k, const char *text); /* link_tried for who knows no code; "": it went well */
 void link_heard(struct board_link *k, const struct native_state *st); /* a message of the other side that is believed */
 void link_serial(struct board_link *k, uint32_t serial);              /* all that a server of another make says */
 /* A transfer that ended. */

@@ -20,16 +20,11 @@ enum {
     BOARD_MODE = 0640,
     LOCK_TRIES = 200, /* with LOCK_PAUSE_MS between: whoever holds the lock holds it for microseconds */
     LOCK_PAUSE_MS = 10,
-    READ_SPINS = 32,  /* reads of a slot at once ... */
-    READ_PAUSES = 50, /* ... then with a pause each: the writer may have lost its CPU half-way */
-    READ_PAUSE_US = 200,
 };
 
 static const char board_magic[8] = "CNDRBRD";
 
-typedef uint64_t aliased_word __attribute__((may_alias));
-_Static_assert(sizeof(struct board_zone) % sizeof(aliased_word) == 0, "slots are copied by words");
-_Static_assert(sizeof(struct board) % sizeof(aliased_word) == 0, "the board is made of words");
+_Static_assert(sizeof(struct board) % sizeof(board_word) == 0, "the board is made of words");
 
 const uint32_t board_latency_us[BOARD_LATENCY_BUCKETS - 1] = {
     50, 100, 250, 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000, 500000, 1000000, 2500000,
@@ -209,53 +204,4 @@ void board_tick(struct board_process *p, int64_t due_ms) {
     board_set(&p->loop_lag_us, (uint64_t)lag_us);
     if ((uint64_t)lag_us > board_get(&p->loop_lag_max_us))
         board_set(&p->loop_lag_max_us, (uint64_t)lag_us);
-}
-
-/* The thread sanitizer of gcc knows no fences and warns of each; it sees one process only, and slots of zones are
- * written by one and read by others. */
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wtsan"
-#endif
-static void fence_release(void) { __atomic_thread_fence(__ATOMIC_RELEASE); }
-static void fence_acquire(void) { __atomic_thread_fence(__ATOMIC_ACQUIRE); }
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic pop
-#endif
-
-void board_zone_open(struct board_zone *z) {
-    uint64_t seq = board_get(&z->seq);
-    /* Odd already: a predecessor died half-way; still another number, for who is reading right now. */
-    board_set(&z->seq, (seq & 1) != 0 ? seq + 2 : seq + 1);
-    fence_release();
-}
-
-void board_zone_close(struct board_zone *z) {
-    uint64_t seq = board_get(&z->seq);
-    __atomic_store_n(&z->seq, (seq & 1) != 0 ? seq + 1 : seq, __ATOMIC_RELEASE);
-}
-
-static bool read_once(const struct board_zone *z, struct board_zone *copy) {
-    const aliased_word *from = (const aliased_word *)(const void *)z;
-    aliased_word *to = (aliased_word *)(void *)copy;
-    uint64_t before = __atomic_load_n(&z->seq, __ATOMIC_ACQUIRE);
-    for (size_t i = 0; i < sizeof(*z) / sizeof(*from); i++)
-        to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
-    fence_acquire();
-    return (before & 1) == 0 && before == board_get(&z->seq);
-}
-
-bool board_zone_read(const struct board_zone *z, struct board_zone *copy) {
-    bool whole = false;
-    for (int i = 0; i < READ_SPINS + READ_PAUSES && !whole; i++) {
-        if (i >= READ_SPINS)
-            pause_us(READ_PAUSE_US);
-        whole = read_once(z, copy);
-    }
-    copy->name[sizeof(copy->name) - 1] = '\0';
-    copy->generation[sizeof(copy->generation) - 1] = '\0';
-    copy->error[sizeof(copy->error) - 1] = '\0';
-    if (copy->state > ZONE_ERROR)
-        copy->state = ZONE_ERROR;
-    return whole;
 }

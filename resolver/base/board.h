@@ -120,6 +120,11 @@ void board_zone_close(struct board_zone *z); /* writer: they have */
  * closed). */
 bool board_zone_read(const struct board_zone *z, struct board_zone *copy);
 
+/* The same for links (board_link.h). */
+void board_link_open(struct board_link *k);
+void board_link_close(struct board_link *k);
+bool board_link_read(const struct board_link *k, struct board_link *copy);
+
 /* Index of the latency bucket for a duration. */
 unsigned board_latency_bucket(uint64_t us);
 

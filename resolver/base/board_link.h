@@ -3,6 +3,8 @@
 #ifndef CANDOR_BASE_BOARD_LINK_H
 #define CANDOR_BASE_BOARD_LINK_H
 
+#include <stdbool.h>
+
 #include "resolver/base/board_zone.h"
 
 enum { LIMIT_LINKS = 2048, BOARD_PEER_MAX = 80, BOARD_PATH_MAX = 256 };
@@ -25,9 +27,10 @@ enum board_reject {
 };
 
 struct board_link {
-    board_word seq; /* odd: being written; guards texts and digest */
-    board_word way; /* enum board_link_way; LINK_FREE: this and all behind it are not in use */
-    board_word zone;
+    board_word seq;      /* odd: being written; guards texts and digest */
+    board_word way;      /* enum board_link_way; LINK_FREE: this and all behind it are not in use */
+    board_word zone;     /* index; LIMIT_ZONES: the link is nobody's now, or stands for those that found no slot */
+    board_word zone_tag; /* of the zone's name: a successor knows its own links by it */
     char peer[BOARD_PEER_MAX];
     char node[BOARD_PEER_MAX];  /* its name for itself; "": another make, or not heard yet */
     char path[BOARD_PATH_MAX];  /* from the source to it: "a > b" */
@@ -48,6 +51,7 @@ struct board_link {
     board_word notify_sent, notify_answered, notify_unanswered;
     board_word transfers[TRANSFER_KINDS][TRANSFER_RESULTS];
     board_word transfer_us, transfer_bytes; /* of the last one */
+    board_word transfer_sum_us;             /* of all */
     board_word bytes_in, bytes_out;
     board_word applied; /* changesets or versions committed from here */
     board_word rejected[REJECT_COUNT];
@@ -56,5 +60,17 @@ struct board_link {
     board_word checks, checks_failed; /* SOA questions */
     board_word last_check_wall_ms;    /* the last one that was answered rightly */
 };
+
+/* What a link comes to beside the zone that it is about, both as they were read. LINK_OK becomes LINK_BEHIND when one
+ * of the two has a newer serial than the other; evidence older than `within_ms` makes LINK_UNKNOWN of it. */
+enum board_link_state board_link_judge(const struct board_link *k, const struct board_zone *z, int64_t now_wall_ms,
+                                       int64_t within_ms);
+/* RFC 1982: whether a is newer than b; never both ways. */
+static inline bool board_serial_newer(uint64_t a, uint64_t b) { return (int32_t)((uint32_t)a - (uint32_t)b) > 0; }
+
+/* Upper bounds in milliseconds of board_zone.propagation; the last bucket has none. */
+extern const uint32_t board_propagation_ms[BOARD_PROPAGATION - 1];
+/* A change that was committed at its source `ms` ago has been committed here. */
+void board_zone_propagated(struct board_zone *z, int64_t ms);
 
 #endif
