@@ -3,8 +3,8 @@
 
 #include <stdlib.h>
 
+#include "resolver/dns/rdata.h"
 #include "resolver/dns/writer.h"
-#include "resolver/iterate/rdata.h"
 
 /* One RR of the received message: enough to find it and read it again. */
 struct seen_rr {

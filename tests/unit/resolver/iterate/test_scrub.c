@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "resolver/base/rand.h"
-#include "resolver/iterate/rdata.h"
+#include "resolver/dns/rdata.h"
 #include "resolver/iterate/scrub.h"
 #include "tests/unit/resolver/iterate/script.h"
 

@@ -1,6 +1,6 @@
 /* RDATA as it may be stored: whole names instead of pointers into a message that will be gone. */
-#ifndef CANDOR_ITERATE_RDATA_H
-#define CANDOR_ITERATE_RDATA_H
+#ifndef CANDOR_DNS_RDATA_H
+#define CANDOR_DNS_RDATA_H
 
 #include "resolver/dns/message.h"
 

@@ -1,5 +1,5 @@
 /* The form of RDATA of the types whose names may come compressed (RFC 1035 section 3.3, RFC 3597 section 4). */
-#include "resolver/iterate/rdata.h"
+#include "resolver/dns/rdata.h"
 
 /* A form is read from left to right: 'n' a name, a digit pair that many octets, 's' a character-string, 'r' the rest.
  */
