@@ -14,9 +14,8 @@ static int open_ports(struct server *s, const struct server_sockets *sockets, st
         return err_set(err, E_FULL, "%zu listening sockets, at most %d", sockets->count, LIMIT_LISTEN);
     for (size_t i = 0; i < sockets->count; i++) {
         int rc = 0;
-        if (sockets->at[i].tls)
-            return err_set(err, E_UNSUPPORTED, "DNS over TLS is not in this version");
         s->count = i + 1;
+        s->tcp[i].tls = sockets->at[i].tls;
         if (sockets->at[i].udp >= 0)
             rc = udp_port_open(&s->udp[i], s, (uint16_t)i, sockets->at[i].udp, err);
         if (rc == 0 && sockets->at[i].tcp >= 0)
@@ -39,7 +38,7 @@ int server_open(struct server **out, struct loop *l, const struct server_sockets
     s->ctx = ctx;
     s->stats = stats;
     s->limits = (struct server_limits){LIMIT_TCP_CONNECTIONS, LIMIT_TCP_PER_CLIENT, LIMIT_TCP_PIPELINE,
-                                       LIMIT_TCP_IDLE_MS, SERVER_TCP_QUEUE};
+                                       LIMIT_TCP_IDLE_MS,     SERVER_TCP_QUEUE,     SERVER_STALL_MS};
     for (size_t i = 0; i < LIMIT_LISTEN; i++)
         s->udp[i].fd = s->tcp[i].fd = -1;
     loop_own(l, &s->owned, LOOP_OBJECT, close_owned);
@@ -67,6 +66,8 @@ void server_set_limits(struct server *s, const struct server_limits *limits) {
         s->limits.connections = LIMIT_TCP_CONNECTIONS;
     if (s->limits.connections == 0)
         s->limits.connections = 1;
+    if (s->limits.stall_ms == 0 || s->limits.stall_ms > SERVER_STALL_MS)
+        s->limits.stall_ms = SERVER_STALL_MS;
     tcp_limits_changed(s);
 }
 
@@ -78,6 +79,10 @@ void server_reply(struct server *s, const struct client *c, const uint8_t *msg, 
     else if (c->proto == PROTO_UDP && size > 0 && s->udp[c->socket].fd >= 0)
         udp_reply(&s->udp[c->socket], c, msg, size);
 }
+
+void server_on_event(struct server *s, server_event_fn fn) { s->event = fn; }
+
+void server_use_tls(struct server *s, struct tls_context *tls) { s->tls = tls; }
 
 void server_close(struct server *s) {
     if (s == NULL)

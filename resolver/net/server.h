@@ -23,6 +23,7 @@ struct client {
     struct addr peer, local;
     unsigned ifindex;
     uint64_t token;     /* TCP: connection and its generation */
+    uint32_t question;  /* TCP: which of the connection's */
     int64_t arrived_ns; /* CLOCK_MONOTONIC, of the batch */
 };
 
@@ -42,8 +43,7 @@ struct server_sockets {
     size_t count;
 };
 
-/* E_UNSUPPORTED for a socket with `tls`. What waits on the sockets from before is served as well. */
-
+/* What waits on the sockets from before is served as well. A socket with `tls` wants server_use_tls(). */
 int server_open(struct server **out, struct loop *l, const struct server_sockets *sockets, server_handler handler,
                 server_batch batch, void *ctx, struct board_worker *stats /* may be NULL */, struct err *err) MUST_USE;
 /* A late answer, copied; at most one for each message. Size 0: there will be none (a TCP client may then ask on).
@@ -53,14 +53,27 @@ void server_reply(struct server *s, const struct client *c, const uint8_t *msg, 
 void server_close(struct server *s);
 
 /* Answers of many messages (zone transfers, what is pushed as it comes), TCP and TLS only: server_more() queues one and
- * the question stays open, without an idle timer, until server_reply() ends it. Returns 0; E_AGAIN: queued, but more
- * than SERVER_STREAM_SOFT octets wait: go on when SERVER_DRAINED is told; E_CLOSED: the client has gone. */
-enum { SERVER_STREAM_SOFT = 256 << 10 };
+ * the question stays open, without an idle timer and without a place in the pipeline, until server_reply() ends it (or
+ * size 0: without a last message). What is queued leaves at once. Other questions of the same connection are answered
+ * meanwhile. Returns 0; E_AGAIN: queued, but more than SERVER_STREAM_SOFT octets wait on this connection: go on when
+ * SERVER_DRAINED is told; E_CLOSED: the client has gone (SERVER_GONE was told or is about to be); E_FULL:
+ * SERVER_STREAMS are open here, nothing was queued. A connection with SERVER_STREAM_HARD octets waiting, or one that
+ * has read nothing for SERVER_STALL_MS while something waited, is closed. */
+enum {
+    SERVER_STREAM_SOFT = 256 << 10,
+    SERVER_STREAM_HARD = 4 << 20, /* who heeds E_AGAIN, for all streams of the connection, stays far below */
+    SERVER_STREAMS = LIMIT_ZONES, /* open questions of many messages on one connection */
+    SERVER_STALL_MS = 30000
+};
 int server_more(struct server *s, const struct client *c, const uint8_t *msg, size_t size) MUST_USE;
-/* Once set: told for connections with an open question of many messages, on the loop, never from inside server_more. */
+/* Whether server_more() would return 0 or E_CLOSED now: several streams share the bound of their connection. */
+bool server_has_room(const struct server *s, const struct client *c);
+/* Once set: told for connections with an open question of many messages (one event for all of them), on the loop,
+ * never from inside server_more or server_reply, but from inside server_close not at all. GONE: nothing may be said to
+ * this token any more. */
 enum server_event { SERVER_DRAINED, SERVER_GONE };
 typedef void (*server_event_fn)(void *ctx, uint64_t token, enum server_event e);
-void server_on_event(struct server *s, server_event_fn fn);
+void server_on_event(struct server *s, server_event_fn fn); /* `ctx`: the handler's */
 /* What serves sockets with `tls`; before that connections to them are closed. It outlives the server. */
 struct tls_context;
 void server_use_tls(struct server *s, struct tls_context *tls);
@@ -74,6 +87,7 @@ struct server_limits {
     unsigned connections, per_client, pipeline;
     uint32_t idle_ms;
     size_t queue_bytes;
+    uint32_t stall_ms; /* 0: SERVER_STALL_MS */
 };
 void server_set_limits(struct server *s, const struct server_limits *limits);
 

@@ -2,13 +2,15 @@
  *
  *   server_udp.c   udp_port: a datagram socket; udp_batch: the buffers of one wake, shared by all of them
  *   server_tcp.c   tcp_port: a listening socket; who gets a connection, and who has to go
- *   server_conn.c  conn: one TCP connection, from the first byte to the last */
+ *   server_conn.c  conn: one TCP connection, from the first byte to the last
+ *   server_stream.c  its questions with answers of many messages */
 #ifndef CANDOR_NET_SERVER_IMPL_H
 #define CANDOR_NET_SERVER_IMPL_H
 
 #include "resolver/net/buffer.h"
 #include "resolver/net/loop_owned.h"
 #include "resolver/net/server.h"
+#include "resolver/net/stream.h"
 
 enum {
     SERVER_ACCEPTS_PER_WAKE = 32,
@@ -37,18 +39,24 @@ struct tcp_port {
     struct loop_watch *watch;
     int fd; /* -1: none */
     uint16_t index;
+    bool tls;
 };
 
 struct conn {
     struct server *server;
     struct conn *older, *newer; /* by last_ms */
     struct loop_watch *watch;
-    int fd;
+    struct stream stream;
     uint16_t slot, socket;
     enum board_family family;
     struct addr peer, local;
-    int64_t last_ms; /* last complete message in, or last answer wholly out */
-    unsigned unanswered;
+    int64_t last_ms;     /* last complete message in, or last answer wholly out */
+    int64_t moved_ms;    /* octets left, or there were none that could */
+    unsigned unanswered; /* those of many messages not among them */
+    uint32_t questions;  /* taken so far */
+    uint32_t *streams;   /* questions of many messages that are open */
+    unsigned stream_count, stream_cap;
+    bool full; /* server_more has said E_AGAIN */
     struct buffer in, out;
     bool ended;  /* the client will send no more */
     bool broken; /* to be closed as soon as nobody stands inside */
@@ -62,7 +70,9 @@ struct server {
     struct loop *loop;
     server_handler handler;
     server_batch batch;
+    server_event_fn event; /* may be NULL */
     void *ctx;
+    struct tls_context *tls; /* may be NULL */
     struct board_worker *stats;
     struct server_limits limits;
     size_t count; /* of ports, each UDP, TCP or both */
@@ -74,10 +84,10 @@ struct server {
     uint32_t generation[LIMIT_TCP_CONNECTIONS]; /* of a slot; changes with each connection in it */
     unsigned conn_count;
     struct conn *oldest, *newest;
-    uint8_t *frame; /* SERVER_FRAME_MAX bytes: length and reply */
-    struct loop_timer *idle_timer, *accept_timer, *queue_timer;
+    uint8_t *frame; /* LIMIT_MESSAGE bytes: what the handler answers */
+    struct loop_timer *idle_timer, *accept_timer, *wake_timer, *queue_timer;
     bool accept_paused;
-    int64_t accept_logged_ms;
+    int64_t accept_logged_ms, tls_logged_ms;
 };
 
 static inline void server_count(struct server *s, enum board_proto proto, enum board_family family, unsigned n) {
@@ -113,8 +123,22 @@ void tcp_port_close(struct tcp_port *p);
 void tcp_limits_changed(struct server *s);
 
 /* Takes `fd` over, also when it fails: E_NOMEM. */
-int conn_open(struct server *s, uint16_t slot, uint16_t socket, int fd, const struct addr *peer) MUST_USE;
+int conn_open(struct tcp_port *p, uint16_t slot, int fd, const struct addr *peer) MUST_USE;
 void conn_close(struct conn *c);
+/* Of idle connections: young again, if it may live. */
+void conn_idle(struct conn *c);
 void conn_reply(struct server *s, const struct client *c, const uint8_t *msg, size_t size);
+/* NULL: it has gone. */
+struct conn *conn_of(const struct server *s, const struct client *c);
+/* Queues a message with its length; marks the connection broken when it may not have more than `most` waiting. */
+void conn_queue(struct conn *c, const uint8_t *msg, size_t size, size_t most);
+/* Sends what waits, from outside of its own callbacks: nobody is told, nobody freed. What is left to do is done on the
+ * next wake. */
+void conn_push(struct conn *c);
+
+/* The question was one of many messages; it is none any more. */
+bool stream_end(struct conn *c, uint32_t question);
+/* Told when it is due. The connection may be gone afterwards. */
+void stream_tell_drained(struct conn *c);
 
 #endif

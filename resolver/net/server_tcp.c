@@ -61,7 +61,7 @@ static void take(struct tcp_port *p, int fd, const struct sockaddr *name) {
         (void)close(fd);
         return;
     }
-    if (conn_open(s, (uint16_t)slot, p->index, fd, &peer) != 0)
+    if (conn_open(p, (uint16_t)slot, fd, &peer) == E_NOMEM)
         LOG(LEVEL_WARN, "no memory for a TCP connection", KU("open", s->conn_count));
 }
 
@@ -88,8 +88,18 @@ static void on_idle_timer(void *ctx) {
     struct server *s = ctx;
     int64_t before = loop_now_ms(s->loop) - (int64_t)s->limits.idle_ms;
     while (s->oldest != NULL && s->oldest->last_ms <= before)
-        conn_close(s->oldest);
+        conn_idle(s->oldest);
     tcp_limits_changed(s);
+}
+
+/* What server_more() and server_reply() left to do. */
+static void on_wake_timer(void *ctx) {
+    struct server *s = ctx;
+    for (unsigned i = 0; i < LIMIT_TCP_CONNECTIONS; i++)
+        if (s->conns[i] != NULL && s->conns[i]->broken)
+            conn_close(s->conns[i]);
+        else if (s->conns[i] != NULL)
+            stream_tell_drained(s->conns[i]);
 }
 
 /* How often to look for idle connections. */
@@ -101,16 +111,18 @@ void tcp_limits_changed(struct server *s) {
 }
 
 int tcp_open(struct server *s, struct err *err) {
-    s->frame = malloc(SERVER_FRAME_MAX);
+    s->frame = malloc(LIMIT_MESSAGE);
     s->idle_timer = loop_timer_start(s->loop, IDLE_LOOK_MAX_MS, 0, on_idle_timer, s);
     s->accept_timer = loop_timer_start(s->loop, SERVER_ACCEPT_PAUSE_MS, 0, on_accept_timer, s);
-    if (s->frame == NULL || s->idle_timer == NULL || s->accept_timer == NULL)
+    s->wake_timer = loop_timer_start(s->loop, 0, 0, on_wake_timer, s);
+    if (s->frame == NULL || s->idle_timer == NULL || s->accept_timer == NULL || s->wake_timer == NULL)
         return err_set(err, E_NOMEM, "no memory for TCP");
     return 0;
 }
 
 void tcp_close(struct server *s) {
-    struct loop_timer *timers[] = {s->idle_timer, s->accept_timer};
+    struct loop_timer *timers[] = {s->idle_timer, s->accept_timer, s->wake_timer};
+    s->event = NULL;
     while (s->oldest != NULL)
         conn_close(s->oldest);
     for (size_t i = 0; i < ARRAY_SIZE(timers); i++)

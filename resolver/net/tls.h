@@ -5,6 +5,7 @@
 #ifndef CANDOR_NET_TLS_H
 #define CANDOR_NET_TLS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "resolver/base/err.h"

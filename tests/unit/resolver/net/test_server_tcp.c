@@ -26,7 +26,7 @@ static int tear_down(void **state) {
 }
 
 static void limit(struct rig *r, unsigned connections, unsigned per_client, unsigned pipeline, uint32_t idle_ms) {
-    struct server_limits l = {connections, per_client, pipeline, idle_ms, SERVER_TCP_QUEUE};
+    struct server_limits l = {connections, per_client, pipeline, idle_ms, SERVER_TCP_QUEUE, 0};
     server_set_limits(r->server, &l);
 }
 
@@ -340,7 +340,7 @@ static void test_stalled_reader(void **state) {
 static void test_answers_beyond_the_queue_close(void **state) {
     struct rig *r = *state;
     uint8_t *big = calloc(1, 60000);
-    struct server_limits l = {10, 10, 64, 60000, 100000};
+    struct server_limits l = {10, 10, 64, 60000, 100000, 0};
     int small = 4096;
     server_set_limits(r->server, &l);
     assert_int_equal(setsockopt(r->sockets.at[0].tcp, SOL_SOCKET, SO_SNDBUF, &small, sizeof small), 0);

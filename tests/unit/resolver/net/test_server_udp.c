@@ -326,12 +326,10 @@ static void test_sockets_that_cannot_be_served(void **state) {
     bad.at[0].udp = 9999;
     assert_int_equal(server_open(&s, r->loop, &bad, never, NULL, NULL, NULL, &err), E_INVALID);
     bad.at[0] = r->sockets.at[0];
-    bad.at[0].tls = true;
-    assert_int_equal(server_open(&s, r->loop, &bad, never, NULL, NULL, NULL, &err), E_UNSUPPORTED);
     bad.count = LIMIT_LISTEN + 1;
     assert_int_equal(server_open(&s, r->loop, &bad, never, NULL, NULL, NULL, &err), E_FULL);
     bad.count = 1;
-    bad.at[0].tls = false; /* watched by the rig's server already */
+    /* Watched by the rig's server already. */
     assert_int_equal(server_open(&s, r->loop, &bad, never, NULL, NULL, NULL, &err), E_SYSTEM);
     bad.at[0].udp = bad.at[0].tcp = -1;
     assert_int_equal(server_open(&s, r->loop, &bad, never, NULL, NULL, NULL, &err), 0);
