@@ -39,7 +39,7 @@ def content(version):
     hosts = {}
     for host in range(HOSTS):
         last = version - (version - host) % HOSTS
-        if last > 0:
+        if last >= 0:
             hosts[host] = value_of(last)
     return hosts
 
