@@ -1,6 +1,7 @@
 """Versions of real lists published one after another under 20,000 queries a second: no query lost, none answered from a
 mixture of versions, and each commit writes the difference alone."""
 # time bound: 600 s
+# runs alone
 import ipaddress
 import time
 
