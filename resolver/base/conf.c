@@ -57,9 +57,29 @@ static void fill(struct conf_reader *r, const struct conf_raw *in, const struct 
     conf_list_later(r, root);
 }
 
-/* Both forms of the text into `w`; the forms themselves end here. */
+/* One entry of rbl.zones alone. */
+static void fill_zone(struct conf_reader *r, const struct conf_raw *in) {
+    struct conf_zone *z = conf_array(r, 1, sizeof(*z));
+    if (in->rbl == NULL || in->rbl->zone_count != 1) {
+        conf_fail(r, E_INVALID, NULL, "one zone");
+        return;
+    }
+    conf_enter(r, "rbl");
+    conf_enter(r, "zones");
+    conf_enter_at(r, 0);
+    if (z != NULL)
+        conf_fill_zone(r, &in->rbl->zones[0], z);
+    conf_leave(r);
+    conf_leave(r);
+    conf_leave(r);
+    r->conf->rbl.zones = z;
+    r->conf->rbl.zone_count = 1;
+}
+
+/* Both forms of the text into `w`; the forms themselves end here. With `keys_of` it is one zone, whose keys are those
+ * of that configuration. */
 static int convert(struct whole *w, const char *text, size_t size, const char *base_dir, const char *label,
-                   struct err *err) {
+                   const struct conf *keys_of, struct err *err) {
     struct arena scratch = {0};
     struct conf_tree *root = NULL;
     struct conf_raw *raw = NULL, empty = {0};
@@ -84,7 +104,13 @@ static int convert(struct whole *w, const char *text, size_t size, const char *b
     }
     r.at[0].node = root;
     r.depth = 1;
-    fill(&r, raw != NULL ? raw : &empty, root);
+    if (keys_of != NULL) {
+        w->conf.rbl.keys = keys_of->rbl.keys;
+        w->conf.rbl.key_count = keys_of->rbl.key_count;
+        fill_zone(&r, raw != NULL ? raw : &empty);
+    } else {
+        fill(&r, raw != NULL ? raw : &empty, root);
+    }
     rc = r.rc;
 out:
     (void)cyaml_free(&config, &conf_schema, raw, 0);
@@ -92,9 +118,17 @@ out:
     return rc;
 }
 
+/* The directory that the file is named in, links not followed: what stands beside it is meant. */
+static void directory_of(char to[PATH_MAX], const char *path) {
+    const char *slash = strrchr(path, '/');
+    size_t n = slash != NULL && slash != path ? (size_t)(slash - path) : 1;
+    memcpy(to, path, n);
+    to[n] = '\0';
+}
+
 /* `path` is absolute or "". */
 static int read_text(struct conf **conf, const char *text, size_t size, const char *base_dir, const char *label,
-                     const char *path, struct err *err) {
+                     const char *path, const struct conf *keys_of, struct err *err) {
     struct whole *w = calloc(1, sizeof(*w));
     int rc = E_NOMEM;
     *conf = NULL;
@@ -103,7 +137,7 @@ static int read_text(struct conf **conf, const char *text, size_t size, const ch
     if (size > LIMIT_CONF_BYTES)
         rc = err_set(err, E_FULL, "%s:1: expected at most %d bytes, got %zu", label, LIMIT_CONF_BYTES, size);
     else
-        rc = convert(w, text, size, base_dir, label, err);
+        rc = convert(w, text, size, base_dir, label, keys_of, err);
     if (rc == E_OK) {
         w->conf.path = arena_text(&w->arena, path, strlen(path));
         if (w->conf.path == NULL)
@@ -118,7 +152,25 @@ static int read_text(struct conf **conf, const char *text, size_t size, const ch
 
 int conf_read_text(struct conf **conf, const char *text, size_t size, const char *base_dir, const char *label,
                    struct err *err) {
-    return read_text(conf, text, size, base_dir, label, "", err);
+    return read_text(conf, text, size, base_dir, label, "", NULL, err);
+}
+
+int conf_read_zone(struct conf **conf, const struct conf *of, const char *options, const char *label, struct err *err) {
+    static const char front[] = "rbl: {zones: [", back[] = "]}";
+    char directory[PATH_MAX] = "/";
+    size_t size = strlen(options);
+    *conf = NULL;
+    if (size > LIMIT_CONF_OPTIONS || strchr(options, '\n') != NULL)
+        return err_set(err, E_RANGE, "%s:1: expected one line of at most %d bytes", label, LIMIT_CONF_OPTIONS);
+    char *text = malloc(size + sizeof front + sizeof back);
+    if (text == NULL)
+        return err_set(err, E_NOMEM, "%s: no memory", label);
+    if (of->path[0] != '\0')
+        directory_of(directory, of->path);
+    int n = sprintf(text, "%s%s%s", front, options, back);
+    int rc = read_text(conf, text, (size_t)n, directory, label, "", of, err);
+    free(text);
+    return rc;
 }
 
 /* Up to one byte more than a configuration may have, so that the caller sees that it has more. */
@@ -152,27 +204,19 @@ static int absolute(char to[PATH_MAX], const char *path, struct err *err) {
     return n > 0 && n < PATH_MAX ? E_OK : err_set(err, E_RANGE, "%s: the path is too long", path);
 }
 
-/* The directory that the file is named in, links not followed: what stands beside it is meant. */
-static void directory_of(char to[PATH_MAX], const char *path) {
-    const char *slash = strrchr(path, '/');
-    size_t n = slash != NULL && slash != path ? (size_t)(slash - path) : 1;
-    memcpy(to, path, n);
-    to[n] = '\0';
-}
-
 int conf_read(struct conf **conf, const char *path, struct err *err) {
     char full[PATH_MAX], directory[PATH_MAX], *text = NULL;
     size_t size = 0;
     int rc;
     *conf = NULL;
     if (path == NULL)
-        return read_text(conf, "", 0, "/", "defaults", "", err);
+        return read_text(conf, "", 0, "/", "defaults", "", NULL, err);
     rc = absolute(full, path, err);
     if (rc == E_OK)
         rc = slurp(&text, &size, path, err);
     if (rc == E_OK) {
         directory_of(directory, full);
-        rc = read_text(conf, text, size, directory, path, full, err);
+        rc = read_text(conf, text, size, directory, path, full, NULL, err);
     }
     free(text);
     return rc;

@@ -13,6 +13,12 @@ void conf_fill_resolver(struct conf_reader *r, const struct conf_raw_resolver *i
 void conf_fill_health(struct conf_reader *r, const struct conf_raw_health *in, struct conf_health *out);
 void conf_fill_report(struct conf_reader *r, const struct conf_raw_health *in, struct conf_health *out);
 
+/* The entry of rbl.zones, or of another list of zones, that was entered. */
+struct conf_raw_zone;
+void conf_fill_zone(struct conf_reader *r, const struct conf_raw_zone *in, struct conf_zone *out);
+/* After the zones; each catalog takes a place among them. */
+void conf_fill_catalogs(struct conf_reader *r, const struct conf_raw_rbl *in, struct conf_rbl *out);
+
 void conf_fill_tls(struct conf_reader *r, const char *key, const struct conf_raw_tls *in, struct conf_tls *out);
 struct conf_raw_peer; /* conf_raw_health.h */
 void conf_fill_peers(struct conf_reader *r, const char *key, const struct conf_raw_peer *in, size_t count,

@@ -177,7 +177,7 @@ static void pair(struct conf_reader *r, const struct conf_raw_zone *in, struct c
         conf_fail(r, E_INVALID, "pair", "either pair or primaries: the active one of a pair is the source");
 }
 
-static void zone(struct conf_reader *r, const struct conf_raw_zone *in, struct conf_zone *out) {
+void conf_fill_zone(struct conf_reader *r, const struct conf_raw_zone *in, struct conf_zone *out) {
     static const char *const everybody[] = {"0.0.0.0/0", "::/0", NULL};
     static const struct conf_word expiries[] = {
         {"servfail", EXPIRE_SERVFAIL}, {"serve-stale", EXPIRE_SERVE_STALE}, {NULL, 0}};
@@ -209,40 +209,18 @@ static void zone(struct conf_reader *r, const struct conf_raw_zone *in, struct c
 }
 
 static void zones(struct conf_reader *r, const struct conf_raw_rbl *in, struct conf_rbl *out) {
-    out->zones = conf_array(r, in->zone_count, sizeof(*out->zones));
+    out->zones = conf_array(r, LIMIT_ZONES, sizeof(*out->zones));
+    for (size_t i = 0; i < LIMIT_ZONES && r->rc == E_OK; i++)
+        out->zones[i].name = "";
     conf_enter(r, "zones");
     for (size_t i = 0; i < in->zone_count && r->rc == E_OK; i++) {
         conf_enter_at(r, i);
-        zone(r, &in->zones[i], &out->zones[i]);
+        conf_fill_zone(r, &in->zones[i], &out->zones[i]);
         for (size_t j = 0; j < i && r->rc == E_OK; j++)
             if (strcmp(out->zones[i].name, out->zones[j].name) == 0)
                 conf_fail(r, E_INVALID, "name", "each zone once (zones[%zu] has this name)", j);
         conf_leave(r);
         out->zone_count++;
-    }
-    conf_leave(r);
-}
-
-static void catalogs(struct conf_reader *r, const struct conf_raw_rbl *in, struct conf_rbl *out) {
-    out->catalogs = conf_array(r, in->catalog_count, sizeof(*out->catalogs));
-    conf_enter(r, "catalogs");
-    for (size_t i = 0; i < in->catalog_count && r->rc == E_OK; i++) {
-        struct conf_catalog *c = &out->catalogs[i];
-        conf_enter_at(r, i);
-        c->name = conf_take_name(r, "name", in->catalogs[i].name, ".");
-        if (strcmp(c->name, ".") == 0)
-            conf_fail(r, E_INVALID, "name", "the name of the catalog zone");
-        rules(r, "primaries", &in->catalogs[i].primaries, true, &c->primaries);
-        if (c->primaries.count == 0)
-            conf_fail(r, E_INVALID, "primaries", "at least one { address: ADDRESS@PORT, key: NAME }");
-        for (size_t j = 0; j < i && r->rc == E_OK; j++)
-            if (strcmp(c->name, out->catalogs[j].name) == 0)
-                conf_fail(r, E_INVALID, "name", "each zone once (catalogs[%zu] has this name)", j);
-        for (size_t j = 0; j < out->zone_count && r->rc == E_OK; j++)
-            if (strcmp(c->name, out->zones[j].name) == 0)
-                conf_fail(r, E_INVALID, "name", "each zone once (zones[%zu] has this name)", j);
-        conf_leave(r);
-        out->catalog_count++;
     }
     conf_leave(r);
 }
@@ -264,6 +242,7 @@ void conf_fill_rbl(struct conf_reader *r, const struct conf_raw_rbl *in, struct 
     conf_fill_tls(r, "tls", CONF_RAW_OR_EMPTY(in->tls), &out->tls);
     transfers(r, CONF_RAW_OR_EMPTY(in->transfers), out);
     zones(r, in, out);
-    catalogs(r, in, out);
+    conf_fill_catalogs(r, in, out);
+    out->zone_fixed = out->zone_count;
     conf_leave(r);
 }

@@ -45,6 +45,7 @@ static const char *const works[] = {
     "rbl.zones[].limits",
     "rbl.zones[].on-expire",
     "rbl.zones[].journal",
+    "rbl.catalogs",
     "health.listen",
     "health.allow",
     "health.token",

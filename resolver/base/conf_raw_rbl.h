@@ -41,8 +41,11 @@ struct conf_raw_zone {
 };
 
 struct conf_raw_catalog {
-    char *name;
-    struct conf_raw_rules primaries;
+    char *name, *grace, *shrink;
+    struct conf_raw_rules primaries, notify, transfer;
+    struct conf_raw_list zones;
+    struct conf_raw_zone *groups;
+    unsigned group_count;
 };
 
 struct conf_raw_transfers {

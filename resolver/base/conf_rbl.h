@@ -50,8 +50,12 @@ struct conf_soa {
 enum conf_on_expire { EXPIRE_SERVFAIL, EXPIRE_SERVE_STALE };
 
 /* The zone "." is none: its one dataset, an acl, is for all zones. */
+struct conf_catalog;
 struct conf_zone {
-    const char *name;
+    const char *name; /* "": this place is free */
+    const struct conf_catalog
+        *catalog; /* the zone is this catalog itself: replicated, never answered by the resolver */
+    bool member;  /* it came at run time (conf_members.h) */
     struct conf_dataset *data;
     size_t data_count;
     struct conf_rules primaries, update, notify, transfer;
@@ -84,19 +88,35 @@ static inline bool conf_zone_is_global_acl(const struct conf_zone *z) {
     return all && z->name[0] == '.' && z->name[1] == '\0';
 }
 
-/* Zones of a catalog (RFC 9432) that have this group, or "": all others, get the options of this zone. */
+/* Whether there is a zone here that clients may ask for. */
+static inline bool conf_zone_is_served(const struct conf_zone *z) {
+    return z->name[0] != '\0' && z->catalog == NULL && !conf_zone_is_global_acl(z);
+}
+
+/* One key of a zone as text: "limits.shrink" and "30%"; the value is YAML in one line. */
+struct conf_option {
+    const char *key, *value;
+};
+struct conf_options {
+    struct conf_option *at;
+    size_t count;
+};
+
+/* Zones of a catalog (RFC 9432) that have this group, or "": all others, get these options. */
 struct conf_catalog_group {
-    const char *name;
-    struct conf_zone options;
+    const char *name; /* as in the catalog, case kept */
+    struct conf_options options;
 };
 struct conf_catalog {
     const char *name;
+    const struct conf_zone *zone;       /* its own place among the zones */
     struct conf_rules primaries;        /* none: this node produces it, of: */
-    struct conf_list_text zones;        /* patterns of configured zones' names ("*" is all) */
-    struct conf_rules notify, transfer; /* when it is produced */
+    struct conf_list_text zones;        /* patterns of its zones' names: "*", "*.example.", "bl.example." */
+    struct conf_rules notify, transfer; /* when it is produced or passed on */
     struct conf_catalog_group *groups;
     size_t group_count;
     uint32_t grace_s; /* a zone that left the catalog is served and kept so long */
+    double shrink;    /* of ten and more members at most this share may leave at once, unasked */
 };
 
 struct conf_rbl {
@@ -104,8 +124,11 @@ struct conf_rbl {
     struct conf_tls tls;
     struct conf_key *keys;
     size_t key_count;
-    struct conf_zone *zones;
-    size_t zone_count;
+    /* Zones of the file, then the catalogs themselves, then places for members: those come, change and go at run time
+     * (conf_members.h), on the loop's thread alone, and none moves while it lives. A free place has the name "". */
+    struct conf_zone *zones; /* LIMIT_ZONES places, at the same address always */
+    size_t zone_count;       /* places that may be taken; only grows */
+    size_t zone_fixed;       /* the first of them are of the file */
     struct conf_catalog *catalogs;
     size_t catalog_count;
     struct {

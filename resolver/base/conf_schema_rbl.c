@@ -79,6 +79,12 @@ static const cyaml_schema_value_t zone_entry = {
 static const cyaml_schema_field_t catalog_fields[] = {
     CONF_RAW_TEXT("name", struct conf_raw_catalog, name),
     RULES("primaries", struct conf_raw_catalog, primaries),
+    RULES("notify", struct conf_raw_catalog, notify),
+    RULES("transfer", struct conf_raw_catalog, transfer),
+    CONF_RAW_TEXTS("zones", struct conf_raw_catalog, zones, LIMIT_CONF_LIST),
+    CONF_RAW_MAPS("groups", struct conf_raw_catalog, groups, group_count, &zone_entry, LIMIT_PEERS),
+    CONF_RAW_TEXT("grace", struct conf_raw_catalog, grace),
+    CONF_RAW_TEXT("shrink", struct conf_raw_catalog, shrink),
     CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t catalog_entry = {

@@ -10,6 +10,7 @@ enum {
     LIMIT_CONF_LIST = 1024, /* entries of a sequence that has no closer limit */
     LIMIT_CONF_TEXT = 1024, /* bytes of one value */
     LIMIT_CONF_RUN = 3840,  /* bytes of node.run: the names made in it stay below PATH_MAX */
+    LIMIT_CONF_OPTIONS = 1 << 16, /* bytes of a zone's options in one line (conf_members.h) */
     LIMIT_LISTEN = 16,
     LIMIT_WORKERS = 64,
     LIMIT_ZONES = 1024,

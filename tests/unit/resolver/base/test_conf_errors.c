@@ -344,8 +344,16 @@ static void zones(void **state) {
         {ZONE "journal: lots", "t:4: rbl.zones[0].journal: expected a size in bytes"},
         {"rbl: {zones: [{name: a}], catalogs: [{name: A, primaries: [{address: 192.0.2.1}]}]}",
          "t:1: rbl.catalogs[0].name: expected each zone once (zones[0] has this name)"},
-        {"rbl: {catalogs: [{name: a}]}",
-         "t:1: rbl.catalogs[0].primaries: expected at least one { address: ADDRESS@PORT"},
+        {"rbl: {catalogs: [{name: a, zones: [b], primaries: [{address: 192.0.2.1}]}]}",
+         "t:1: rbl.catalogs[0].zones: expected either primaries"},
+        {"rbl: {catalogs: [{name: a, zones: ['*.']}]}", "t:1: rbl.catalogs[0].zones[0]: expected"},
+        {"rbl: {catalogs: [{name: a}, {name: A}]}",
+         "t:1: rbl.catalogs[1].name: expected each zone once (catalogs[0] has this name)"},
+        {"rbl: {catalogs: [{name: a, groups: [{ttl: 60}]}]}", "t:1: rbl.catalogs[0].groups[0].name: expected"},
+        {"rbl: {catalogs: [{name: a, groups: [{name: g, ttl: x}]}]}", "t:1: rbl.catalogs[0].groups[0].ttl: expected"},
+        {"rbl: {catalogs: [{name: a, groups: [{name: g}, {name: g}]}]}",
+         "t:1: rbl.catalogs[0].groups[1].name: expected each group once (groups[0] has this name)"},
+        {"rbl: {catalogs: [{name: a, grace: 2y}]}", "t:1: rbl.catalogs[0].grace: expected"},
     };
     (void)state;
     refuse_rows(rows, ARRAY_SIZE(rows));

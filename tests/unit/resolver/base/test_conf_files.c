@@ -184,9 +184,15 @@ static void example_without_comments(void **state) {
     }
     assert_int_equal(opened, sizeof(parts) / sizeof(parts[0]));
     struct conf *c = conf_of(out);
-    assert_int_equal(c->rbl.zone_count, 2);
+    assert_int_equal(c->rbl.zone_count, 2 + 2);
+    assert_int_equal(c->rbl.zone_fixed, 2 + 2);
     assert_int_equal(c->rbl.key_count, 1);
-    assert_int_equal(c->rbl.catalog_count, 1);
+    assert_int_equal(c->rbl.catalog_count, 2);
+    assert_ptr_equal(c->rbl.zones[2].catalog, &c->rbl.catalogs[0]);
+    assert_int_equal(c->rbl.catalogs[0].groups[0].options.count, 2);
+    assert_string_equal(c->rbl.catalogs[0].groups[0].options.at[0].key, "ttl");
+    assert_string_equal(c->rbl.catalogs[0].groups[0].options.at[0].value, "\"60s\"");
+    assert_int_equal(c->rbl.catalogs[1].primaries.count, 0);
     assert_int_equal(c->resolver.forward_count, 1);
     assert_int_equal(c->resolver.stub_count, 1);
     assert_int_equal(c->resolver.guard_count, 1);
