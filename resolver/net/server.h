@@ -57,13 +57,14 @@ void server_close(struct server *s);
  * size 0: without a last message). What is queued leaves at once. Other questions of the same connection are answered
  * meanwhile. Returns 0; E_AGAIN: queued, but more than SERVER_STREAM_SOFT octets wait on this connection: go on when
  * SERVER_DRAINED is told; E_CLOSED: the client has gone (SERVER_GONE was told or is about to be); E_FULL:
- * SERVER_STREAMS are open here, nothing was queued. A connection with SERVER_STREAM_HARD octets waiting, or one that
- * has read nothing for SERVER_STALL_MS while something waited, is closed. */
+ * SERVER_STREAMS are open here, nothing was queued. A client that has merely ended its own side still gets everything.
+ * A connection with SERVER_STREAM_HARD octets waiting, or one that has read nothing for SERVER_STALL_MS while something
+ * waited, is closed. */
 enum {
     SERVER_STREAM_SOFT = 256 << 10,
     SERVER_STREAM_HARD = 4 << 20, /* who heeds E_AGAIN, for all streams of the connection, stays far below */
     SERVER_STREAMS = LIMIT_ZONES, /* open questions of many messages on one connection */
-    SERVER_STALL_MS = 30000
+    SERVER_STALL_MS = 60000
 };
 int server_more(struct server *s, const struct client *c, const uint8_t *msg, size_t size) MUST_USE;
 /* Whether server_more() would return 0 or E_CLOSED now: several streams share the bound of their connection. */

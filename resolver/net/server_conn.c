@@ -4,6 +4,7 @@
  *   or wait for what is still possible
  *
  * Nobody is freed while somebody stands inside: a failure there marks the connection broken, settle closes it. */
+#include <linux/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -284,7 +285,18 @@ void conn_close(struct conn *c) {
         s->event(s->ctx, who, SERVER_GONE);
 }
 
+/* What the client's kernel has confirmed: a slow reader moves long before the next octet fits into ours. */
+static void look_for_progress(struct conn *c) {
+    struct tcp_info info = {0};
+    socklen_t size = sizeof info;
+    if (getsockopt(c->stream.fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0 || info.tcpi_bytes_acked == c->acked)
+        return;
+    c->acked = info.tcpi_bytes_acked;
+    c->moved_ms = loop_now_ms(c->server->loop);
+}
+
 void conn_idle(struct conn *c) {
+    look_for_progress(c);
     int64_t stalled = loop_now_ms(c->server->loop) - (int64_t)c->server->limits.stall_ms;
     if (c->stream_count == 0 || c->broken || (c->out.size > 0 && c->moved_ms <= stalled))
         conn_close(c);

@@ -51,7 +51,8 @@ struct conn {
     enum board_family family;
     struct addr peer, local;
     int64_t last_ms;     /* last complete message in, or last answer wholly out */
-    int64_t moved_ms;    /* octets left, or there were none that could */
+    int64_t moved_ms;    /* octets left, or began to wait */
+    uint64_t acked;      /* by the client's kernel, when last looked */
     unsigned unanswered; /* those of many messages not among them */
     uint32_t questions;  /* taken so far */
     uint32_t *streams;   /* questions of many messages that are open */

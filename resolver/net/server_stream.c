@@ -1,6 +1,7 @@
 /* Questions with answers of many messages: which are open, what may be queued, who is told when there is room again. */
+#include <netinet/tcp.h>
 #include <stdlib.h>
-#include <string.h>
+#include <sys/socket.h>
 
 #include "resolver/net/server_impl.h"
 
@@ -23,6 +24,12 @@ bool stream_end(struct conn *c, uint32_t question) {
     return true;
 }
 
+/* A path that died is noticed although what is said now and then fits into the kernel's buffers for hours. */
+static void bound_silence(const struct conn *c) {
+    unsigned ms = c->server->limits.stall_ms;
+    (void)setsockopt(c->stream.fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof ms);
+}
+
 /* The question leaves the pipeline and becomes one of many messages. */
 static int begin(struct conn *c, uint32_t question) {
     if (c->unanswered == 0)
@@ -37,6 +44,8 @@ static int begin(struct conn *c, uint32_t question) {
         c->streams = more;
         c->stream_cap = cap;
     }
+    if (c->stream_count == 0)
+        bound_silence(c);
     c->streams[c->stream_count++] = question;
     c->unanswered--;
     return 0;
