@@ -7,8 +7,8 @@
 #include "resolver/base/bytes.h"
 
 static const char *const state_names[VERDICT_STATES] = {"pass", "warn", "fail", "unknown"};
-static const char *const scope_names[SCOPE_COUNT] = {"process", "worker", "resolution", "zones",  "upstream",
-                                                     "storage", "peers",  "reporting",  "monitor"};
+static const char *const scope_names[SCOPE_COUNT] = {"process",  "worker",  "resolution", "zones",     "replication",
+                                                     "upstream", "storage", "peers",      "reporting", "monitor"};
 
 const char *verdict_state_name(enum verdict_state s) {
     return (unsigned)s < VERDICT_STATES ? state_names[s] : "unknown";
@@ -45,11 +45,21 @@ void verdict_close(struct verdict_book *b) {
     *b = (struct verdict_book){0};
 }
 
+static size_t free_place(struct verdict_book *b) {
+    for (size_t i = 0; b->dropped > 0 && i < b->count; i++)
+        if (b->checks[i].scope == SCOPE_COUNT) {
+            b->dropped--;
+            return i;
+        }
+    return b->count;
+}
+
 int verdict_add(struct verdict_book *b, enum verdict_scope scope, const char *component, const char *measurement,
                 const char *id, uint32_t interval_ms, bool readiness) {
-    if (b->count >= b->cap)
+    size_t at = free_place(b);
+    if (at >= b->cap)
         return E_FULL;
-    struct verdict_check *c = &b->checks[b->count];
+    struct verdict_check *c = &b->checks[at];
     *c = (struct verdict_check){.scope = scope,
                                 .component = component,
                                 .measurement = measurement,
@@ -61,7 +71,22 @@ int verdict_add(struct verdict_book *b, enum verdict_scope scope, const char *co
     text_copy(c->id, sizeof(c->id), id);
     text_copy(c->evidence.came, sizeof(c->evidence.came), "not asked yet");
     b->scope[scope].present = true;
-    return (int)b->count++;
+    b->count += at == b->count;
+    return (int)at;
+}
+
+void verdict_drop(struct verdict_book *b, size_t check) {
+    if (check >= b->count || b->checks[check].scope == SCOPE_COUNT)
+        return;
+    b->checks[check] = (struct verdict_check){.scope = SCOPE_COUNT,
+                                              .component = "",
+                                              .measurement = "",
+                                              .fixed = true,
+                                              .settled = VERDICT_PASS,
+                                              .before = VERDICT_PASS,
+                                              .shown = VERDICT_PASS};
+    b->dropped++;
+    b->revision++;
 }
 
 int verdict_add_off(struct verdict_book *b, enum verdict_scope scope, const char *component, const char *measurement,
@@ -138,6 +163,8 @@ void verdict_judge(struct verdict_book *b, int64_t mono_ms, int64_t wall_ms) {
     struct verdict_scope_state now[SCOPE_COUNT] = {0};
     for (size_t i = 0; i < b->count; i++) {
         struct verdict_check *c = &b->checks[i];
+        if (c->scope == SCOPE_COUNT)
+            continue;
         struct verdict_scope_state *s = &now[c->scope];
         check_age(c, mono_ms);
         check_show(b, c, wall_ms);
@@ -152,6 +179,7 @@ void verdict_judge(struct verdict_book *b, int64_t mono_ms, int64_t wall_ms) {
     bool any = false;
     b->overall = VERDICT_PASS;
     for (int i = 0; i < SCOPE_COUNT; i++) {
+        b->scope[i].present = now[i].present;
         if (!now[i].present)
             continue;
         scope_show(b, (enum verdict_scope)i, &now[i], wall_ms);

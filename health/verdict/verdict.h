@@ -28,6 +28,7 @@ enum verdict_scope {
     SCOPE_WORKER,
     SCOPE_RESOLUTION,
     SCOPE_ZONES,
+    SCOPE_REPLICATION,
     SCOPE_UPSTREAM,
     SCOPE_STORAGE,
     SCOPE_PEERS,
@@ -65,7 +66,7 @@ struct verdict_result {
 
 struct verdict_check {
     /* fixed when it is added */
-    enum verdict_scope scope;
+    enum verdict_scope scope;            /* SCOPE_COUNT: dropped, counts for nothing */
     const char *component, *measurement; /* static text: "zone", "serial" */
     char id[CHECK_ID_MAX];               /* which of them: "bl.example." */
     uint32_t interval_ms;
@@ -95,7 +96,7 @@ struct verdict_scope_state {
 
 struct verdict_book {
     struct verdict_check *checks;
-    size_t count, cap;
+    size_t count, cap, dropped;
     unsigned fall, rise;
     int64_t grace_until_ms; /* until then (mono) a check that was never anything stays unknown instead of failing: a
                                node that starts is no alarm, and no green either. 0: no grace */
@@ -116,6 +117,8 @@ int verdict_add(struct verdict_book *b, enum verdict_scope scope, const char *co
 int verdict_add_off(struct verdict_book *b, enum verdict_scope scope, const char *component, const char *measurement,
                     const char *id, const char *why, int64_t wall_ms) MUST_USE;
 
+/* What it was about has gone (a zone of a catalog): the check counts no more, its index is given to the next one. */
+void verdict_drop(struct verdict_book *b, size_t check);
 /* Takes in one result. Returns whether the check is on its way to another state (a result against it was counted):
  * worth asking again soon. */
 bool verdict_result(struct verdict_book *b, size_t check, const struct verdict_result *r);

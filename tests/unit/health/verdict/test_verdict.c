@@ -248,8 +248,37 @@ static void test_a_node_that_starts_is_unknown(void **state) {
     verdict_close(&b);
 }
 
+static void a_check_that_is_dropped(void **state) {
+    struct verdict_book b;
+    (void)state;
+    assert_int_equal(verdict_open(&b, 2, 1, 1), 0);
+    int zone = verdict_add(&b, SCOPE_ZONES, "zone", "serial", "gone.example.", INTERVAL, true);
+    int worker = verdict_add(&b, SCOPE_WORKER, "worker", "answers", "worker 0", INTERVAL, true);
+    struct verdict_result r = {.state = VERDICT_FAIL, .mono_ms = 1};
+    (void)verdict_result(&b, (size_t)zone, &r);
+    r.state = VERDICT_PASS;
+    (void)verdict_result(&b, (size_t)worker, &r);
+    verdict_judge(&b, 2, WALL);
+    assert_int_equal(b.overall, VERDICT_FAIL);
+    verdict_drop(&b, (size_t)zone);
+    verdict_drop(&b, (size_t)zone);
+    verdict_drop(&b, 99);
+    verdict_judge(&b, 3, WALL);
+    size_t cause;
+    assert_int_equal(b.overall, VERDICT_PASS);
+    assert_false(b.scope[SCOPE_ZONES].present);
+    assert_true(verdict_ready(&b, &cause));
+    assert_false(verdict_result(&b, (size_t)zone, &r)); /* late news of it */
+    assert_int_equal(verdict_add(&b, SCOPE_REPLICATION, "zone", "source", "new.example.", INTERVAL, false), zone);
+    assert_int_equal(verdict_add(&b, SCOPE_ZONES, "a", "b", "", 1, false), E_FULL);
+    verdict_judge(&b, 4, WALL);
+    assert_int_equal(b.overall, VERDICT_UNKNOWN); /* it knows nothing of its predecessor */
+    verdict_close(&b);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_check_that_is_dropped),
         cmocka_unit_test(test_stories),
         cmocka_unit_test(test_age_is_exact),
         cmocka_unit_test(test_scope_is_the_worst_with_its_cause),
