@@ -3,22 +3,13 @@
 
 #include <stdio.h>
 
+#include "rbl/keep/view.h"
+
 #include "resolver/base/clock.h"
 #include "resolver/base/log.h"
 
-void show_zone_start(struct board_zone *slot, const struct conf_zone *zone) {
-    board_zone_open(slot);
-    bool same = strncmp(slot->name, zone->name, sizeof slot->name) == 0;
-    text_copy(slot->name, sizeof slot->name, zone->name);
-    slot->error[0] = slot->change_error[0] = slot->waiting[0] = '\0';
-    if (!same) {
-        slot->generation[0] = '\0';
-        memset(slot->digest, 0, sizeof slot->digest);
-    }
-    board_zone_close(slot);
-    board_set(&slot->state, ZONE_LOADING);
-    if (same)
-        return;
+/* All that counts or says when, but `commits`: it goes on, so that who looks for a change of it sees one. */
+static void clear(struct board_zone *slot) {
     board_word *numbers[] = {&slot->serial,
                              &slot->entries,
                              &slot->last_check_wall_s,
@@ -42,9 +33,60 @@ void show_zone_start(struct board_zone *slot, const struct conf_zone *zone) {
                              &slot->expire_next_wall_s,
                              &slot->expired,
                              &slot->compactions,
-                             &slot->compaction_us};
+                             &slot->compaction_us,
+                             &slot->secondary,
+                             &slot->source_serial,
+                             &slot->source_known,
+                             &slot->serial_regressions,
+                             &slot->stamp_wall_ms,
+                             &slot->committed_wall_ms,
+                             &slot->checked_wall_ms,
+                             &slot->refresh_due_wall_s,
+                             &slot->role,
+                             &slot->epoch,
+                             &slot->diverged,
+                             &slot->forwarded,
+                             &slot->forward_failed,
+                             &slot->propagation_sum_ms,
+                             &slot->map_bytes,
+                             &slot->used_bytes,
+                             &slot->readers,
+                             &slot->readers_max,
+                             &slot->oldest_reader_txns,
+                             &slot->stale_readers_cleared,
+                             &slot->write_errors};
     for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
         board_set(numbers[i], 0);
+    for (size_t i = 0; i < BOARD_PROPAGATION; i++)
+        board_set(&slot->propagation[i], 0);
+}
+
+void show_zone_start(struct board_zone *slot, const struct conf_zone *zone) {
+    board_zone_open(slot);
+    bool same = strncmp(slot->name, zone->name, sizeof slot->name) == 0;
+    text_copy(slot->name, sizeof slot->name, zone->name);
+    slot->error[0] = slot->change_error[0] = slot->waiting[0] = '\0';
+    if (!same) {
+        slot->generation[0] = '\0';
+        memset(slot->digest, 0, sizeof slot->digest);
+    }
+    board_zone_close(slot);
+    board_set(&slot->state, ZONE_LOADING);
+    if (same)
+        return;
+    clear(slot);
+}
+
+/* A free slot: no name, and every number as it was before there was a zone. */
+void show_zone_end(struct board_zone *slot) {
+    board_zone_open(slot);
+    memset(slot->name, 0, sizeof slot->name);
+    memset(slot->generation, 0, sizeof slot->generation);
+    memset(slot->digest, 0, sizeof slot->digest);
+    slot->error[0] = slot->change_error[0] = slot->waiting[0] = '\0';
+    board_zone_close(slot);
+    board_set(&slot->state, ZONE_LOADING);
+    clear(slot);
 }
 
 void show_checked(struct keeper_zone *z) {
@@ -79,6 +121,12 @@ static enum board_zone_state state_after(const struct keeper_zone *z, const stru
     return j->state.empty ? ZONE_LOADING : ZONE_OK;
 }
 
+/* What the files say, or what the primaries' silence will bring, whichever comes first. */
+static uint64_t expires_of(const struct board_zone *s, const struct keep_state *st) {
+    uint64_t lapses = board_get(&s->lapses_wall_s), own = (uint64_t)st->expires_wall_s;
+    return lapses != 0 && (own == 0 || lapses < own) ? lapses : own;
+}
+
 /* Serial last, behind a release: who sees the new serial sees the rest of the commit. */
 static void show_state(struct keeper_zone *z, const struct job *j) {
     struct board_zone *s = z->slot;
@@ -90,7 +138,11 @@ static void show_state(struct keeper_zone *z, const struct job *j) {
     board_set(&s->entries, j->state.entries);
     board_set(&s->bad_lines, j->state.bad_lines);
     board_set(&s->last_change_wall_s, (uint64_t)j->state.changed_wall_s);
-    board_set(&s->expires_wall_s, (uint64_t)j->state.expires_wall_s);
+    board_set(&s->expires_wall_s, expires_of(s, &j->state));
+    if (j->apex != NULL) {
+        board_set(&s->refresh_s, j->apex->soa.refresh);
+        board_set(&s->expire_s, j->apex->soa.expire);
+    }
     board_set(&s->serial, j->state.serial);
     board_set(&s->commits, j->state.commits);
     board_set(&s->local_entries, j->local_entries);

@@ -84,16 +84,7 @@ void links_close(struct links *l) {
 }
 
 const char *links_name(const struct conf *conf, const struct addr *a, char to[BOARD_PEER_MAX]) {
-    char text[ADDR_TEXT_MAX];
-    for (size_t i = 0; i < conf->health.peer_count; i++) {
-        const struct conf_peer *p = &conf->health.peers[i];
-        if (addr_same_host(&p->resolver, a) || addr_same_host(&p->health, a)) {
-            text_copy(to, BOARD_PEER_MAX, p->name);
-            return to;
-        }
-    }
-    text_copy(to, BOARD_PEER_MAX, addr_port(a) != 0 ? addr_text(a, text) : addr_host_text(a, text));
-    return to;
+    return board_link_peer(conf, a, to);
 }
 
 static const struct board_link *find_former(const struct links *l, uint64_t tag, uint64_t way, const char *peer) {

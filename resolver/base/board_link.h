@@ -65,6 +65,11 @@ struct board_link {
  * of the two has a newer serial than the other; evidence older than `within_ms` makes LINK_UNKNOWN of it. */
 enum board_link_state board_link_judge(const struct board_link *k, const struct board_zone *z, int64_t now_wall_ms,
                                        int64_t within_ms);
+/* What a node at this address is called on links: its name under health.peers, or else ADDRESS@PORT (ADDRESS when the
+ * port is 0). */
+struct conf;
+struct addr;
+const char *board_link_peer(const struct conf *conf, const struct addr *a, char to[BOARD_PEER_MAX]);
 /* RFC 1982: whether a is newer than b; never both ways. */
 static inline bool board_serial_newer(uint64_t a, uint64_t b) { return (int32_t)((uint32_t)a - (uint32_t)b) > 0; }
 

@@ -47,10 +47,12 @@ struct board_zone {
     board_word committed_wall_ms; /* at the source, of what we serve */
     board_word checked_wall_ms;   /* last successful check with any primary */
     board_word refresh_due_wall_s;
+    board_word refresh_s, expire_s; /* of the SOA that is served */
     board_word propagation[BOARD_PROPAGATION], propagation_sum_ms; /* committed at the source to committed here */
     board_word role, epoch;                                        /* enum board_zone_role */
     board_word diverged;                  /* a peer has the same serial with another digest, so many of them */
     board_word forwarded, forward_failed; /* UPDATEs sent on to the active primary */
+    board_word lapses_wall_s; /* from primaries: expired then, unless one of them is reached before; 0: never */
 };
 /* Of a zone among its primaries. */
 enum board_zone_role { ROLE_SOLE, ROLE_ACTIVE, ROLE_STANDBY, ROLE_SECONDARY };
