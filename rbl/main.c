@@ -1,5 +1,5 @@
-/* candor-sync: the one process that writes zones. Composes the keeper (files, publishing, commits), the control socket
- * and the sync port on one loop. */
+/* candor-sync: the one process that writes zones. Composes the keeper (files, publishing, commits), the control socket,
+ * the sync port, and what goes out to and comes in from other nodes, on one loop. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +20,8 @@ struct sync {
     struct keeper *keeper;
     struct control *control;
     struct port *port;
+    struct links *links;
+    struct primary *primary;
     struct loop_timer *stop_timer;
     int64_t stop_by_ms;
     bool forced;
@@ -51,6 +53,38 @@ static void on_reread(void *ctx, int signum) {
     keeper_reread(s->keeper);
 }
 
+static void on_commit(void *ctx, int zone, const struct keep_state *st) {
+    struct sync *s = ctx;
+    primary_committed(s->primary, zone, st);
+}
+
+/* Freshness of a zone that comes from elsewhere. */
+static bool fresh(void *ctx, int zone, struct native_state *st) {
+    (void)ctx;
+    (void)zone;
+    (void)st;
+    return false;
+}
+
+/* Other nodes: they are told of commits from the first one on. */
+static int replication_open(struct sync *s, struct err *err) {
+    int rc = links_open(&s->links, s->board, err);
+    if (rc < 0)
+        return rc;
+    struct replicate_config c = {.conf = s->conf,
+                                 .loop = s->loop,
+                                 .keeper = s->keeper,
+                                 .keys = port_keys(s->port),
+                                 .board = s->board,
+                                 .server = port_server(s->port),
+                                 .links = s->links};
+    if ((rc = primary_open(&s->primary, &c, fresh, s, err)) < 0)
+        return rc;
+    keeper_on_commit(s->keeper, on_commit, s);
+    struct port_rooms rooms = {.keeper = s->keeper, .primary = s->primary};
+    return port_attach(s->port, &rooms, err);
+}
+
 static int sync_open(struct sync *s, struct err *err) {
     const struct conf_node *node = &s->conf->node;
     int rc = privileges_folder(node->state, node->user, err);
@@ -66,8 +100,7 @@ static int sync_open(struct sync *s, struct err *err) {
     /* The port may want root; the zones must belong to who reads them. */
     if ((rc = port_open(&s->port, s->loop, s->conf, s->board, err)) < 0 || (rc = privileges_drop(node->user, err)) < 0)
         return rc;
-    if ((rc = keeper_open(&s->keeper, s->loop, s->conf, s->board, err)) < 0 ||
-        (rc = port_attach(s->port, s->keeper, err)) < 0)
+    if ((rc = keeper_open(&s->keeper, s->loop, s->conf, s->board, err)) < 0 || (rc = replication_open(s, err)) < 0)
         return rc;
     char path[4096];
     snprintf(path, sizeof path, "%s/sync.sock", node->run);
@@ -75,6 +108,9 @@ static int sync_open(struct sync *s, struct err *err) {
 }
 
 static void sync_close(struct sync *s) {
+    if (s->keeper != NULL)
+        keeper_on_commit(s->keeper, NULL, NULL);
+    primary_close(s->primary);
     port_close(s->port);
     if (s->control != NULL)
         control_close(s->control);

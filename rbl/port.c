@@ -3,12 +3,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "rbl/answer.h"
-#include "rbl/update/update.h"
+#include "rbl/replicate/reply.h"
 #include "resolver/base/clock.h"
 #include "resolver/base/log.h"
 #include "resolver/net/server.h"
 #include "resolver/net/socket.h"
+#include "resolver/net/tls.h"
 
 enum { PORT_LOG_MS = 1000 /* at most one line about wrong signatures in */ };
 
@@ -16,105 +16,67 @@ struct port {
     struct loop *loop;
     const struct conf *conf;
     struct board *board; /* may be NULL */
-    struct source source;
-    bool source_open;
     struct server_sockets sockets;
     struct server *server;
+    struct tls_context *tls; /* NULL: no TLS */
     struct tsig_keys *keys;
+    struct port_rooms rooms;
     struct updates *updates;
     int64_t logged_ms;
     uint64_t wrong[BOARD_TSIG_COUNT]; /* since then */
 };
 
-/* SOA for everybody on loopback and for whom the zone's transfer and update rules name. */
-static bool may_ask(const struct conf_zone *zone, const struct addr *peer, const struct tsig_key *key) {
-    return addr_is_loopback(peer) || update_allowed(&zone->transfer, peer, key) ||
-           update_allowed(&zone->update, peer, key);
-}
-
-static int zone_of(struct port *p, const struct name *qname) {
-    int zone = p->source.ops->zone(p->source.self, qname);
-    return zone >= 0 && (size_t)zone < p->conf->rbl.zone_count ? zone : -1;
-}
-
-/* A zone that lives from updates alone and has had none yet is there for who wants to send the first: SOA of the
- * configuration with serial 0, which no commit ever has. The resolver answers SERVFAIL until there is something. */
-static bool unborn(const struct conf_zone *zone, const struct source_answer *a) {
-    return a->rcode == RCODE_SERVFAIL && a->ede == EDE_NOT_READY && zone->data_count == 0 &&
-           zone->primaries.count == 0 && zone->update.count > 0;
-}
-
-static void answer_unborn(const struct conf_zone *zone, const struct dns_query *q, struct dns_writer *w,
-                          struct source_answer *a) {
-    struct name apex;
-    struct dns_soa soa = {.refresh = zone->soa.refresh_s,
-                          .retry = zone->soa.retry_s,
-                          .expire = zone->soa.expire_s,
-                          .minimum = zone->soa.minimum_s};
-    if (name_from_text(&apex, zone->name, NULL) < 0 || name_from_text(&soa.primary, zone->soa.primary, NULL) < 0 ||
-        name_from_text(&soa.contact, zone->soa.contact, NULL) < 0)
-        return;
-    bool own = name_equal(&apex, &q->qname);
-    dns_writer_soa(w, own ? SECTION_ANSWER : SECTION_AUTHORITY, &apex, 0, &soa);
-    *a = (struct source_answer){.rcode = own ? RCODE_NOERROR : RCODE_NXDOMAIN, .ede = EDE_NONE};
-}
-
-/* The source's own answer, with EDNS and TSIG behind it. */
-static size_t answer_soa(struct port *p, const struct client *c, const struct dns_query *q, const struct tsig *t,
-                         int zone, uint8_t *reply, size_t limit) {
-    struct source_answer a = {.rcode = RCODE_SERVFAIL, .ede = EDE_NONE};
-    struct dns_opt room = {
-        .ede = EDE_OTHER, .ede_text = "the zone's state, in at most so many octets", .keepalive = -1};
-    size_t tsig = tsig_size(t), opt_size = q->edns.present ? dns_opt_size(&room) : 0;
-    struct dns_writer w;
-    if (tsig >= limit)
-        return 0;
-    dns_writer_open(&w, reply, limit - tsig, q->header.id, 0, q->header.opcode);
-    dns_writer_question(&w, &q->qname, q->qtype, q->qclass);
-    dns_writer_reserve(&w, opt_size);
-    struct dns_mark mark = dns_writer_mark(&w);
-    p->source.ops->answer(p->source.self, zone, q, &c->peer, &w, &a);
-    if (unborn(&p->conf->rbl.zones[zone], &a)) {
-        dns_writer_rewind(&w, &mark);
-        answer_unborn(&p->conf->rbl.zones[zone], q, &w, &a);
+/* The zone that holds this name: the longest. */
+static int zone_of(const struct port *p, const struct name *qname) {
+    int found = -1;
+    unsigned labels = 0;
+    for (size_t i = 0; i < keeper_zones(p->rooms.keeper); i++) {
+        const struct conf_zone *zone = keeper_zone_conf(p->rooms.keeper, (int)i);
+        struct name apex;
+        if (zone == NULL || conf_zone_is_global_acl(zone) || name_from_text(&apex, zone->name, NULL) < 0)
+            continue;
+        if ((found < 0 || apex.labels > labels) && name_under(qname, &apex)) {
+            found = (int)i;
+            labels = apex.labels;
+        }
     }
-    dns_writer_release(&w, opt_size);
-    if (q->edns.present) {
-        struct dns_opt opt = {
-            .udp_size = UPDATES_REPLY, .rcode = a.rcode, .ede = a.ede, .ede_text = a.ede_text, .keepalive = -1};
-        dns_writer_opt(&w, &opt);
-    }
-    bool authoritative = a.rcode == RCODE_NOERROR || a.rcode == RCODE_NXDOMAIN;
-    uint16_t flags = FLAG_QR | (q->header.flags & FLAG_RD);
-    int size = dns_writer_end(&w, (uint16_t)(flags | (authoritative ? FLAG_AA : 0)), a.rcode);
-    if (size > 0)
-        size = tsig_reply(t, reply, (size_t)size, limit, clock_wall_s());
-    return size > 0 ? (size_t)size : update_reply_cut(q, t, reply, limit);
+    return found;
 }
 
-static size_t answer(struct port *p, const struct client *c, const struct dns_query *q, const struct tsig *t,
-                     uint8_t *reply, size_t limit) {
-    int zone = zone_of(p, &q->qname);
+/* A message as it came, its TSIG looked at. */
+struct message {
+    const struct client *c;
+    const struct dns_query *q;
+    const struct tsig *t;
+    const uint8_t *msg;
+    size_t size;
+};
+
+static size_t not_ready(const struct message *m, uint8_t *reply, size_t limit) {
+    return reply_bare(m->q, m->t, RCODE_SERVFAIL, EDE_NOT_READY, "candor-sync is starting", reply, limit);
+}
+
+static size_t take_query(struct port *p, const struct message *m, uint8_t *reply, size_t cap) {
+    int zone = zone_of(p, &m->q->qname);
+    size_t limit = reply_limit(m->c, m->q, cap);
     if (zone < 0)
-        return update_reply(q, t, RCODE_REFUSED, EDE_NOT_AUTHORITATIVE, "no zone of this node", reply, limit);
-    if (!may_ask(&p->conf->rbl.zones[zone], &c->peer, t->key))
-        return update_reply(q, t, RCODE_REFUSED, EDE_PROHIBITED, "not in the zone's transfer or update list", reply,
-                            limit);
-    if (q->qtype != TYPE_SOA)
-        return update_reply(q, t, RCODE_REFUSED, EDE_NOT_SUPPORTED, "this port answers SOA of its zones only", reply,
-                            limit);
-    return answer_soa(p, c, q, t, zone, reply, limit);
+        return reply_bare(m->q, m->t, RCODE_REFUSED, EDE_NOT_AUTHORITATIVE, "no zone of this node", reply, limit);
+    if (p->rooms.primary == NULL)
+        return not_ready(m, reply, limit);
+    return primary_take(p->rooms.primary, zone, m->c, m->q, m->t, m->msg, m->size, reply, cap);
 }
 
-static size_t take_update(struct port *p, const struct client *c, const struct dns_query *q, const struct tsig *t,
-                          struct bytes msg, uint8_t *reply, size_t cap) {
-    if (p->updates == NULL)
-        return update_reply(q, t, RCODE_SERVFAIL, EDE_NOT_READY, "candor-sync is starting", reply,
-                            update_limit(c, q, cap));
-    return updates_take(p->updates, zone_of(p, &q->qname), c, q, t, msg.at, msg.size, reply, cap);
+static size_t take_notify(struct port *p, const struct message *m, uint8_t *reply, size_t cap) {
+    int zone = zone_of(p, &m->q->qname);
+    size_t limit = reply_limit(m->c, m->q, cap);
+    if (zone < 0)
+        return reply_bare(m->q, m->t, RCODE_NOTAUTH, EDE_NOT_AUTHORITATIVE, "no zone of this node", reply, limit);
+    if (p->rooms.secondary == NULL)
+        return not_ready(m, reply, limit);
+    return not_ready(m, reply, limit);
 }
 
-/* Which kinds there were: a clock that is off and a secret that is guessed at are two things. */
+/* Which kinds there were, and by how much a clock is off: a clock and a secret that is guessed at are two things. */
 static void log_wrong_tsig(struct port *p, const struct tsig *t) {
     int64_t now = loop_now_ms(p->loop);
     unsigned kind = t->error >= TSIG_BADSIG && t->error <= TSIG_BADTIME ? t->error - TSIG_BADSIG : BOARD_BADTRUNC;
@@ -123,6 +85,9 @@ static void log_wrong_tsig(struct port *p, const struct tsig *t) {
         board_add(&p->board->sync.tsig_failures[kind], 1);
     if (p->logged_ms != 0 && now - p->logged_ms < PORT_LOG_MS)
         return;
+    if (t->error == TSIG_BADTIME)
+        LOG(LEVEL_WARN, "a message signed at another time", KS("key", tsig_key_text(t->key)),
+            KU("its_clock", t->time_s), KI("ahead_s", (int64_t)t->time_s - clock_wall_s()), KU("fudge_s", t->fudge));
     LOG(LEVEL_WARN, "messages with a wrong TSIG", KS("last_key", t->key != NULL ? tsig_key_text(t->key) : ""),
         KU("BADSIG", p->wrong[BOARD_BADSIG]), KU("BADKEY", p->wrong[BOARD_BADKEY]),
         KU("BADTIME", p->wrong[BOARD_BADTIME]), KU("BADTRUNC", p->wrong[BOARD_BADTRUNC]));
@@ -130,52 +95,78 @@ static void log_wrong_tsig(struct port *p, const struct tsig *t) {
     memset(p->wrong, 0, sizeof p->wrong);
 }
 
+static void wrong_tsig(struct port *p, const struct message *m) {
+    log_wrong_tsig(p, m->t);
+    int zone = p->rooms.primary != NULL ? zone_of(p, &m->q->qname) : -1;
+    if (zone >= 0)
+        primary_wrong_tsig(p->rooms.primary, zone, m->c, m->t);
+}
+
 static size_t handle(void *ctx, const struct client *c, const uint8_t *msg, size_t size, uint8_t *reply, size_t cap) {
     struct port *p = ctx;
     struct dns_query q;
     struct tsig t = {.present = false};
+    struct message m = {c, &q, &t, msg, size};
     int rc = dns_query_read(&q, msg, size);
     if (rc < 0)
         return 0;
-    size_t limit = update_limit(c, &q, cap);
+    size_t limit = reply_limit(c, &q, cap);
     if (rc == 0 && q.tsig)
         rc = tsig_check(&t, p->keys, msg, size, clock_wall_s());
+    if (p->rooms.keeper == NULL)
+        return reply_bare(&q, &t, RCODE_SERVFAIL, EDE_NOT_READY, "candor-sync is starting", reply, limit);
     if (rc == RCODE_NOTAUTH)
-        log_wrong_tsig(p, &t);
+        wrong_tsig(p, &m);
     if (rc > 0)
-        return update_reply(&q, &t, (unsigned)rc, EDE_NONE, NULL, reply, limit);
+        return reply_bare(&q, &t, (unsigned)rc, EDE_NONE, NULL, reply, limit);
     switch (q.header.opcode) {
     case OPCODE_QUERY:
-        return answer(p, c, &q, &t, reply, limit);
-    case OPCODE_UPDATE:
-        return take_update(p, c, &q, &t, (struct bytes){msg, size}, reply, cap);
-    default:
-        return update_reply(&q, &t, RCODE_NOTIMP, EDE_NOT_SUPPORTED, "NOTIFY is not in this version", reply, limit);
+        return take_query(p, &m, reply, cap);
+    case OPCODE_NOTIFY:
+        return take_notify(p, &m, reply, cap);
+    default: /* dns_query_read lets three pass */
+        return updates_take(p->updates, zone_of(p, &q.qname), c, &q, &t, msg, size, reply, cap);
     }
 }
 
-static void batch(void *ctx, bool begin) {
+static void event(void *ctx, uint64_t token, enum server_event e) {
     struct port *p = ctx;
-    if (begin)
-        p->source.ops->begin(p->source.self);
-    else
-        p->source.ops->end(p->source.self);
+    if (p->rooms.primary != NULL)
+        primary_event(p->rooms.primary, token, e);
+}
+
+static int open_socket(struct port *p, const struct addr *at, bool tls, struct err *err) {
+    size_t i = p->sockets.count;
+    if (i >= LIMIT_LISTEN)
+        return err_set(err, E_FULL, "more than %d addresses to listen on", LIMIT_LISTEN);
+    p->sockets.at[i].tls = tls;
+    p->sockets.at[i].udp = p->sockets.at[i].tcp = -1;
+    p->sockets.count = i + 1;
+    int rc = tls ? 0 : (p->sockets.at[i].udp = socket_udp(at, false, NULL, err));
+    return rc < 0 ? rc : (p->sockets.at[i].tcp = socket_tcp(at, false, err));
+}
+
+static int open_tls(struct port *p, struct err *err) {
+    const struct conf_tls *tls = &p->conf->rbl.tls;
+    struct tls_config c = {.server = true, .certificate = tls->certificate, .key = tls->key, .ca = tls->ca};
+    int rc = tls->listen.count > 0 ? tls_open(&p->tls, &c, err) : 0;
+    for (size_t i = 0; rc >= 0 && i < tls->listen.count; i++)
+        rc = open_socket(p, &tls->listen.at[i], true, err);
+    if (rc < 0)
+        err_prefix(err, "rbl.tls");
+    return rc < 0 ? rc : 0;
 }
 
 static int open_sockets(struct port *p, struct err *err) {
     const struct conf_list_addr *listen = &p->conf->rbl.listen;
-    for (size_t i = 0; i < listen->count && i < LIMIT_LISTEN; i++) {
-        int rc = p->sockets.at[i].udp = socket_udp(&listen->at[i], false, NULL, err);
-        p->sockets.at[i].tcp = -1;
-        p->sockets.count = i + 1;
-        if (rc >= 0)
-            rc = p->sockets.at[i].tcp = socket_tcp(&listen->at[i], false, err);
+    for (size_t i = 0; i < listen->count; i++) {
+        int rc = open_socket(p, &listen->at[i], false, err);
         if (rc < 0) {
             err_prefix(err, "rbl.listen");
             return rc;
         }
     }
-    return 0;
+    return open_tls(p, err);
 }
 
 int port_open(struct port **out, struct loop *l, const struct conf *conf, struct board *board, struct err *err) {
@@ -187,24 +178,27 @@ int port_open(struct port **out, struct loop *l, const struct conf *conf, struct
     p->conf = conf;
     p->board = board;
     int rc = tsig_keys_open(&p->keys, conf->rbl.keys, conf->rbl.key_count, err);
-    if (rc < 0) {
+    if (rc < 0)
         err_prefix(err, "rbl.keys");
-        goto fail;
-    }
-    rc = answer_open(&p->source, conf, board, err);
-    if (rc < 0)
-        goto fail;
-    p->source_open = true;
-    rc = open_sockets(p, err);
+    else
+        rc = open_sockets(p, err);
     if (rc == 0)
-        rc = server_open(&p->server, l, &p->sockets, handle, batch, p, NULL, err);
-    if (rc < 0)
-        goto fail;
+        rc = server_open(&p->server, l, &p->sockets, handle, NULL, p, NULL, err);
+    if (rc < 0) {
+        port_close(p);
+        return rc;
+    }
+    server_on_event(p->server, event);
+    if (p->tls != NULL)
+        server_use_tls(p->server, p->tls);
     *out = p;
     return 0;
-fail:
-    port_close(p);
-    return rc;
+}
+
+const struct tsig_keys *port_keys(const struct port *p) { return p->keys; }
+
+struct server *port_server(struct port *p) {
+    return p->server;
 }
 
 static void late_reply(void *ctx, const struct client *c, const uint8_t *msg, size_t size) {
@@ -212,9 +206,17 @@ static void late_reply(void *ctx, const struct client *c, const uint8_t *msg, si
     server_reply(p->server, c, msg, size);
 }
 
-int port_attach(struct port *p, struct keeper *keeper, struct err *err) {
-    struct updates_config c = {.conf = p->conf, .keeper = keeper, .keys = p->keys, .reply = late_reply, .reply_ctx = p};
-    return updates_open(&p->updates, &c, err);
+int port_attach(struct port *p, const struct port_rooms *rooms, struct err *err) {
+    struct updates_config c = {.conf = p->conf,
+                               .keeper = rooms->keeper,
+                               .keys = p->keys,
+                               .reply = late_reply,
+                               .reply_ctx = p,
+                               .server = p->server};
+    int rc = updates_open(&p->updates, &c, err);
+    if (rc == 0)
+        p->rooms = *rooms;
+    return rc;
 }
 
 void port_close(struct port *p) {
@@ -229,8 +231,7 @@ void port_close(struct port *p) {
         if (p->sockets.at[i].tcp >= 0)
             close(p->sockets.at[i].tcp);
     }
-    if (p->source_open)
-        answer_close(&p->source);
+    tls_close(p->tls);
     tsig_keys_close(p->keys);
     free(p);
 }

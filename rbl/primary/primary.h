@@ -15,6 +15,8 @@ int primary_open(struct primary **out, const struct replicate_config *c, primary
  * ask. Size of a reply written at once, or 0: it comes later, through the server. */
 size_t primary_take(struct primary *o, int zone, const struct client *c, const struct dns_query *q,
                     const struct tsig *t, const uint8_t *msg, size_t size, uint8_t *reply, size_t cap);
+/* A message about a zone that was signed wrongly: told on the links to that address. */
+void primary_wrong_tsig(struct primary *o, int zone, const struct client *c, const struct tsig *t);
 /* What keeper_on_commit tells: NOTIFY leaves, held questions are answered. */
 void primary_committed(struct primary *o, int zone, const struct keep_state *st);
 void primary_event(struct primary *o, uint64_t token, enum server_event e);

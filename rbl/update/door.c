@@ -4,6 +4,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "rbl/replicate/reply.h"
 #include "rbl/update/run.h"
 #include "rbl/update/update.h"
 #include "resolver/base/clock.h"
@@ -46,7 +47,7 @@ struct updates {
     bool closed;
     int64_t logged_ms;
     uint64_t not_logged;
-    uint8_t late[UPDATES_REPLY];
+    uint8_t late[REPLY_UDP];
 };
 
 static void updates_free(struct updates *u) {
@@ -191,8 +192,8 @@ static void answer(struct request *r) {
     if (rcode == RCODE_SERVFAIL) /* what the disk said is for the log */
         why = "not carried out; the server's log says why";
     int ede = rcode == RCODE_NOERROR ? EDE_NONE : rcode == RCODE_REFUSED ? EDE_PROHIBITED : EDE_OTHER;
-    size_t limit = update_limit(&r->client, &r->q, sizeof u->late);
-    size_t size = update_reply(&r->q, &r->tsig, rcode, ede, why, u->late, limit);
+    size_t limit = reply_limit(&r->client, &r->q, sizeof u->late);
+    size_t size = reply_bare(&r->q, &r->tsig, rcode, ede, why, u->late, limit);
     u->c.reply(u->c.reply_ctx, &r->client, u->late, size);
 }
 
@@ -270,7 +271,7 @@ static unsigned admit(const struct updates *u, int zone, const struct client *c,
         *why = "this node is a secondary of the zone: send updates to its primary";
         return RCODE_REFUSED;
     }
-    if (!update_allowed(&z->update, &c->peer, t->key)) {
+    if (!reply_allowed(&z->update, &(struct reply_who){c, t->key, u->c.server})) {
         *why = z->update.count == 0 ? "the zone takes no updates" : "not in the zone's update list";
         return RCODE_REFUSED;
     }
@@ -281,17 +282,17 @@ size_t updates_take(struct updates *u, int zone, const struct client *c, const s
                     const struct tsig *t, const uint8_t *msg, size_t size, uint8_t *reply, size_t cap) {
     const char *why;
     struct err err = {.code = 0};
-    size_t limit = update_limit(c, q, cap);
+    size_t limit = reply_limit(c, q, cap);
     unsigned rcode = admit(u, zone, c, q, t, &why);
     if (rcode != RCODE_NOERROR) {
         log_refused(u, rcode == RCODE_REFUSED ? u->c.conf->rbl.zones[zone].name : "", t, rcode, why);
-        return update_reply(q, t, rcode, rcode == RCODE_REFUSED ? EDE_PROHIBITED : EDE_OTHER, why, reply, limit);
+        return reply_bare(q, t, rcode, rcode == RCODE_REFUSED ? EDE_PROHIBITED : EDE_OTHER, why, reply, limit);
     }
     XXH128_hash_t mark = mark_of(u, c, msg, size);
     if (c->proto == PROTO_UDP && t->key != NULL) {
         int before = remembered(u, mark);
         if (before >= 0)
-            return update_reply(q, t, (unsigned)before, EDE_NONE, NULL, reply, limit);
+            return reply_bare(q, t, (unsigned)before, EDE_NONE, NULL, reply, limit);
     }
     if (c->proto == PROTO_UDP && is_under_way(u, mark))
         return 0;
@@ -305,5 +306,5 @@ size_t updates_take(struct updates *u, int zone, const struct client *c, const s
         why = err.text;
     }
     log_refused(u, u->c.conf->rbl.zones[zone].name, t, RCODE_SERVFAIL, why);
-    return update_reply(q, t, RCODE_SERVFAIL, EDE_OTHER, why, reply, limit);
+    return reply_bare(q, t, RCODE_SERVFAIL, EDE_OTHER, why, reply, limit);
 }

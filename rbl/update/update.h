@@ -25,7 +25,6 @@ enum {
     UPDATES_BYTES = 64 << 20,     /* of their messages */
     UPDATES_REMEMBERED = 1 << 15, /* datagrams whose outcome is remembered, a power of two */
     UPDATES_REMEMBER_MS = 30000,  /* for so long at most */
-    UPDATES_REPLY = 1232,         /* octets of a reply */
     UPDATES_LOG_MS = 1000         /* at most one line about refused ones in */
 };
 
@@ -36,6 +35,7 @@ struct updates_config {
     const struct tsig_keys *keys;
     void (*reply)(void *ctx, const struct client *c, const uint8_t *msg, size_t size); /* server_reply */
     void *reply_ctx;
+    const struct server *server; /* knows names of certificates; NULL: none */
 };
 int updates_open(struct updates **out, const struct updates_config *config, struct err *err) MUST_USE;
 /* What is under way is still carried out, but not answered. Before keeper_close. */
@@ -46,17 +46,5 @@ void updates_close(struct updates *u);
  * reply written at once, or 0: it comes later. */
 size_t updates_take(struct updates *u, int zone, const struct client *c, const struct dns_query *q,
                     const struct tsig *t, const uint8_t *msg, size_t size, uint8_t *reply, size_t cap);
-
-/* Who may: one of the rules holds wholly, its address, its key, or both. `key` NULL: not signed. */
-bool update_allowed(const struct conf_rules *rules, const struct addr *peer, const struct tsig_key *key);
-
-/* A reply without RRs: the question again (left out when there is no room), EDNS when the request had it, TSIG.
- * `limit`: octets that the client takes. Size, or 0 when nothing can be sent. */
-size_t update_reply(const struct dns_query *q, const struct tsig *t, unsigned rcode, int ede, const char *text,
-                    uint8_t *reply, size_t limit);
-/* The same for an answer that did not fit: NOERROR with TC. */
-size_t update_reply_cut(const struct dns_query *q, const struct tsig *t, uint8_t *reply, size_t limit);
-/* Octets that this client takes, at most `cap`. */
-size_t update_limit(const struct client *c, const struct dns_query *q, size_t cap);
 
 #endif

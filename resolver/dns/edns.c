@@ -83,6 +83,21 @@ static int options_read(struct dns_edns *e, const uint8_t *p, size_t left) {
     return 0;
 }
 
+int dns_option_next(struct bytes *rest, uint16_t code, struct bytes *data) {
+    while (rest->size >= 4) {
+        uint16_t is = get_u16(rest->at), size = get_u16(rest->at + 2);
+        if (size > rest->size - 4)
+            break;
+        *data = (struct bytes){rest->at + 4, size};
+        rest->at += 4 + (size_t)size;
+        rest->size -= 4 + (size_t)size;
+        if (is == code)
+            return 0;
+    }
+    rest->size = 0;
+    return E_NOTFOUND;
+}
+
 int dns_edns_read(struct dns_edns *e, const struct dns_rr *opt, const uint8_t *msg, size_t size) {
     *e = (struct dns_edns){.present = true, .ede = EDE_NONE};
     e->udp_size = opt->klass < 512 ? 512 : opt->klass;
@@ -93,5 +108,6 @@ int dns_edns_read(struct dns_edns *e, const struct dns_rr *opt, const uint8_t *m
         return E_INVALID;
     if (e->version > 0)
         return 0;
+    e->options = (struct bytes){msg + opt->rdata, opt->rdata_size};
     return options_read(e, msg + opt->rdata, opt->rdata_size);
 }

@@ -29,6 +29,7 @@ struct dns_edns {
     bool keepalive, padding;
     int ede;               /* first EDE code, EDE_NONE when there is none */
     struct bytes ede_text; /* as received: any octets */
+    struct bytes options;  /* all of them, as they stand: dns_option_next; version 0 only */
 };
 
 struct dns_query {
@@ -76,6 +77,10 @@ int dns_reader_next(struct dns_reader *r, struct dns_rr *rr) MUST_USE;
 /* Takes an OPT RR apart: 0 or E_INVALID (an option that runs out of the RDATA or has not its shape; more than
  * LIMIT_EDNS_OPTIONS of them). A version above 0 is no error here, its options are not looked at. */
 int dns_edns_read(struct dns_edns *e, const struct dns_rr *opt, const uint8_t *msg, size_t size) MUST_USE;
+
+/* Takes the next option of this code off `rest`, to begin with dns_edns.options: 0, or E_NOTFOUND when there is none
+ * left (or what is left is no option). Several of one code come in their order. */
+int dns_option_next(struct bytes *rest, uint16_t code, struct bytes *data) MUST_USE;
 
 /* The one name that is the whole RDATA of an NS, CNAME, PTR or DNAME. */
 int dns_name_rdata_read(struct name *n, const struct dns_rr *rr, const uint8_t *msg, size_t size) MUST_USE;

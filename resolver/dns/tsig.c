@@ -141,3 +141,14 @@ int tsig_answer(const struct tsig *request, const uint8_t *msg, size_t size, int
         return err_set(err, E_DENIED, "the answer was signed at another time (%llu)", (unsigned long long)rr.time_s);
     return 0;
 }
+
+void tsig_said(const uint8_t *msg, size_t size, uint16_t *error, int64_t *server_s) {
+    struct tsig_rr rr;
+    *error = TSIG_NOERROR;
+    *server_s = 0;
+    if (tsig_rr_read(&rr, msg, size) != 0)
+        return;
+    *error = rr.error;
+    if (rr.error == TSIG_BADTIME && rr.other.size == TSIG_OTHER_MAX)
+        *server_s = (int64_t)get_u16(rr.other.at) << 32 | get_u32(rr.other.at + 2);
+}

@@ -73,14 +73,21 @@ int tsig_request(struct tsig *t, const struct tsig_key *key, uint8_t *msg, size_
 int tsig_answer(const struct tsig *request, const uint8_t *msg, size_t size, int64_t now_s, uint16_t *error,
                 struct err *err) MUST_USE;
 
+/* What the TSIG of an answer says, proved or not: its error (0: none, or no TSIG), and with BADTIME the server's clock
+ * (section 5.2.3), else 0. For people: nothing may hang on it. */
+void tsig_said(const uint8_t *msg, size_t size, uint16_t *error, int64_t *server_s);
+
 /* A run of messages that answer one request, over TCP: each MAC covers the one before (section 5.3.1). */
 struct tsig_run;
 /* `request` as tsig_check or tsig_request left it; the key must outlive the run. */
 int tsig_run_open(struct tsig_run **out, const struct tsig *request) MUST_USE;
 void tsig_run_close(struct tsig_run *r);
-/* The next message to be sent. The first, each hundredth and the `last` are signed; the others count into the next MAC.
- * New size or an error. */
-int tsig_run_sign(struct tsig_run *r, uint8_t *msg, size_t size, size_t cap, bool last, int64_t now_s) MUST_USE;
+/* The next message to be sent. The first, each hundredth and those that are to be (`now`: the last, and whatever must
+ * be believed as soon as it comes) are signed; the others count into the next MAC. The run goes on behind a signed one.
+ * New size or an error. Apart from tsig_run_open a run may be used by any one thread at a time. */
+int tsig_run_sign(struct tsig_run *r, uint8_t *msg, size_t size, size_t cap, bool now, int64_t now_s) MUST_USE;
+/* Octets that a signature adds. */
+size_t tsig_run_size(const struct tsig_run *r);
 /* The next message received: 0, *is_signed says whether what came so far is proved by now; E_DENIED, E_INVALID. The
  * run is whole only when its last message was signed. */
 int tsig_run_check(struct tsig_run *r, const uint8_t *msg, size_t size, int64_t now_s, bool *is_signed,

@@ -55,11 +55,15 @@ static int end(struct tsig_run *r, const struct tsig_rr *rr, uint8_t mac[TSIG_MA
     return rc;
 }
 
-int tsig_run_sign(struct tsig_run *r, uint8_t *msg, size_t size, size_t cap, bool last, int64_t now_s) {
+size_t tsig_run_size(const struct tsig_run *r) {
+    return tsig_rr_size(&r->key->name, &r->key->algorithm, r->key->mac_size, 0);
+}
+
+int tsig_run_sign(struct tsig_run *r, uint8_t *msg, size_t size, size_t cap, bool now, int64_t now_s) {
     int rc = add(r, msg, size, get_u16(msg), false);
     if (rc < 0)
         return rc;
-    if (!r->first && !last && r->since < TSIG_UNSIGNED) {
+    if (!r->first && !now && r->since < TSIG_UNSIGNED) {
         r->since++;
         return (int)size;
     }

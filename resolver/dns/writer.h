@@ -69,6 +69,7 @@ struct dns_opt {
     const char *ede_text;   /* NULL: none; of a longer one DNS_OPT_TEXT octets are sent */
     struct bytes cookie;    /* size 0: none */
     int keepalive;          /* in 100 ms; -1: none; DNS_KEEPALIVE_ASK: without a value, as clients send it (RFC 7828) */
+    struct bytes options;   /* more, as they go out: what dns_option_put made */
 };
 enum { DNS_OPT_TEXT = 255, DNS_KEEPALIVE_ASK = -2 };
 enum { DNS_OPT_FIXED = 11, DNS_OPTION_FIXED = 4 }; /* octets of an OPT without options, and of an option without data */
@@ -77,6 +78,8 @@ enum { DNS_OPT_FIXED = 11, DNS_OPTION_FIXED = 4 }; /* octets of an OPT without o
     { .udp_size = (size), .ede = EDE_NONE, .keepalive = -1 }
 /* Octets that dns_writer_opt will need, to be reserved before RRs are written and released before it is called. */
 size_t dns_opt_size(const struct dns_opt *o);
+/* Adds an option behind the `size` octets of options that `to` holds. New size, or E_FULL. */
+int dns_option_put(uint8_t *to, size_t size, size_t cap, uint16_t code, struct bytes data) MUST_USE;
 void dns_writer_reserve(struct dns_writer *w, size_t octets);
 void dns_writer_release(struct dns_writer *w, size_t octets);
 void dns_writer_opt(struct dns_writer *w, const struct dns_opt *o);

@@ -61,7 +61,17 @@ size_t dns_opt_size(const struct dns_opt *o) {
         size += DNS_OPTION_FIXED + o->cookie.size;
     if (keepalive_given(o))
         size += DNS_OPTION_FIXED + (o->keepalive >= 0 ? 2 : 0);
-    return size;
+    return size + o->options.size;
+}
+
+int dns_option_put(uint8_t *to, size_t size, size_t cap, uint16_t code, struct bytes data) {
+    if (size > cap || data.size > UINT16_MAX || DNS_OPTION_FIXED + data.size > cap - size)
+        return E_FULL;
+    put_u16(to + size, code);
+    put_u16(to + size + 2, (uint16_t)data.size);
+    if (data.size > 0)
+        memcpy(to + size + DNS_OPTION_FIXED, data.at, data.size);
+    return (int)(size + DNS_OPTION_FIXED + data.size);
 }
 
 static void option_put(struct dns_writer *w, uint16_t code, const void *octets, size_t size) {
@@ -90,6 +100,7 @@ static void options_put(struct dns_writer *w, const struct dns_opt *o) {
         if (w->error == 0)
             put_u16(w->buf + w->size - text - 4, (uint16_t)(2 + text));
     }
+    writer_put(w, o->options.at, o->options.size);
 }
 
 void dns_writer_opt(struct dns_writer *w, const struct dns_opt *o) {

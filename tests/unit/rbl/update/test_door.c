@@ -2,6 +2,7 @@
  * is told as. The keeper is the test's own. */
 #include "tests/unit/rbl/update/store.h"
 
+#include "rbl/replicate/reply.h"
 #include "rbl/update/update.h"
 #include "resolver/base/clock.h"
 
@@ -47,9 +48,10 @@ static void finish(struct keep_batch *b, int commit) {
 
 /* --- the node */
 
-static struct conf_peer_rule by_key[] = {{.key = "key."}}, by_address[] = {{.has_address = true, .key = ""}},
-                             by_both[] = {{.has_address = true, .key = "key."}};
-static struct conf_peer_rule primary[] = {{.has_address = true, .key = ""}};
+static struct conf_peer_rule by_key[] = {{.key = "key.", .tls_name = ""}},
+                             by_address[] = {{.has_address = true, .key = "", .tls_name = ""}},
+                             by_both[] = {{.has_address = true, .key = "key.", .tls_name = ""}};
+static struct conf_peer_rule primary[] = {{.has_address = true, .key = "", .tls_name = ""}};
 static struct conf_zone zones[5] = {{.name = "list.example.", .update = {by_key, 1}},
                                     {.name = "open.example.", .update = {by_address, 1}},
                                     {.name = "both.example.", .update = {by_both, 1}},
@@ -376,30 +378,30 @@ static void small_replies(void **state) {
         q.qname.size = (uint8_t)(q.qname.size + n + 1);
         q.qname.labels++;
     }
-    assert_int_equal(update_reply(&q, &t, RCODE_REFUSED, EDE_NONE, NULL, reply, 512), 12 + 255 + 4);
+    assert_int_equal(reply_bare(&q, &t, RCODE_REFUSED, EDE_NONE, NULL, reply, 512), 12 + 255 + 4);
     t = (struct tsig){.present = true, .error = TSIG_BADKEY, .name = q.qname, .algorithm = {.size = 1}};
-    size_t size = update_reply(&q, &t, RCODE_NOTAUTH, EDE_NONE, NULL, reply, 512);
+    size_t size = reply_bare(&q, &t, RCODE_NOTAUTH, EDE_NONE, NULL, reply, 512);
     assert_int_equal(size, 12 + tsig_size(&t));
     assert_int_equal(get_u16(reply + 4), 0);
-    assert_int_equal(update_reply(&q, &t, RCODE_NOTAUTH, EDE_NONE, NULL, reply, 1232), 12 + 259 + tsig_size(&t));
+    assert_int_equal(reply_bare(&q, &t, RCODE_NOTAUTH, EDE_NONE, NULL, reply, 1232), 12 + 259 + tsig_size(&t));
     t.algorithm = q.qname;
-    assert_int_equal(update_reply(&q, &t, RCODE_NOTAUTH, EDE_NONE, NULL, reply, 512), 0);
+    assert_int_equal(reply_bare(&q, &t, RCODE_NOTAUTH, EDE_NONE, NULL, reply, 512), 0);
     q.edns = (struct dns_edns){.present = true, .udp_size = 1232};
     t = (struct tsig){.present = false};
-    size = update_reply(&q, &t, RCODE_REFUSED, EDE_PROHIBITED, "because", reply, 512);
+    size = reply_bare(&q, &t, RCODE_REFUSED, EDE_PROHIBITED, "because", reply, 512);
     assert_true(size > 12 + 259 + 11 + 7);
-    size = update_reply_cut(&q, &t, reply, 512);
+    size = reply_cut(&q, &t, reply, 512);
     assert_int_equal(size, 12 + 259 + 11);
     assert_int_equal(get_u16(reply + 2), FLAG_QR | FLAG_TC | OPCODE_UPDATE << 11);
     struct client c = {.proto = PROTO_UDP};
-    assert_int_equal(update_limit(&c, &q, 4096), 1232);
+    assert_int_equal(reply_limit(&c, &q, 4096), 1232);
     q.edns.udp_size = 700;
-    assert_int_equal(update_limit(&c, &q, 4096), 700);
+    assert_int_equal(reply_limit(&c, &q, 4096), 700);
     q.edns.present = false;
-    assert_int_equal(update_limit(&c, &q, 4096), 512);
-    assert_int_equal(update_limit(&c, &q, 300), 300);
+    assert_int_equal(reply_limit(&c, &q, 4096), 512);
+    assert_int_equal(reply_limit(&c, &q, 300), 300);
     c.proto = PROTO_TCP;
-    assert_int_equal(update_limit(&c, &q, 65535), 65535);
+    assert_int_equal(reply_limit(&c, &q, 65535), 65535);
 }
 
 #define DOOR_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
