@@ -94,8 +94,8 @@ int answer_open(struct source *source, const struct conf *conf, const struct boa
     s->refuse_any = conf->resolver.refuse_any;
     s->key = rand_u64();
     for (size_t i = 0; i < zones; i++) {
-        const board_word *commits = board != NULL ? &board->zone[i].commits : NULL;
-        int rc = answer_zone_open(&s->zone[i], &conf->rbl.zones[i], commits, err);
+        const struct board_zone *slot = board != NULL ? &board->zone[i] : NULL;
+        int rc = answer_zone_open(&s->zone[i], &conf->rbl.zones[i], slot, err);
         if (rc < 0) {
             answer_close(source);
             return rc;

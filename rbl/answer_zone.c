@@ -11,9 +11,10 @@ static bool everybody(const struct conf_list_prefix *allow) {
     return v4 && v6;
 }
 
-int answer_zone_open(struct answer_zone *z, const struct conf_zone *conf, const board_word *commits, struct err *err) {
+int answer_zone_open(struct answer_zone *z, const struct conf_zone *conf, const struct board_zone *slot,
+                     struct err *err) {
     z->conf = conf;
-    z->commits = commits;
+    z->slot = slot;
     z->everybody = everybody(&conf->allow);
     z->ede = EDE_NONE;
     int rc = name_from_text(&z->apex, conf->name, err);
@@ -63,13 +64,14 @@ static void drop_view(struct answer_zone *z) {
     z->made = false;
 }
 
-/* $TIMESTAMP has run out: no answer, or one that says so. */
+/* $TIMESTAMP has run out, or no primary was reached for the SOA's expire time: no answer, or one that says so. */
 static void check_expiry(struct answer *s, struct answer_zone *z) {
-    if (z->data->expires_wall_s == 0)
+    int64_t own = z->data->expires_wall_s, lapses = z->slot != NULL ? (int64_t)board_get(&z->slot->lapses_wall_s) : 0;
+    if (own == 0 && lapses == 0)
         return;
     if (s->now_wall_s == 0)
         s->now_wall_s = clock_wall_s();
-    if (s->now_wall_s < z->data->expires_wall_s)
+    if ((own == 0 || s->now_wall_s < own) && (lapses == 0 || s->now_wall_s < lapses))
         return;
     z->expired = true;
     z->ready = z->conf->on_expire == EXPIRE_SERVE_STALE;
@@ -77,7 +79,7 @@ static void check_expiry(struct answer *s, struct answer_zone *z) {
     z->ede_text = "zone expired";
 }
 
-static uint64_t commits(const struct answer_zone *z) { return z->commits != NULL ? board_get(z->commits) : 0; }
+static uint64_t commits(const struct answer_zone *z) { return z->slot != NULL ? board_get(&z->slot->commits) : 0; }
 
 /* At most once a second, or when the board tells of a commit. */
 static int open_view(struct answer *s, struct answer_zone *z, struct err *err) {

@@ -29,12 +29,12 @@ struct answer_sub {
 struct answer_zone {
     const struct conf_zone *conf;
     struct name apex;
-    bool everybody; /* the access list holds all addresses */
-    const board_word *commits;
-    struct board_asked *asked; /* NULL: not counted */
+    bool everybody;                /* the access list holds all addresses */
+    const struct board_zone *slot; /* NULL: no board */
+    struct board_asked *asked;     /* NULL: not counted */
     struct view *view;
     int64_t retry_at_ms, logged_at_ms;
-    uint64_t tried_hint; /* what *commits was at the last try to open */
+    uint64_t tried_hint; /* what its commits were at the last try to open */
     /* of this batch */
     bool begun, ready, damaged, expired;
     int ede; /* when not ready; when stale */
@@ -61,7 +61,7 @@ struct answer_place {
 enum { ANSWER_PLACES = LIMIT_DATASETS }; /* one for each combined dataset, and the first */
 
 /* answer_zone.c */
-int answer_zone_open(struct answer_zone *z, const struct conf_zone *conf, const board_word *commits,
+int answer_zone_open(struct answer_zone *z, const struct conf_zone *conf, const struct board_zone *slot,
                      struct err *err) MUST_USE;
 void answer_zone_close(struct answer_zone *z);
 /* Begins reading for this batch (z->begun: it was); z->ready says whether it may answer. */
