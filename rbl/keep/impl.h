@@ -2,6 +2,8 @@
 #ifndef CANDOR_KEEP_IMPL_H
 #define CANDOR_KEEP_IMPL_H
 
+#include <pthread.h>
+
 #include "rbl/keep/feed.h"
 #include "rbl/keep/ids.h"
 #include "resolver/store/env.h"
@@ -37,16 +39,21 @@ enum {
     KEEP_JOURNAL_PAGE = 4096,
     KEEP_JOURNAL_PAGE_HEAD = 16,
     KEEP_JOURNAL_HALF = 2016,
+    KEEP_MAP_TIMES = 16,          /* address space for the map: so many times the file, and at least KEEP_MAP_LEAST */
     KEEP_CHANGESET_MAX = 1 << 30, /* a larger one is not kept, whatever the configuration says */
 };
+
+#define KEEP_MAP_LEAST ((uint64_t)1 << 30)
 
 struct keep {
     const struct conf_zone *zone;
     char dir[KEEP_PATH_MAX]; /* state/zones/<zone> */
     int lock;
-    bool reading;        /* keep_open_reading: no lock, nothing is written or removed */
-    struct store *store; /* of the live generation; NULL: nothing was ever committed */
-    bool reopen;         /* the store failed: open it again before the next use */
+    bool reading;          /* keep_open_reading: no lock, nothing is written or removed */
+    bool fixed;            /* keep_share: besides, one commit of one generation, until it is closed */
+    struct store *store;   /* of the live generation; NULL: nothing was ever committed; set by keep_set_store alone */
+    pthread_mutex_t share; /* of `store` and `generation`, between their owner and keep_share on other threads */
+    bool reopen;           /* the store failed: open it again before the next use */
     char generation[32];
     char old[32]; /* to be removed; "": none */
     int64_t old_since_ms;
@@ -65,6 +72,7 @@ struct keep {
 /* state/zones/<zone>; characters that a file name should not have become %XX. */
 int keep_dir(char to[KEEP_PATH_MAX], const char *state, const char *zone, struct err *err) MUST_USE;
 int keep_make_dirs(const char *dir, struct err *err) MUST_USE;
+int keep_sync_dir(const char *dir, struct err *err) MUST_USE;
 /* Reads `current`: E_NOTFOUND, E_CORRUPT, or a name like "g12". */
 int keep_current_read(const char *dir, char generation[32], struct err *err) MUST_USE;
 /* Replaces it durably. */
@@ -104,6 +112,10 @@ struct change {
 
 /* Opens again what failed, removes a generation that was left behind long enough. Before any use of k->store. */
 int keep_ready(struct keep *k, struct err *err) MUST_USE;
+
+/* --- share.c --- */
+/* `s` (NULL: none) becomes the store, of `generation`; the one before is closed, or was handed over to nobody. */
+void keep_set_store(struct keep *k, struct store *s, const char *generation);
 
 /* --- damage.c --- */
 /* Runs `body` behind a guard against faults (resolver/store/fault.h): E_CORRUPT, and the store is opened again. */

@@ -30,6 +30,13 @@ struct keep_state {
 /* Opens (making it) the store of `zone` under `state`. */
 int keep_open(struct keep **k, const char *state, const struct conf_zone *zone, struct err *err) MUST_USE;
 void keep_close(struct keep *k);
+/* The zone's options are these from now on; nothing else works on the keep meanwhile. The name is the same. */
+void keep_set_zone(struct keep *k, const struct conf_zone *zone);
+/* Sets the zone's files aside: as if it had never been kept, durably. Who has them open reads and writes on. Nothing
+ * there: 0. */
+int keep_set_aside(const char *state, const char *zone, struct err *err) MUST_USE;
+/* Deletes all that was set aside. */
+void keep_delete_aside(const char *state);
 void keep_state(const struct keep *k, struct keep_state *st);
 /* How many of the entries were made by hand or UPDATE (DATASET_LOCAL), local exclusions included. */
 uint64_t keep_local_entries(const struct keep *k);

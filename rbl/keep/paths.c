@@ -32,7 +32,7 @@ int keep_dir(char to[KEEP_PATH_MAX], const char *state, const char *zone, struct
     return 0;
 }
 
-static int sync_dir(const char *dir, struct err *err) {
+int keep_sync_dir(const char *dir, struct err *err) {
     int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return err_errno(err, "%s", dir);
@@ -55,7 +55,7 @@ int keep_make_dirs(const char *dir, struct err *err) {
         char *above = made ? strrchr(path, '/') : NULL;
         if (above != NULL && above != path) {
             *above = '\0';
-            int rc = sync_dir(path, err);
+            int rc = keep_sync_dir(path, err);
             *above = '/';
             if (rc < 0)
                 return rc;
@@ -121,7 +121,7 @@ int keep_current_write(const char *dir, const char *generation, struct err *err)
     int rc = write_file(fresh, text, err);
     if (rc == 0 && rename(fresh, path) < 0)
         rc = err_errno(err, "%s", path);
-    return rc == 0 ? sync_dir(dir, err) : rc;
+    return rc == 0 ? keep_sync_dir(dir, err) : rc;
 }
 
 /* Calls `each` for every generation in the directory, whole or in the making. */
@@ -184,7 +184,7 @@ int keep_generation_finish(const char *dir, const char *generation, struct err *
     snprintf(to, sizeof to, "%s/%s", dir, generation);
     if (rename(from, to) < 0)
         return err_errno(err, "%s", from);
-    return sync_dir(dir, err);
+    return keep_sync_dir(dir, err);
 }
 
 /* LMDB's two files and nothing else: whatever a person has put there stays, and the directory with it. */
@@ -214,6 +214,15 @@ void keep_remove_others(const char *dir, const char *stay, const char *stay_too)
     each_generation(dir, remove_other, both);
 }
 
+/* Address space: the map of what is shared cannot grow (store_share). A generation in the making grows as it does. */
+static uint64_t map_room(const char *path) {
+    char file[KEEP_PATH_MAX + 16];
+    struct stat st;
+    snprintf(file, sizeof file, "%s/data.mdb", path);
+    uint64_t bytes = stat(file, &st) == 0 ? (uint64_t)st.st_size * KEEP_MAP_TIMES : 0;
+    return bytes > KEEP_MAP_LEAST ? bytes : KEEP_MAP_LEAST;
+}
+
 int keep_open_generation(struct store **s, const char *dir, const char *generation, unsigned how, uint64_t map_bytes,
                          struct err *err) {
     char path[KEEP_PATH_MAX];
@@ -226,6 +235,8 @@ int keep_open_generation(struct store **s, const char *dir, const char *generati
                              .map_bytes = map_bytes,
                              .check = (how & GENERATION_CHECK) != 0,
                              .bulk = (how & GENERATION_BULK) != 0};
+    if (c.writer && !c.bulk)
+        c.map_bytes = map_room(path);
     return store_open(s, &c, err);
 }
 

@@ -9,7 +9,7 @@
 int keeper_find(const struct keeper *k, const char *zone) {
     size_t n = strlen(zone);
     for (size_t i = 0; i < k->zone_count; i++) {
-        const char *have = k->zone[i].conf->name;
+        const char *have = k->zone[i].leaving == STAYS ? k->zone[i].conf->name : "";
         size_t m = strlen(have);
         bool dot = n > 0 && zone[n - 1] == '.';
         if ((dot ? m == n : m == n + 1) && strncasecmp(have, zone, n) == 0)
@@ -22,7 +22,7 @@ size_t keeper_zones(const struct keeper *k) { return k->zone_count; }
 
 const struct conf_zone *keeper_zone_conf(const struct keeper *k, int zone) { return k->zone[zone].conf; }
 
-static void zone_watch(struct keeper_zone *z) {
+void zone_watch(struct keeper_zone *z) {
     const struct conf_zone *c = z->conf;
     for (size_t d = 0; d < c->data_count; d++)
         for (size_t f = 0; f < c->data[d].files.count; f++)
@@ -61,6 +61,8 @@ static bool queued(const struct keeper_zone *z, enum job_kind kind) {
 }
 
 void zone_look(struct keeper_zone *z, int64_t now) {
+    if (z->conf->name[0] == '\0' || !zone_settle(z))
+        return;
     zone_next(z);
     bool reading = queued(z, JOB_FILES) || queued(z, JOB_OPEN);
     if (!reading && z->conf->data_count > 0)
@@ -106,7 +108,7 @@ static void keeper_expire(void *ctx) {
         return;
     int64_t now = loop_now_ms(k->loop);
     for (size_t i = 0; i < k->zone_count; i++)
-        if (expiry_is_due(&k->zone[i], now) && !queued(&k->zone[i], JOB_EXPIRE))
+        if (k->zone[i].leaving == STAYS && expiry_is_due(&k->zone[i], now) && !queued(&k->zone[i], JOB_EXPIRE))
             zone_submit(&k->zone[i], JOB_EXPIRE);
 }
 
@@ -118,7 +120,7 @@ void keeper_arm_expiry(struct keeper *k) {
     for (size_t i = 0; i < k->zone_count; i++) {
         const struct keeper_zone *z = &k->zone[i];
         int64_t in_ms = z->expire_wall_s * MS_PER_S - wall_ms, held_ms = z->expire_not_before_ms - loop_now_ms(k->loop);
-        if (z->expire_wall_s == 0)
+        if (z->expire_wall_s == 0 || z->leaving != STAYS)
             continue;
         if (in_ms < held_ms)
             in_ms = held_ms;
@@ -134,15 +136,14 @@ void keeper_reread(struct keeper *k) {
     keeper_look(k);
 }
 
-static void keeper_zone_open(struct keeper *k, size_t i, struct board *board) {
+void keeper_zone_open(struct keeper *k, size_t i, const struct conf_zone *conf) {
     struct keeper_zone *z = &k->zone[i];
-    z->keeper = k;
-    z->conf = &k->conf->rbl.zones[i];
+    *z = (struct keeper_zone){.keeper = k, .conf = conf};
     z->files.data = z->conf->data;
     z->files.count = z->conf->data_count;
     z->files.folders = k->folders;
-    if (board != NULL && i < LIMIT_ZONES) {
-        z->slot = &board->zone[i];
+    if (k->board != NULL && conf->name[0] != '\0') {
+        z->slot = &k->board->zone[i];
         show_zone_start(z->slot, z->conf);
     }
     zone_watch(z);
@@ -152,11 +153,12 @@ static int keeper_start(struct keeper *k, struct board *board, struct err *err) 
     int rc = files_folders_open(&k->folders, k->loop, keeper_look, k, err);
     if (rc < 0)
         return rc;
-    k->zone = calloc(k->zone_count + 1, sizeof *k->zone);
-    if (k->zone == NULL)
-        return err_set(err, E_NOMEM, "no memory for %zu zones", k->zone_count);
-    for (size_t i = 0; i < k->zone_count; i++)
-        keeper_zone_open(k, i, board);
+    k->board = board;
+    k->zone = calloc(LIMIT_ZONES, sizeof *k->zone);
+    if (k->zone == NULL || k->zone_count > LIMIT_ZONES)
+        return err_set(err, E_NOMEM, "no room for %zu zones", k->zone_count);
+    for (size_t i = 0; i < LIMIT_ZONES; i++)
+        keeper_zone_open(k, i, i < k->zone_count ? &k->conf->rbl.zones[i] : &keeper_no_zone);
     if (board != NULL)
         board_set(&board->zone_count, k->zone_count);
     k->timer = loop_timer_start(k->loop, FILES_POLL_MS, FILES_POLL_MS, keeper_look, k);
@@ -164,7 +166,8 @@ static int keeper_start(struct keeper *k, struct board *board, struct err *err) 
     if (k->timer == NULL || k->expire_timer == NULL)
         return err_set(err, E_NOMEM, "no memory for a timer");
     for (size_t i = 0; i < k->zone_count; i++)
-        zone_submit(&k->zone[i], JOB_OPEN);
+        if (k->zone[i].conf->name[0] != '\0')
+            zone_submit(&k->zone[i], JOB_OPEN);
     return 0;
 }
 
@@ -200,6 +203,8 @@ void keeper_close(struct keeper *k) {
         loop_timer_cancel(k->timer);
     if (k->expire_timer != NULL)
         loop_timer_cancel(k->expire_timer);
+    if (k->delete_timer != NULL)
+        loop_timer_cancel(k->delete_timer);
     files_folders_close(k->folders);
     for (size_t i = 0; i < k->zone_count; i++) {
         keep_close(k->zone[i].keep);

@@ -130,15 +130,33 @@ void keeper_on_commit(struct keeper *k, keeper_commit_fn fn, void *ctx);
  * keep_close, before keeper_close. E_NOTFOUND. */
 int keeper_share(const struct keeper *k, int zone, struct keep **reading, struct err *err) MUST_USE;
 /* For what is filled beside the zone's jobs and committed by one (stream_in_*): the zone's keep, E_NOTFOUND until it is
- * opened. It stays until keeper_close. */
+ * opened. It stays until keeper_give_back, which is owed for each that was got, or keeper_close. */
 int keeper_keep(const struct keeper *k, int zone, struct keep **keep, struct err *err) MUST_USE;
+void keeper_give_back(struct keeper *k, int zone);
+
+/* --- zones that come and go at run time (conf_members.h); on the loop --- */
+/* Takes in a zone at a free place, or gives the zone that is there other options, once nothing works on it. `conf`
+ * stays readable until keeper_close or until `keeper_holds` says no. */
+int keeper_zone_put(struct keeper *k, size_t place, const struct conf_zone *conf, struct err *err) MUST_USE;
+/* Lets go of it: nothing is submitted any more (E_CLOSED), and once nothing works on it its files are set aside, `gone`
+ * is called, and they are deleted when nobody reads them. Until then the place is taken. */
+typedef void (*keeper_gone_fn)(void *ctx, size_t place);
+int keeper_zone_remove(struct keeper *k, size_t place, keeper_gone_fn gone, void *ctx, struct err *err) MUST_USE;
+bool keeper_zone_free(const struct keeper *k, size_t place);
+bool keeper_holds(const struct keeper *k, const struct conf_zone *conf);
+/* Called when a zone came, changed, or is about to go (its name is "" then): who holds something of it lets go of it.
+ * One hook. */
+typedef void (*keeper_zone_fn)(void *ctx, int zone);
+void keeper_on_zone(struct keeper *k, keeper_zone_fn fn, void *ctx);
 
 /* Starts opening all zones, then reading their files. The board may be NULL. */
 int keeper_open(struct keeper **out, struct loop *l, const struct conf *conf, struct board *board,
                 struct err *err) MUST_USE;
 /* Index of a zone by name (any case, final dot or not); E_NOTFOUND. */
 int keeper_find(const struct keeper *k, const char *zone) MUST_USE;
+/* Places that may be taken, at most LIMIT_ZONES; it only grows. */
 size_t keeper_zones(const struct keeper *k);
+/* A free place has a zone of name "" and nothing in it. */
 const struct conf_zone *keeper_zone_conf(const struct keeper *k, int zone);
 /* NULL: no memory. */
 struct job *job_new(enum job_kind kind);

@@ -8,12 +8,12 @@
 
 struct keeper_zone {
     struct keeper *keeper;
-    const struct conf_zone *conf;
-    struct board_zone *slot; /* NULL without a board */
-    struct keep *keep;       /* NULL until opened */
-    bool opened;             /* the loop may use it: keep_share */
-    struct keep_state state; /* after the last job */
-    struct view_apex *apex;  /* as committed; NULL: nothing yet */
+    const struct conf_zone *conf, *next_conf; /* next_conf: as it is once nothing works on it; NULL: no other */
+    struct board_zone *slot;                  /* NULL without a board */
+    struct keep *keep;                        /* NULL until opened */
+    bool opened;                              /* the loop may use it: keep_share */
+    struct keep_state state;                  /* after the last job */
+    struct view_apex *apex;                   /* as committed; NULL: nothing yet */
     struct files_watch files;
     struct job *first, *last; /* waiting; the running one is not in the list */
     struct job *change_first, *change_last;
@@ -30,6 +30,12 @@ struct keeper_zone {
     struct err source_err;
     char said[ERR_TEXT_MAX]; /* the trouble that was logged last, and when */
     int64_t said_ms;
+    unsigned lent, places; /* keeps given out, look-ups of places in files under way */
+    enum { STAYS, LEAVING, SETTING_ASIDE, ASIDE, DELETING } leaving;
+    int aside_code;
+    struct err aside_err;
+    keeper_gone_fn gone;
+    void *gone_ctx;
 };
 
 struct keeper {
@@ -43,6 +49,10 @@ struct keeper {
     bool stopping;
     keeper_commit_fn on_commit;
     void *on_commit_ctx;
+    keeper_zone_fn on_zone;
+    void *on_zone_ctx;
+    struct board *board;
+    struct loop_timer *delete_timer;
 };
 
 /* --- told.c, on the loop: what others are told of a zone --- */
@@ -53,6 +63,14 @@ void zone_tell(struct keeper_zone *z, struct job *j);
 void zone_look(struct keeper_zone *z, int64_t now_ms);
 /* Moves the timer to the first entry that is due. */
 void keeper_arm_expiry(struct keeper *k);
+
+/* --- zones.c, on the loop: zones that come and go --- */
+extern const struct conf_zone keeper_no_zone;
+/* When nothing works on the zone: other options count, or it goes. Whether it may go on working. */
+bool zone_settle(struct keeper_zone *z);
+/* From keeper.c: a zone at this place begins. */
+void keeper_zone_open(struct keeper *k, size_t place, const struct conf_zone *conf);
+void zone_watch(struct keeper_zone *z);
 
 /* --- queue.c, on the loop --- */
 void zone_next(struct keeper_zone *z);
@@ -77,6 +95,7 @@ int source_commit(struct job *j) MUST_USE;
 
 /* --- show.c: board slot of the zone, on the loop --- */
 void show_zone_start(struct board_zone *slot, const struct conf_zone *zone);
+void show_zone_end(struct board_zone *slot);
 /* `j`: the job, or the first of a group. */
 void show_job(struct keeper_zone *z, const struct job *j);
 void show_checked(struct keeper_zone *z);

@@ -105,8 +105,12 @@ static void places_work(void *ctx) { work_places(ctx); }
 
 static void places_found(void *ctx) {
     struct job *j = ctx;
-    j->zone->keeper->running--;
+    struct keeper_zone *z = j->zone;
+    z->keeper->running--;
+    z->places--;
     give_back(j);
+    if (!z->keeper->stopping)
+        zone_next(z);
 }
 
 static void read_work(void *ctx) { source_read(ctx); }
@@ -144,10 +148,12 @@ static void job_finished(void *ctx) {
     if (!k->stopping)
         zone_next(z);
     bool places = j->kind == JOB_WHY && j->code == 0 && z->conf->data_count > 0;
-    if (places && loop_work(k->loop, places_work, places_found, j) == 0)
+    if (places && loop_work(k->loop, places_work, places_found, j) == 0) {
         k->running++;
-    else
+        z->places++;
+    } else {
         give_back(j);
+    }
     if (opened && !k->stopping)
         zone_look(z, now); /* its files are read now, not at the next look */
 }
@@ -188,6 +194,8 @@ void zone_next(struct keeper_zone *z) {
     struct keeper *k = z->keeper;
     struct job *tail = NULL;
     unsigned count = 0;
+    if (!zone_settle(z))
+        return;
     zone_read(z);
     struct job *j = z->running == NULL ? choose(z, &tail, &count) : NULL;
     if (j == NULL)
@@ -211,6 +219,8 @@ static int zone_queue(struct keeper_zone *z, struct job *j, struct err *err) {
     bool change = j->kind == JOB_CHANGE;
     if (z->keeper->stopping)
         return err_set(err, E_CLOSED, "candor-sync is stopping");
+    if (z->conf->name[0] == '\0' || z->leaving != STAYS)
+        return err_set(err, E_CLOSED, "the zone is not there any more");
     if (change && z->changes_waiting >= KEEPER_CHANGES)
         return err_set(err, E_FULL, "zone %s: %u changes wait already", z->conf->name, z->changes_waiting);
     if (!change && z->waiting >= KEEPER_QUEUE)
@@ -242,9 +252,10 @@ bool zone_busy(const struct keeper_zone *z) {
     return z->running != NULL || z->reading != NULL || z->first != NULL || z->change_first != NULL;
 }
 
-static void drop_all(struct job *first) {
+static void drop_all(const struct keeper_zone *z, struct job *first) {
     for (struct job *j = first; j != NULL; j = j->next)
-        j->code = err_set(&j->err, E_CLOSED, "candor-sync is stopping");
+        j->code = err_set(&j->err, E_CLOSED,
+                          z->leaving != STAYS ? "the zone is not there any more" : "candor-sync is stopping");
     give_back(first);
 }
 
@@ -252,6 +263,6 @@ void zone_drop_waiting(struct keeper_zone *z) {
     struct job *jobs = z->first, *changes = z->change_first;
     z->first = z->last = z->change_first = z->change_last = NULL;
     z->waiting = z->changes_waiting = 0;
-    drop_all(jobs);
-    drop_all(changes);
+    drop_all(z, jobs);
+    drop_all(z, changes);
 }

@@ -4,7 +4,6 @@
 #include <stdio.h>
 
 #include "rbl/keep/view.h"
-
 #include "resolver/base/clock.h"
 #include "resolver/base/log.h"
 

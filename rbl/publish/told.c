@@ -23,7 +23,7 @@ void zone_tell(struct keeper_zone *z, struct job *j) {
 
 int keeper_state(const struct keeper *k, int zone, struct keep_state *st, const struct view_apex **apex) {
     const struct keeper_zone *z = &k->zone[zone];
-    if (!z->opened || z->state.empty || z->apex == NULL)
+    if (!z->opened || z->state.empty || z->apex == NULL || z->leaving != STAYS)
         return E_NOTFOUND;
     *st = z->state;
     if (apex != NULL)
@@ -38,14 +38,22 @@ void keeper_on_commit(struct keeper *k, keeper_commit_fn fn, void *ctx) {
 
 int keeper_keep(const struct keeper *k, int zone, struct keep **keep, struct err *err) {
     const struct keeper_zone *z = &k->zone[zone];
-    if (!z->opened)
-        return err_set(err, E_NOTFOUND, "zone %s is not open yet", z->conf->name);
+    if (!z->opened || z->leaving != STAYS)
+        return err_set(err, E_NOTFOUND, "zone %s is not open", z->conf->name);
     *keep = z->keep;
+    k->zone[zone].lent++;
     return 0;
 }
 
+void keeper_give_back(struct keeper *k, int zone) {
+    struct keeper_zone *z = &k->zone[zone];
+    if (z->lent > 0)
+        z->lent--;
+}
+
 int keeper_share(const struct keeper *k, int zone, struct keep **reading, struct err *err) {
-    struct keep *keep = NULL;
-    int rc = keeper_keep(k, zone, &keep, err);
-    return rc == 0 ? keep_share(keep, reading, err) : rc;
+    const struct keeper_zone *z = &k->zone[zone];
+    if (!z->opened || z->leaving != STAYS)
+        return err_set(err, E_NOTFOUND, "zone %s is not open", z->conf->name);
+    return keep_share(z->keep, reading, err);
 }
