@@ -195,8 +195,9 @@ int secondary_refresh(struct secondary *in, int zone, bool whole, struct err *er
         z->snapshot_wanted = true;
         schedule_whole(&z->s, -1, now);
     }
+    int count = (int)z->s.count;
     zone_next_step(z, now);
-    return 0;
+    return count;
 }
 
 /* The SOA in a NOTIFY's answer section (RFC 1996 section 3.7). */

@@ -13,7 +13,8 @@ size_t secondary_notify(struct secondary *in, int zone, const struct client *c, 
                         const struct tsig *t, const uint8_t *msg, size_t size, uint8_t *reply, size_t cap);
 /* Freshness of a zone that comes from elsewhere, for primary_state: false: this node is the source. */
 bool secondary_fresh(const struct secondary *in, int zone, struct native_state *st);
-/* `candor refresh ZONE`: ask all primaries now; with `whole` the whole zone. E_NOTFOUND: it has no primaries. */
+/* `candor refresh ZONE`: ask all primaries now; with `whole` the whole zone, even when it is older than ours. How many
+ * primaries there are; E_NOTFOUND: none. */
 int secondary_refresh(struct secondary *in, int zone, bool whole, struct err *err) MUST_USE;
 /* The zone's primaries are these from now on (catalogs, promotion); NULL: it is the source itself. */
 int secondary_set_primaries(struct secondary *in, int zone, const struct conf_rules *primaries,
