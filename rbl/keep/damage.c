@@ -88,8 +88,7 @@ void damage_set_aside(struct keep *k, const char *generation, const struct err *
     char from[KEEP_PATH_MAX + 64], to[KEEP_PATH_MAX + 64];
     try_meta(k, generation);
     damage_note(k, err);
-    store_close(k->store);
-    k->store = NULL;
+    keep_set_store(k, NULL, k->generation);
     k->reopen = false;
     if (k->meta != NULL)
         forget_local(k->meta);

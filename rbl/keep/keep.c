@@ -35,16 +35,29 @@ static int read_meta(struct store *s, struct meta *m, struct err *err) {
     return rc;
 }
 
+/* What failed, but not for good, and cannot be closed and opened because it is being read beside. */
+static int take_up_again(struct keep *k, struct err *err) {
+    k->reopen = true;
+    if (store_is_broken(k->store))
+        return err_set(err, E_AGAIN, "%s/%s: must be opened again, and is still being read", k->dir, k->generation);
+    int rc = read_meta(k->store, k->meta, err);
+    k->reopen = rc < 0;
+    return rc;
+}
+
 /* Makes `generation`, which `current` names, the one that is kept. */
 int keep_take_over(struct keep *k, const char *generation, unsigned how, struct err *err) {
     struct store *s = NULL;
     struct meta *m = calloc(1, sizeof *m);
     if (m == NULL)
         return err_set(err, E_NOMEM, "no memory for meta");
-    bool same = k->store != NULL && strcmp(k->generation, generation) == 0;
-    if (same) { /* LMDB must not have one environment open twice */
-        store_close(k->store);
-        k->store = NULL;
+    if (k->store != NULL &&
+        strcmp(k->generation, generation) == 0) { /* LMDB must not have one environment open twice */
+        if (store_is_shared(k->store)) {
+            free(m);
+            return take_up_again(k, err);
+        }
+        keep_set_store(k, NULL, k->generation);
     }
     int rc = keep_open_generation(&s, k->dir, generation, GENERATION_WRITE | how, 0, err);
     if (rc == 0)
@@ -59,14 +72,12 @@ int keep_take_over(struct keep *k, const char *generation, unsigned how, struct 
         text_copy(k->old, sizeof k->old, k->generation);
         k->old_since_ms = clock_mono_ms();
     }
-    store_close(k->store);
+    keep_set_store(k, s, generation);
     free(k->meta);
-    k->store = s;
     k->meta = m;
     k->reopen = false;
     k->damage[0] = '\0';
     k->check_after_ms = k->verify_after_ms = 0;
-    text_copy(k->generation, sizeof k->generation, generation);
     return 0;
 }
 
@@ -135,6 +146,7 @@ int keep_open(struct keep **out, const char *state, const struct conf_zone *zone
         return err_set(err, E_NOMEM, "zone %s: no memory", zone->name);
     k->zone = zone;
     k->lock = -1;
+    (void)pthread_mutex_init(&k->share, NULL); /* of the default kind: cannot fail */
     int rc = keep_dir(k->dir, state, zone->name, err);
     if (rc == 0)
         rc = keep_make_dirs(k->dir, err);
@@ -154,7 +166,8 @@ int keep_open(struct keep **out, const char *state, const struct conf_zone *zone
 void keep_close(struct keep *k) {
     if (k == NULL)
         return;
-    store_close(k->store);
+    keep_set_store(k, NULL, k->generation);
+    (void)pthread_mutex_destroy(&k->share);
     if (k->lock >= 0)
         close(k->lock);
     values_free(k->values);

@@ -14,8 +14,7 @@ static int follow(struct keep *k, struct err *err) {
     char generation[32];
     int rc = keep_current_read(k->dir, generation, err);
     if (k->reopen) {
-        store_close(k->store);
-        k->store = NULL;
+        keep_set_store(k, NULL, k->generation);
         k->reopen = false;
     }
     if (rc < 0 || (k->store != NULL && strcmp(generation, k->generation) == 0))
@@ -24,9 +23,7 @@ static int follow(struct keep *k, struct err *err) {
     rc = keep_open_generation(&s, k->dir, generation, GENERATION_CHECK, 0, err);
     if (rc < 0)
         return rc;
-    store_close(k->store);
-    k->store = s;
-    text_copy(k->generation, sizeof k->generation, generation);
+    keep_set_store(k, s, generation);
     return 0;
 }
 
@@ -45,7 +42,11 @@ static int ready_guarded(struct keep *k, struct err *err) {
     return rc;
 }
 
-int reading_ready(struct keep *k, struct err *err) { KEEP_GUARDED(k, err, ready_guarded(k, err)); }
+int reading_ready(struct keep *k, struct err *err) {
+    if (k->fixed)
+        return k->reopen ? err_set(err, E_CORRUPT, "%s/%s: is damaged", k->dir, k->generation) : 0;
+    KEEP_GUARDED(k, err, ready_guarded(k, err));
+}
 
 int keep_open_reading(struct keep **out, const char *state, const struct conf_zone *zone, struct err *err) {
     *out = NULL;
@@ -55,6 +56,7 @@ int keep_open_reading(struct keep **out, const char *state, const struct conf_zo
     k->zone = zone;
     k->lock = -1;
     k->reading = true;
+    (void)pthread_mutex_init(&k->share, NULL); /* of the default kind: cannot fail */
     k->meta = calloc(1, sizeof *k->meta);
     int rc = k->meta == NULL ? err_set(err, E_NOMEM, "no memory for meta") : keep_dir(k->dir, state, zone->name, err);
     if (rc == 0)

@@ -173,6 +173,7 @@ int store_open(struct store **out, const struct store_config *c, struct err *err
     store_fault_install();
     s->pid = getpid();
     s->forks = forks;
+    (void)pthread_mutex_init(&s->gate, NULL); /* of the default kind: cannot fail */
     s->writer = c->writer;
     s->table_count = c->table_count;
     s->read.store = s->write.store = s;
@@ -183,23 +184,6 @@ int store_open(struct store **out, const struct store_config *c, struct err *err
     else
         *out = s;
     return rc;
-}
-
-/* After fork() the child owns nothing of LMDB's: it frees its copy of the handle and leaves the rest alone. */
-void store_close(struct store *s) {
-    if (s == NULL)
-        return;
-    store_fault_map(s, NULL, 0);
-    if (store_is_mine(s) && s->env != NULL && !s->lost) {
-        for (unsigned i = 0; i < STORE_CURSORS; i++)
-            if (s->cursor[i].at != NULL)
-                mdb_cursor_close(s->cursor[i].at);
-        if (s->read.txn != NULL)
-            mdb_txn_abort(s->read.txn);
-        mdb_env_close(s->env);
-    }
-    free(s->path);
-    free(s);
 }
 
 int store_sync(struct store *s, struct err *err) {
@@ -228,10 +212,8 @@ int store_grow(struct store *s, struct err *err) {
     if (info.me_mapsize >= STORE_MAP_MAX / 2)
         return err_set(err, E_FULL, "%s: the map has reached its limit of %llu bytes", s->path,
                        (unsigned long long)info.me_mapsize);
-    s->map = NULL;
-    store_fault_map(s, NULL, 0);
-    rc = mdb_env_set_mapsize(s->env, info.me_mapsize * 2);
-    if (rc != 0)
-        s->broken = true; /* LMDB has let go of the old map */
+    rc = store_remap(s, info.me_mapsize * 2);
+    if (rc == EBUSY)
+        return err_set(err, E_FULL, "%s: the map is full and cannot grow while it is being read", s->path);
     return rc != 0 ? store_error(s, rc, err, "growing the map") : 0;
 }

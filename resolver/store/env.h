@@ -7,7 +7,8 @@
  * - MDB_MAP_RESIZED: a reader takes over the new size at its next store_read_begin.
  * - MDB_READERS_FULL: dead readers are cleared, then tried once more.
  * - An environment never crosses fork(): a child opens its own; using the parent's is E_INVALID.
- * - A process must not open one environment twice: closing one drops the POSIX locks of the other.
+ * - A process must not open one environment twice: closing one drops the POSIX locks of the other. Several threads of
+ *   the writer's process read through store_share.
  * - A stopped reader pins pages; store_stat shows how far it lags and who it is.
  * - A file that is shorter than its meta page says would be SIGBUS: store_open refuses it with E_CORRUPT. The same for
  *   garbage and other versions. LMDB trusts what is inside its pages: with `check` the whole tree is looked at before,
@@ -45,6 +46,13 @@ struct store_config {
 
 int store_open(struct store **s, const struct store_config *c, struct err *err) MUST_USE;
 void store_close(struct store *s);
+/* Another handle on the environment of the writer `s`, for reading on another thread: it sees the newest commit, and
+ * the same one until it is closed. Whoever calls this sees to it that nobody closes `s` meanwhile; afterwards it may be
+ * closed, and the environment is when the last of them all has been. store_read_begin and store_read_end of such a
+ * handle may be nested; its cursors end with the outermost. While there is any, the map of `s` cannot grow: who shares
+ * it gives it room (map_bytes is address space, not memory). E_FULL: LMDB's table of readers. */
+int store_share(struct store *s, struct store **handle, struct err *err) MUST_USE;
+bool store_is_shared(struct store *s);
 int store_sync(struct store *s, struct err *err) MUST_USE; /* fsync of data and directory */
 
 /* One reader handle per thread: begin renews, end resets; pages are held only in between. */

@@ -3,6 +3,8 @@
 #define CANDOR_STORE_IMPL_H
 
 #include <lmdb.h>
+#include <pthread.h>
+#include <stdatomic.h>
 
 #include "resolver/store/env.h"
 
@@ -26,7 +28,8 @@ struct store_txn {
     struct store *store;
     MDB_txn *txn;
     bool active, writing;
-    int failed; /* MDB_MAP_FULL once it was met, whatever the body made of it; else the last LMDB code < or > 0 */
+    unsigned nested; /* of a shared handle: how often it was begun and not ended */
+    int failed;      /* MDB_MAP_FULL once it was met, whatever the body made of it; else the last LMDB code < or > 0 */
     int64_t begun_ms;
     const uint8_t *low, *high; /* reading: every view must lie in between; NULL: bounds not known */
 };
@@ -37,8 +40,8 @@ struct store {
     pid_t pid;
     unsigned forks; /* of this process when it was opened */
     bool writer;
-    bool broken;         /* a lost map or a failed meta write: only closing is left */
-    bool lost;           /* a fault in the middle of a write: LMDB's part is left as it is, for ever */
+    _Atomic bool broken; /* a lost map or a failed meta write: only closing is left */
+    _Atomic bool lost;   /* a fault in the middle of a write: LMDB's part is left as it is, for ever */
     unsigned fault_slot; /* of the map, + 1; 0: none */
     unsigned page_bytes;
     unsigned table_count;
@@ -46,7 +49,11 @@ struct store {
     struct store_txn read, write;
     struct store_cursor cursor[STORE_CURSORS];
     uint64_t commit_bytes;
-    const uint8_t *map; /* where the map begins, once found; NULL: not looked for since the map was made */
+    struct store *of;     /* a shared handle: whose environment it is; NULL: its own */
+    pthread_mutex_t gate; /* of the next two */
+    unsigned shares;      /* shared handles that are open: the map must not move */
+    bool closed;          /* the last of them closes the environment */
+    const uint8_t *map;   /* where the map begins, once found; NULL: not looked for since the map was made */
 };
 
 /* The project's code for an LMDB code or errno, and the same with a text: "PATH: what: words". */
@@ -68,6 +75,10 @@ int store_grow(struct store *s, struct err *err);
 
 /* Damaged pages can yield any address and size: nothing outside of the pages in use gets out of here. */
 int store_view(const struct store_txn *t, const MDB_val *from, struct bytes *to);
+
+/* --- share.c --- */
+/* A new size of the map; EBUSY: it is being read. */
+int store_remap(struct store *s, uint64_t bytes);
 
 /* --- fault.c --- */
 void store_fault_install(void);

@@ -28,7 +28,7 @@ static int begin(struct store *s, struct store_txn *t, unsigned flags, struct er
     for (unsigned i = 0; i < STORE_RETRIES; i++) {
         rc = begin_once(s, t, flags);
         if (rc == MDB_MAP_RESIZED) {
-            if ((s->read.active && t != &s->read) || s->write.active)
+            if ((s->read.active && t != &s->read) || s->write.active || s->of != NULL)
                 break; /* the map must not move under an open transaction */
             s->map = NULL;
             store_fault_map(s, NULL, 0);
@@ -112,6 +112,11 @@ int store_read_begin(struct store *s, struct store_txn **out, struct err *err) {
     if (rc < 0)
         return rc;
     struct store_txn *t = &s->read;
+    if (s->of != NULL && t->active) {
+        t->nested++;
+        *out = t;
+        return 0;
+    }
     if (t->active)
         return err_set(err, E_INVALID, "%s: this handle reads already", s->path);
     rc = store_begin(s, t, MDB_RDONLY, err);
@@ -125,6 +130,11 @@ int store_read_begin(struct store *s, struct store_txn **out, struct err *err) {
 void store_read_end(struct store_txn *t) {
     if (t == NULL || !t->active || !store_is_mine(t->store))
         return;
+    if (t->store->of != NULL && t->nested > 0) {
+        if (--t->nested == 0)
+            store_cursors_end(t);
+        return;
+    }
     store_cursors_end(t);
     mdb_txn_reset(t->txn);
     t->active = false;
@@ -192,7 +202,8 @@ static void keep_room(struct store *s) {
     MDB_envinfo info;
     struct err err;
     if (mdb_env_info(s->env, &info) == 0 &&
-        ((uint64_t)info.me_last_pgno + 1) * s->page_bytes > info.me_mapsize / 3 * 2 && store_grow(s, &err) < 0)
+        ((uint64_t)info.me_last_pgno + 1) * s->page_bytes > info.me_mapsize / 3 * 2 && store_grow(s, &err) < 0 &&
+        !store_is_shared(s)) /* else with the next commit */
         LOG(LEVEL_WARN, "the map does not grow", KS("path", s->path), KS("why", err.text));
 }
 
