@@ -179,7 +179,7 @@ test:
 
 # tests/bench: bench_*.c over the archives, and scripts that stand Candor beside its peers with the tools gen, load and probe.
 # soak.py, an hour, and churn.py, ten million entries for a month, are for their own day.
-BENCH_TOOLS := $(patsubst %,$(O)/tests/bench/%,gen load probe)
+BENCH_TOOLS := $(patsubst %,$(O)/tests/bench/%,gen load probe served)
 BENCH_BINS := $(patsubst %.c,$(O)/%,$(sort $(wildcard tests/bench/bench_*.c)))
 $(BENCH_TOOLS): %: %.o
 	$(call say,LINK)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^
