@@ -95,6 +95,8 @@ struct prober {
     size_t canary_count;
     struct guard_probe *guards;
     struct storage *storage;
+    struct replica_probe *replica;
+    struct far_probe *far;
 };
 
 /* prober.c */
@@ -134,6 +136,8 @@ int zone_open(struct prober *p) MUST_USE;
 int guard_open(struct prober *p) MUST_USE;
 int canary_open(struct prober *p) MUST_USE;
 int storage_open(struct prober *p) MUST_USE;
+int replica_open(struct prober *p) MUST_USE;
+int far_open(struct prober *p) MUST_USE;
 void worker_close(struct prober *p);
 void tcp_close(struct prober *p);
 void process_close(struct prober *p);
@@ -141,5 +145,7 @@ void zone_close(struct prober *p);
 void guard_close(struct prober *p);
 void canary_close(struct prober *p);
 void storage_close(struct prober *p);
+void replica_close(struct prober *p);
+void far_close(struct prober *p);
 
 #endif

@@ -9,7 +9,10 @@
 #include "resolver/base/log.h"
 #include "resolver/base/rand.h"
 
-enum { JUDGE_CHECKS_PER_MS = 16 };
+enum {
+    JUDGE_CHECKS_PER_MS = 16,
+    REPLICA_CHECKS = 4 * LIMIT_ZONES /* members of catalogs come later; pages that are not written take no room */
+};
 
 uint32_t probe_timeout_ms(uint32_t interval_ms) {
     uint32_t ms = interval_ms / 10 * 3;
@@ -156,7 +159,8 @@ static int plan_off(struct prober *p) {
                      "DNS over TLS is configured, this version does not probe it");
     for (size_t i = 0; i < c->health.peer_count && rc == 0; i++)
         rc = off(p, SCOPE_PEERS, "peer", "probe", c->health.peers[i].name,
-                 "configured, this version does not probe peers");
+                 "its DNS port is asked for zones that are replicated (scope replication); this version does not ask "
+                 "its health port");
     if (rc == 0 && (c->health.datagram_count > 0 || c->health.https_count > 0 || c->health.sql.enabled ||
                     c->health.snmp.traps.count > 0 || c->health.exec[0] != '\0'))
         rc = off(p, SCOPE_REPORTING, "report", "delivery", "", "configured, this version does not report to anybody");
@@ -167,12 +171,12 @@ static int plan_off(struct prober *p) {
 
 static size_t checks_wanted(const struct conf *c) {
     return 64 + 4 * (size_t)LIMIT_WORKERS + 8 * (size_t)PROBE_TARGETS_MAX + 4 * c->rbl.zone_count +
-           4 * c->resolver.guard_count + 2 * (size_t)LIMIT_UPSTREAMS + c->health.peer_count;
+           4 * c->resolver.guard_count + 2 * (size_t)LIMIT_UPSTREAMS + 3 * c->health.peer_count + REPLICA_CHECKS;
 }
 
 static int plan(struct prober *p) {
-    static int (*const parts[])(struct prober *) = {process_open, worker_open, tcp_open,     zone_open,
-                                                    guard_open,   canary_open, storage_open, plan_off};
+    static int (*const parts[])(struct prober *) = {process_open, worker_open,  tcp_open,     zone_open, guard_open,
+                                                    canary_open,  storage_open, replica_open, far_open,  plan_off};
     for (size_t i = 0; i < p->conf->resolver.listen_count; i++)
         if (!p->conf->resolver.listen[i].tls)
             target_add(p, &p->conf->resolver.listen[i].address);
@@ -230,6 +234,8 @@ void prober_close(struct prober *p) {
     guard_close(p);
     canary_close(p);
     storage_close(p);
+    replica_close(p);
+    far_close(p);
     verdict_close(&p->book);
     free(p->tasks);
     free(p);

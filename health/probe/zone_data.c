@@ -30,8 +30,15 @@ static bool expired(const struct board_zone *z, int64_t wall_s) {
     return z->state == ZONE_EXPIRED || (z->expires_wall_s != 0 && (int64_t)z->expires_wall_s <= wall_s);
 }
 
-/* Apart from the last change: a source that is silent changes nothing and looks the same. */
+static bool comes_from_elsewhere(const struct conf_zone *conf, const struct board_zone *z) {
+    return conf->primaries.count > 0 || (z != NULL && z->secondary != 0);
+}
+
+/* Apart from the last change: a source that is silent changes nothing and looks the same. Of a zone that comes from
+ * primaries scope replication tells. */
 static int64_t unchecked_s(const struct conf_zone *conf, const struct board_zone *z, int64_t wall_s) {
+    if (comes_from_elsewhere(conf, z))
+        return 0;
     int64_t age = wall_s - (int64_t)z->last_check_wall_s;
     uint32_t refresh = conf->soa.refresh_s > 0 ? conf->soa.refresh_s : REFRESH_DEFAULT_S;
     return z->last_check_wall_s != 0 && age > (int64_t)refresh + REFRESH_SLACK_S ? age : 0;
@@ -89,6 +96,10 @@ enum verdict_state zone_data_judge(const struct conf_zone *conf, const struct bo
         return judge_served(conf, z, wall_s, e->came, sizeof(e->came));
     }
     bool failed = z != NULL && z->error[0] != '\0';
+    if (!failed && comes_from_elsewhere(conf, z)) {
+        text_copy(e->came, sizeof(e->came), "no data yet: the first transfer from its primaries has not come");
+        return VERDICT_FAIL;
+    }
     if (conf->data_count == 0 && !failed) {
         text_copy(e->came, sizeof(e->came), "no data yet: it comes by publish, change or update, and none has come");
         return VERDICT_WARN;

@@ -139,6 +139,22 @@ static void test_zone_without_data(void **state) {
     assert_int_equal(judge(&conf, &z, "line 3"), VERDICT_FAIL);
 }
 
+static void test_zone_from_primaries(void **state) {
+    (void)state;
+    struct conf_zone conf = {.name = "bl.test.", .primaries = {.count = 1}};
+    struct board_zone z = {.name = "bl.test.", .state = ZONE_LOADING};
+    assert_int_equal(judge(&conf, NULL, "first transfer"), VERDICT_FAIL);
+    assert_int_equal(judge(&conf, &z, "first transfer"), VERDICT_FAIL);
+    z = good_zone();
+    z.last_check_wall_s = NOW_S - 100000; /* no file was looked at, and there is none */
+    assert_int_equal(judge(&conf, &z, "serial 7"), VERDICT_PASS);
+    z.expires_wall_s = NOW_S - 1;
+    assert_int_equal(judge(&conf, &z, "expired"), VERDICT_FAIL);
+    conf.primaries.count = 0;
+    z = (struct board_zone){.name = "bl.test.", .secondary = 1};
+    assert_int_equal(judge(&conf, &z, "first transfer"), VERDICT_FAIL);
+}
+
 static void test_zone_slot_is_not_believed_blindly(void **state) {
     (void)state;
     struct board *b = calloc(1, sizeof(*b));
@@ -247,6 +263,7 @@ int main(void) {
         cmocka_unit_test(test_zone_whose_changes_are_refused),
         cmocka_unit_test(test_zone_that_waits_for_a_writer),
         cmocka_unit_test(test_zone_without_data),
+        cmocka_unit_test(test_zone_from_primaries),
         cmocka_unit_test(test_zone_slot_is_not_believed_blindly),
         cmocka_unit_test(test_point_names),
         cmocka_unit_test(test_points),
