@@ -415,12 +415,13 @@ static void much_later(void **state) {
     size_t n = (size_t)snprintf(text, sizeof(text), "rbl:\n  zones:\n");
     (void)state;
     for (int i = 0; i < LIMIT_ZONES; i++)
-        n += (size_t)snprintf(text + n, sizeof(text) - n, "    - { name: z%d, notify: [{ address: 192.0.2.1@53 }] }\n",
-                              i);
+        n += (size_t)snprintf(text + n, sizeof(text) - n, "    - { name: z%d, update: [{ key: nobody }] }\n", i);
     struct conf *c = conf_of(text);
     assert_int_equal(c->rbl.zone_count, LIMIT_ZONES);
     assert_int_equal(c->later.count, LIMIT_ZONES);
-    assert_true(conf_has_later(c, "rbl.zones[1023].notify: accepted; this version does not use it yet"));
+    assert_true(
+        conf_has_later(c, "rbl.zones[1023].update[0].key: names no entry of rbl.keys; nothing that needs this key will "
+                          "be done"));
     conf_free(c);
 }
 
