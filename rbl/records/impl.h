@@ -172,9 +172,6 @@ struct told_place {
 };
 int told_add(struct told *t, struct zone_read *z, const struct hits *final, const struct told_place *p,
              bool apex) MUST_USE;
-/* An address or name as '$' has it; not closed. */
-size_t records_text_addr(char to[NAME_TEXT_MAX], bool is4, read_addr a);
-size_t records_text_name(char to[NAME_TEXT_MAX], struct bytes path);
 int told_excluded(struct told *t, uint32_t ttl) MUST_USE;
 /* One type's RRs side by side, with one TTL. */
 void told_settle(struct told *t);

@@ -47,9 +47,12 @@ int records_soa(struct keep *reading, struct dns_soa *soa, uint32_t *ttl, struct
 /* --- in: a whole zone --- */
 struct records_in;
 int records_in_open(struct records_in **out, const struct conf_zone *zone, struct err *err) MUST_USE;
+/* Right behind opening: all RRs are held besides (about 100 octets each), so that the zone's digest can be checked. */
+int records_in_collect(struct records_in *in) MUST_USE;
 /* Any RR of the transfer, SOA (the first counts, the last is not given), NS, DNSSEC types and ZONEMD included. Owners
  * outside of the zone, and what is no data, are passed over and counted. E_FULL: limits.entries or LIMIT_LOAD_ENTRIES.
- */
+ * E_AGAIN: there is a ZONEMD, and nothing was collected: the transfer is to be taken once more from its beginning, with
+ * records_in_collect. */
 int records_in_add(struct records_in *in, const struct records_rr *rr, struct err *err) MUST_USE;
 /* Wildcards and exclusions recognised, ZONEMD checked (RFC 8976) when the zone had one in a scheme and algorithm that
  * we know: E_INVALID with the words when it does not fit. `d` is good for keep_replace with `whole`, and lives until

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "rbl/records/impl.h"
+#include "rbl/records/text.h"
 
 enum { TXT_CUT = 254, ASKED_MAX = NAME_TEXT_MAX };
 
@@ -35,74 +36,6 @@ static int put(struct told *t, uint16_t type, uint32_t ttl, const void *rdata, s
 
 /* --- '$' --- */
 
-static char *put_number(char *to, unsigned n) {
-    if (n >= 100)
-        *to++ = (char)('0' + n / 100);
-    if (n >= 10)
-        *to++ = (char)('0' + n / 10 % 10);
-    *to++ = (char)('0' + n % 10);
-    return to;
-}
-
-static char *put_word(char *to, unsigned word) {
-    for (int shift = 12; shift >= 0; shift -= 4)
-        if (word >> shift != 0 || shift == 0)
-            *to++ = "0123456789abcdef"[word >> shift & 15];
-    return to;
-}
-
-/* RFC 5952, but never with IPv4 at the end, as rbldnsd writes it. */
-static char *put_address6(char *to, const uint8_t addr[16]) {
-    unsigned gap = 8, gap_size = 1;
-    for (unsigned i = 0; i < 8; i++) {
-        unsigned n = 0;
-        while (i + n < 8 && get_u16(addr + 2 * (i + n)) == 0)
-            n++;
-        if (n > gap_size) {
-            gap = i;
-            gap_size = n;
-        }
-    }
-    for (unsigned i = 0; i < 8; i++) {
-        if (i == gap) {
-            *to++ = ':';
-            if (i == 0)
-                *to++ = ':';
-            i += gap_size - 1;
-            continue;
-        }
-        to = put_word(to, get_u16(addr + 2 * i));
-        if (i < 7)
-            *to++ = ':';
-    }
-    return to;
-}
-
-size_t records_text_addr(char to[NAME_TEXT_MAX], bool is4, read_addr a) {
-    uint8_t addr[16];
-    char *at = to;
-    read_addr_put(a, addr);
-    if (!is4)
-        return (size_t)(put_address6(to, addr) - to);
-    for (unsigned i = 0; i < 4; i++) {
-        at = put_number(at, addr[i]);
-        if (i < 3)
-            *at++ = '.';
-    }
-    return (size_t)(at - to);
-}
-
-/* A name as rbldnsd writes it: brackets as they are. */
-size_t records_text_name(char to[NAME_TEXT_MAX], struct bytes path) {
-    char text[NAME_TEXT_MAX];
-    size_t size = 0;
-    text_name(text, sizeof text, path.at, path.size, false);
-    for (const char *c = text; *c != '\0'; c++)
-        if (c[0] != '\\' || (c[1] != '(' && c[1] != ')'))
-            to[size++] = *c;
-    return size;
-}
-
 /* What '$' is at this place for a hit: the address or name; where all beneath is meant, the entry's network or name. */
 static size_t asked(const struct told_place *p, const struct hit *h, char to[ASKED_MAX]) {
     if (p->kind == KEEP_NAME) {
@@ -115,8 +48,8 @@ static size_t asked(const struct told_place *p, const struct hit *h, char to[ASK
     if (p->whole)
         return records_text_addr(to, is4, p->addr);
     size_t size = records_text_addr(to, is4, p->addr & read_mask(h->specific));
-    to[size++] = '/';
-    return (size_t)(put_number(to + size, h->specific) - to);
+    int bits = snprintf(to + size, 8, "/%u", h->specific);
+    return size + (bits > 0 ? (size_t)bits : 0);
 }
 
 static int put_txt(struct told *t, uint32_t ttl, const struct value *v, const struct told_place *p,

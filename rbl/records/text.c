@@ -1,0 +1,93 @@
+#include "rbl/records/text.h"
+
+#include "rbl/records/impl.h"
+
+static char *put_number(char *to, unsigned n) {
+    if (n >= 100)
+        *to++ = (char)('0' + n / 100);
+    if (n >= 10)
+        *to++ = (char)('0' + n / 10 % 10);
+    *to++ = (char)('0' + n % 10);
+    return to;
+}
+
+static char *put_word(char *to, unsigned word) {
+    for (int shift = 12; shift >= 0; shift -= 4)
+        if (word >> shift != 0 || shift == 0)
+            *to++ = "0123456789abcdef"[word >> shift & 15];
+    return to;
+}
+
+/* RFC 5952, but never with IPv4 at the end, as rbldnsd writes it. */
+static char *put_address6(char *to, const uint8_t addr[16]) {
+    unsigned gap = 8, gap_size = 1;
+    for (unsigned i = 0; i < 8; i++) {
+        unsigned n = 0;
+        while (i + n < 8 && get_u16(addr + 2 * (i + n)) == 0)
+            n++;
+        if (n > gap_size) {
+            gap = i;
+            gap_size = n;
+        }
+    }
+    for (unsigned i = 0; i < 8; i++) {
+        if (i == gap) {
+            *to++ = ':';
+            if (i == 0)
+                *to++ = ':';
+            i += gap_size - 1;
+            continue;
+        }
+        to = put_word(to, get_u16(addr + 2 * i));
+        if (i < 7)
+            *to++ = ':';
+    }
+    return to;
+}
+
+size_t records_text_addr(char to[NAME_TEXT_MAX], bool is4, read_addr a) {
+    uint8_t addr[16];
+    char *at = to;
+    read_addr_put(a, addr);
+    if (!is4)
+        return (size_t)(put_address6(to, addr) - to);
+    for (unsigned i = 0; i < 4; i++) {
+        at = put_number(at, addr[i]);
+        if (i < 3)
+            *at++ = '.';
+    }
+    return (size_t)(at - to);
+}
+
+/* A name as rbldnsd writes it: brackets as they are. */
+size_t records_text_name(char to[NAME_TEXT_MAX], struct bytes path) {
+    char text[NAME_TEXT_MAX];
+    size_t size = 0;
+    text_name(text, sizeof text, path.at, path.size, false);
+    for (const char *c = text; *c != '\0'; c++)
+        if (c[0] != '\\' || (c[1] != '(' && c[1] != ')'))
+            to[size++] = *c;
+    return size;
+}
+
+size_t records_own_text(const struct records_key *k, const struct name *n, char to[NAME_TEXT_MAX]) {
+    uint8_t path[PATH_MAX_SIZE];
+    if (k == NULL)
+        return records_text_name(to, (struct bytes){path, path_of(path, n)});
+    bool is4 = k->kind == KEEP_4;
+    if (k->bits != (is4 ? 32 : 128))
+        return 0;
+    return records_text_addr(to, is4, read_addr_of(k->addr, is4 ? 4 : 16));
+}
+
+void records_name_of(read_addr a, unsigned labels, bool is4, struct name *n) {
+    uint8_t path[PATH_MAX_SIZE];
+    size_t size = is4 ? path_octets(path, a, labels) : path_nibbles(path, a, labels), to = size;
+    n->size = (uint8_t)(size + 1);
+    n->labels = (uint8_t)labels;
+    n->wire[size] = 0;
+    for (size_t at = 0; at < size; at += path[at] + 1u) {
+        to -= path[at] + 1u;
+        memcpy(n->wire + to, path + at, path[at] + 1u);
+    }
+}
