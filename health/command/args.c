@@ -25,6 +25,7 @@ static const struct {
      "skip the limits of the zone; the reason goes into its history"},
     {OPTION_TTL_OF_ENTRY, 259, "ttl-of-entry", "TIME", offsetof(struct args, ttl_of_entry),
      "the entries go by themselves after this time: 90s, 30m, 1h, 7d"},
+    {OPTION_WHOLE, 261, "whole", NULL, offsetof(struct args, whole), "the whole zone, even when it is older than ours"},
     {OPTION_FORMAT, 260, "format", "FORMAT", offsetof(struct args, format), "rbldnsd (the default), bind, plain, json"},
 };
 

@@ -21,11 +21,12 @@ enum command_option {
     OPTION_FORCE = 8,
     OPTION_TTL_OF_ENTRY = 16,
     OPTION_FORMAT = 32,
+    OPTION_WHOLE = 64,
 };
 
 /* A command line taken apart; texts are argv's own. An option that was not given is false or NULL. */
 struct args {
-    bool json, dry_run, help;
+    bool json, dry_run, help, whole;
     const char *config, *force, *ttl_of_entry, *format;
     int count; /* arguments that are no options, in order */
     char *const *at;
@@ -45,7 +46,7 @@ struct command {
 
 extern const struct command command_run, command_check, command_status, command_publish, command_add, command_del,
     command_lookup, command_why, command_history, command_diff, command_export, command_compact, command_verify,
-    command_rbldnsd;
+    command_rbldnsd, command_refresh;
 
 /* argv[0] is the sub-command's own name. 0, or E_INVALID with a text for the user. Reorders argv: options first. */
 int args_parse(struct args *a, const struct command *c, int argc, char **argv, struct err *err) MUST_USE;

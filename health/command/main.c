@@ -7,7 +7,7 @@
 static const struct command *const commands[] = {
     &command_run,  &command_rbldnsd, &command_check,   &command_status, &command_lookup,
     &command_why,  &command_publish, &command_add,     &command_del,    &command_history,
-    &command_diff, &command_export,  &command_compact, &command_verify,
+    &command_diff, &command_export,  &command_compact, &command_verify, &command_refresh,
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
