@@ -131,10 +131,13 @@ struct told {
     unsigned cap;
     struct buf rdata;
 };
-struct region { /* paths p with from <= p < end */
-    uint8_t from_size, end_size;
-    uint8_t from[PATH_MAX_SIZE], end[PATH_MAX_SIZE + 1];
+/* Paths from `from` to `last`, and with `beneath` all beneath that. */
+struct region {
+    const uint8_t *from, *last;
+    uint8_t from_size, last_size;
+    bool beneath;
 };
+bool region_has(const struct region *r, struct bytes path);
 int path_compare(struct bytes a, struct bytes b);
 /* Path of a name; returns its size. */
 size_t path_of(uint8_t to[PATH_MAX_SIZE], const struct name *n);
@@ -149,7 +152,8 @@ int walker_next(struct walker *w, const struct told **t) MUST_USE;
 /* From now on only owners in these, which rise and do not overlap, and the owners above them. */
 void walker_regions(struct walker *w, const struct region *r, size_t count);
 
-int zone_read_open(struct zone_read *z, struct keep *reading, const struct over *over, struct err *err) MUST_USE;
+/* The reader stays the caller's. */
+int zone_read_open(struct zone_read *z, struct reader *r, const struct over *over, struct err *err) MUST_USE;
 void zone_read_close(struct zone_read *z);
 /* Datasets of the files that are attached at this subzone, acl apart. */
 uint64_t zone_attached(const struct meta *m, const struct name *sub);

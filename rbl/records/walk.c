@@ -3,6 +3,7 @@
 #include "rbl/records/impl.h"
 
 struct records_walk {
+    struct reader *r;
     struct zone_read z;
     struct walker *w;
     struct name apex;
@@ -30,9 +31,11 @@ int records_walk_open(struct records_walk **out, struct keep *reading, struct er
         return err_set(err, E_NOMEM, "no memory to walk");
     int rc = records_zone_name(&w->apex, reading, err);
     if (rc == 0)
-        rc = zone_read_open(&w->z, reading, NULL, err);
+        rc = reader_open(&w->r, reading, err);
     if (rc == 0)
-        rc = reader_guarded(w->z.r, open_guarded, w, err);
+        rc = zone_read_open(&w->z, w->r, NULL, err);
+    if (rc == 0)
+        rc = reader_guarded(w->r, open_guarded, w, err);
     if (rc < 0) {
         records_walk_close(w);
         return rc;
@@ -45,8 +48,8 @@ void records_walk_close(struct records_walk *w) {
     if (w == NULL)
         return;
     walker_close(w->w);
-    if (w->z.r != NULL)
-        zone_read_close(&w->z);
+    zone_read_close(&w->z);
+    reader_close(w->r);
     free(w);
 }
 
@@ -110,7 +113,7 @@ int records_walk_next(struct records_walk *w, struct records_rr *rr, struct err 
     }
     if (w->told == NULL || w->rr == w->told->rrs) {
         struct call c = {w, rr};
-        int rc = reader_guarded(w->z.r, next_guarded, &c, err);
+        int rc = reader_guarded(w->r, next_guarded, &c, err);
         if (rc <= 0)
             return rc;
     } else if (w->rr > 0 && !records_owner(&rr->owner, w->told, &w->apex)) {

@@ -251,20 +251,23 @@ static size_t spelled(const struct walker *w, const struct frame *f, uint8_t to[
     return f->size + 2u;
 }
 
-static bool in_region(const struct walker *w, struct bytes path) {
-    const struct region *r = w->region + w->next_region - 1;
-    return path_compare(path, (struct bytes){r->end, r->end_size}) < 0;
+bool region_has(const struct region *r, struct bytes path) {
+    struct bytes from = {r->from, r->from_size}, last = {r->last, r->last_size};
+    if (path_compare(path, from) < 0)
+        return false;
+    return path_compare(path, last) <= 0 || (r->beneath && is_under(path, r->last, r->last_size));
 }
 
 /* The next spelled place that is wanted; size 0. */
 static size_t next_spelled(struct walker *w, struct frame *f, uint8_t to[PATH_MAX_SIZE]) {
+    const struct region *r = w->restricted ? &w->region[w->next_region - 1] : NULL;
     size_t size;
-    while ((size = spelled(w, f, to)) > 0 && w->restricted) {
-        const struct region *r = w->region + w->next_region - 1;
-        if (!in_region(w, (struct bytes){to, size}))
-            return 0;
-        if (path_compare((struct bytes){to, size}, (struct bytes){r->from, r->from_size}) >= 0)
+    while ((size = spelled(w, f, to)) > 0 && r != NULL) {
+        struct bytes path = {to, size};
+        if (region_has(r, path))
             break;
+        if (path_compare(path, (struct bytes){r->from, r->from_size}) > 0)
+            return 0;
         f->spelled++;
     }
     return size;
@@ -275,7 +278,7 @@ static int step(struct walker *w, unsigned base) {
     const struct look *l = first_look(w);
     struct bytes next = {l != NULL ? l->next : w->path, l != NULL ? l->next_size : 0};
     uint8_t spell[PATH_MAX_SIZE];
-    bool has = l != NULL && (!w->restricted || in_region(w, next));
+    bool has = l != NULL && (!w->restricted || region_has(&w->region[w->next_region - 1], next));
     for (; w->frames > 0; w->frames--) {
         struct frame *f = &w->frame[w->frames - 1];
         bool under = has && is_under(next, w->path, f->size);

@@ -86,13 +86,9 @@ static int open_guarded(void *ctx, struct err *err) {
     return rc < 0 ? err_set(err, rc, "no way into the zone: %s", err_name(rc)) : 0;
 }
 
-int zone_read_open(struct zone_read *z, struct keep *reading, const struct over *over, struct err *err) {
-    *z = (struct zone_read){.over = over};
-    int rc = reader_open(&z->r, reading, err);
-    if (rc == 0) {
-        z->m = reader_meta(z->r);
-        rc = reader_guarded(z->r, open_guarded, z, err);
-    }
+int zone_read_open(struct zone_read *z, struct reader *r, const struct over *over, struct err *err) {
+    *z = (struct zone_read){.r = r, .m = reader_meta(r), .over = over};
+    int rc = reader_guarded(r, open_guarded, z, err);
     if (rc < 0)
         zone_read_close(z);
     return rc;
@@ -102,6 +98,4 @@ void zone_read_close(struct zone_read *z) {
     for (unsigned i = 0; i < z->looks; i++)
         z->look[i]->ops->close(z->look[i]);
     z->looks = 0;
-    reader_close(z->r);
-    z->r = NULL;
 }
