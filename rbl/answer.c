@@ -12,6 +12,8 @@ static void begin(void *self) {
     struct answer *s = self;
     s->begun_count = 0;
     s->now_wall_s = 0;
+    if (s->members != NULL && board_get(&s->board->members_epoch) != s->members_epoch)
+        answer_members(s);
 }
 
 static void end(void *self) {
@@ -70,51 +72,91 @@ static void slot_put(struct answer *s, size_t index) {
     s->depths[apex->labels / 64] |= 1ULL << apex->labels % 64;
 }
 
-static int make(struct answer *s, size_t zones) {
-    s->slots = 4;
-    while (s->slots < 2 * zones + 2)
-        s->slots *= 2;
-    s->zone = calloc(zones + 1, sizeof *s->zone);
-    s->begun = calloc(zones + 1, sizeof *s->begun);
-    s->slot = calloc(s->slots, sizeof *s->slot);
-    return s->zone != NULL && s->begun != NULL && s->slot != NULL ? 0 : E_NOMEM;
+int answer_index(struct answer *s, struct err *err) {
+    uint32_t slots = 4;
+    size_t zones = 0;
+    for (size_t i = 0; i < s->zones; i++)
+        zones += s->zone[i].apex.size > 0;
+    while (slots < 2 * zones + 2)
+        slots *= 2;
+    uint16_t *slot = calloc(slots, sizeof *slot);
+    if (slot == NULL)
+        return err_set(err, E_NOMEM, "no memory for %zu zones", zones);
+    free(s->slot);
+    s->slot = slot;
+    s->slots = slots;
+    s->depths[0] = s->depths[1] = 0;
+    for (size_t i = 0; i < s->zones; i++)
+        if (s->zone[i].apex.size > 0 && &s->zone[i] != s->global)
+            slot_put(s, i);
+    return 0;
+}
+
+int answer_take(struct answer *s, size_t place, struct err *err) {
+    const struct conf_zone *conf = &s->conf->rbl.zones[place];
+    struct answer_zone *z = &s->zone[place];
+    bool global = conf_zone_is_global_acl(conf);
+    if (!global && !conf_zone_is_served(conf))
+        return 0;
+    int rc = answer_zone_open(z, conf, s->board != NULL ? &s->board->zone[place] : NULL, err);
+    if (rc < 0)
+        return rc;
+    if (s->count_on != NULL)
+        z->asked = &s->count_on->asked[place];
+    if (global)
+        s->global = z;
+    return 0;
+}
+
+/* A bad name is one of candor.yaml: members were checked. */
+static int take_all(struct answer *s, struct err *err) {
+    s->zones = s->conf->rbl.zone_places > s->conf->rbl.zone_count ? s->conf->rbl.zone_places : s->conf->rbl.zone_count;
+    s->zone = calloc(s->zones + 1, sizeof *s->zone);
+    s->begun = calloc(s->zones + 1, sizeof *s->begun);
+    if (s->zone == NULL || s->begun == NULL)
+        return err_set(err, E_NOMEM, "no memory for %zu zones", s->zones);
+    int rc = 0;
+    for (size_t i = 0; i < s->conf->rbl.zone_count && rc == 0; i++)
+        rc = answer_take(s, i, err);
+    return rc == 0 ? answer_index(s, err) : rc;
 }
 
 int answer_open(struct source *source, const struct conf *conf, const struct board *board, struct err *err) {
     *source = (struct source){0};
-    size_t zones = conf->rbl.zone_count;
     struct answer *s = calloc(1, sizeof *s);
-    if (s == NULL || zones > LIMIT_ZONES || make(s, zones) < 0) {
-        source->self = s;
-        answer_close(source);
-        return err_set(err, zones > LIMIT_ZONES ? E_FULL : E_NOMEM, "no room for %zu zones", zones);
-    }
+    if (s == NULL)
+        return err_set(err, E_NOMEM, "no memory for zones");
     *source = (struct source){.ops = &ops, .self = s};
     s->state = conf->node.state;
     s->refuse_any = conf->resolver.refuse_any;
     s->key = rand_u64();
-    for (size_t i = 0; i < zones; i++) {
-        const struct board_zone *slot = board != NULL ? &board->zone[i] : NULL;
-        int rc = answer_zone_open(&s->zone[i], &conf->rbl.zones[i], slot, err);
-        if (rc < 0) {
-            answer_close(source);
-            return rc;
-        }
-        s->zones++;
-        if (conf_zone_is_global_acl(&conf->rbl.zones[i]))
-            s->global = &s->zone[i];
-        else
-            slot_put(s, i);
-        answer_zone_begin(s, &s->zone[i]); /* opened now rather than under the first question */
+    s->conf = conf;
+    s->board = board;
+    int rc =
+        conf->rbl.zone_count > LIMIT_ZONES ? err_set(err, E_FULL, "no room for %zu zones", conf->rbl.zone_count) : 0;
+    if (rc == 0 && board != NULL && conf->rbl.zone_places > 0)
+        rc = conf_members_open(&s->members, conf, err);
+    if (rc == 0)
+        rc = take_all(s, err);
+    if (rc < 0) {
+        answer_close(source);
+        return rc;
     }
+    if (s->members != NULL)
+        answer_members(s);
+    for (size_t i = 0; i < s->zones; i++)
+        if (s->zone[i].apex.size > 0)
+            answer_zone_begin(s, &s->zone[i]); /* opened now rather than under the first question */
     end(s);
     return 0;
 }
 
 void answer_count_on(struct source *source, struct board *board) {
     struct answer *s = source->self;
+    s->count_on = board;
     for (size_t i = 0; i < s->zones; i++)
-        s->zone[i].asked = &board->asked[i];
+        if (s->zone[i].apex.size > 0)
+            s->zone[i].asked = &board->asked[i];
 }
 
 void answer_close(struct source *source) {
@@ -124,8 +166,9 @@ void answer_close(struct source *source) {
         return;
     if (s->zone != NULL)
         end(s);
-    for (size_t i = 0; i < s->zones; i++)
+    for (size_t i = 0; i < s->zones && s->zone != NULL; i++)
         answer_zone_close(&s->zone[i]);
+    conf_members_close(s->members);
     free(s->zone);
     free(s->begun);
     free(s->slot);

@@ -1,6 +1,7 @@
 /* Inside of rbl/answer*.c.
  *
  *   answer.c       zones by name, batches: open, begin, zone, end
+ *   answer_come.c  zones that come and go while it serves
  *   answer_ask.c   one question: who asks, apex or below, RCODE
  *   answer_acl.c   what access lists make of it
  *   answer_zone.c  (answer_zone.h) one zone: its view, whether it may answer, what is made of it once per commit
@@ -14,6 +15,7 @@
 #define CANDOR_RBL_ANSWER_IMPL_H
 
 #include "rbl/answer_zone.h"
+#include "resolver/base/conf_members.h"
 
 enum { ANSWER_TXT_MAX = 254 };
 
@@ -36,7 +38,12 @@ struct answer_rr {
 
 struct answer {
     const char *state;
-    struct answer_zone *zone;
+    const struct conf *conf;
+    const struct board *board;    /* NULL: nobody tells of commits and members */
+    struct board *count_on;       /* NULL: questions are not counted by zone */
+    struct conf_members *members; /* NULL: none may come */
+    uint64_t members_epoch;       /* as last read */
+    struct answer_zone *zone;     /* by place */
     size_t zones;
     struct answer_zone *global; /* the access list of all zones; NULL: none */
     uint16_t *slot;             /* zone index + 1 by hash of the apex, 0: free */
@@ -58,6 +65,14 @@ struct answer {
     unsigned rrs;
     bool too_many; /* RRs would be left out */
 };
+
+/* answer.c: the zone at this place of the configuration, if clients may ask for it. */
+int answer_take(struct answer *s, size_t place, struct err *err) MUST_USE;
+/* Finds zones by name as they are now. E_NOMEM: as before. */
+int answer_index(struct answer *s, struct err *err) MUST_USE;
+
+/* answer_come.c: between two batches; reads the list of members when it is another. */
+void answer_members(struct answer *s);
 
 /* answer_ask.c: source_ops.answer. */
 void answer_ask(void *self, int index, const struct dns_query *q, const struct addr *client, struct dns_writer *w,

@@ -24,6 +24,11 @@ int answer_zone_open(struct answer_zone *z, const struct conf_zone *conf, const 
     return 0;
 }
 
+void answer_zone_options(struct answer_zone *z) {
+    z->everybody = everybody(&z->conf->allow);
+    z->made = false;
+}
+
 void answer_zone_close(struct answer_zone *z) {
     answer_zone_end(z);
     if (z->view != NULL)

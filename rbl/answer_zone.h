@@ -64,6 +64,8 @@ enum { ANSWER_PLACES = LIMIT_DATASETS }; /* one for each combined dataset, and t
 int answer_zone_open(struct answer_zone *z, const struct conf_zone *conf, const struct board_zone *slot,
                      struct err *err) MUST_USE;
 void answer_zone_close(struct answer_zone *z);
+/* Its options are others now. */
+void answer_zone_options(struct answer_zone *z);
 /* Begins reading for this batch (z->begun: it was); z->ready says whether it may answer. */
 void answer_zone_begin(struct answer *s, struct answer_zone *z);
 void answer_zone_end(struct answer_zone *z);

@@ -210,6 +210,7 @@ void conf_fill_zone(struct conf_reader *r, const struct conf_raw_zone *in, struc
 
 static void zones(struct conf_reader *r, const struct conf_raw_rbl *in, struct conf_rbl *out) {
     out->zones = conf_array(r, LIMIT_ZONES, sizeof(*out->zones));
+    out->zone_places = LIMIT_ZONES;
     for (size_t i = 0; i < LIMIT_ZONES && r->rc == E_OK; i++)
         out->zones[i].name = "";
     conf_enter(r, "zones");

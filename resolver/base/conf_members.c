@@ -8,6 +8,9 @@
 #include "resolver/base/conf_members_impl.h"
 
 int conf_members_open(struct conf_members **out, const struct conf *conf, struct err *err) {
+    *out = NULL;
+    if (conf->rbl.zone_places != LIMIT_ZONES)
+        return err_set(err, E_UNSUPPORTED, "this configuration has no places for members");
     struct conf_members *m = calloc(1, sizeof *m);
     *out = m;
     if (m == NULL)

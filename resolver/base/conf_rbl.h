@@ -127,6 +127,7 @@ struct conf_rbl {
     /* Zones of the file, then the catalogs themselves, then places for members: those come, change and go at run time
      * (conf_members.h), on the loop's thread alone, and none moves while it lives. A free place has the name "". */
     struct conf_zone *zones; /* LIMIT_ZONES places, at the same address always */
+    size_t zone_places;      /* LIMIT_ZONES; 0: not made by conf_read, so that no members may come */
     size_t zone_count;       /* places that may be taken; only grows */
     size_t zone_fixed;       /* the first of them are of the file */
     struct conf_catalog *catalogs;
