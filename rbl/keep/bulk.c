@@ -71,7 +71,7 @@ static int fill_table(struct store *s, struct fill *l, store_body body, struct e
     return rc;
 }
 
-static bool takes_local(const struct work *w) { return w->t != NULL && meta_has_local(w->next); }
+static bool takes_local(const struct work *w) { return w->t != NULL && meta_has_local(w->next) && !w->c->whole; }
 
 static int fill_entries(struct store *s, struct work *w, const struct ids *ids, struct err *err) {
     static const uint8_t local[1] = {DATASET_LOCAL};
@@ -174,7 +174,7 @@ static int make(struct work *w, const char *making, struct err *err) {
     int rc = 0;
     if (!takes_local(w)) { /* else local records stand as they are, and with them their ids */
         ids = &fresh;
-        rc = ids_open(ids, w->d, NULL, err);
+        rc = ids_open(ids, w->d, NULL, w->c->whole, err);
     }
     if (rc < 0)
         return rc;

@@ -1,6 +1,7 @@
 #include "rbl/keep/changeset.h"
 
-enum { OP_VALUE, OP_HEADING, OP_SELECT, OP_SOURCE = OP_SELECT + CHANGESET_HEADINGS };
+enum { OP_VALUE, OP_HEADING, OP_SELECT, OP_SOURCE = OP_SELECT + CHANGESET_HEADINGS, OP_UNTIL };
+enum { HEADING_REMOVED = 1, HEADING_KIND = 1, HEADING_STAYS = 8 };
 
 int changeset_open(struct changeset_writer *w, uint32_t ids_end) {
     memset(w, 0, sizeof *w);
@@ -46,8 +47,8 @@ static uint32_t value_index(struct changeset_writer *w, const struct change *c, 
 }
 
 static bool matches(const struct changeset_heading *h, const struct change *c, uint32_t id) {
-    return h->used && h->removed == c->removed && h->kind == c->kind && h->dataset == c->dataset &&
-           h->bits == c->bits && h->value == id;
+    return h->used && h->removed == c->removed && h->stays == c->stays && h->kind == c->kind &&
+           h->dataset == c->dataset && h->bits == c->bits && h->value == id;
 }
 
 static void select_heading(struct changeset_writer *w, const struct change *c, uint32_t id) {
@@ -63,13 +64,15 @@ static void select_heading(struct changeset_writer *w, const struct change *c, u
     w->selected = w->next++ % CHANGESET_HEADINGS;
     w->heading[w->selected] = (struct changeset_heading){.used = true,
                                                          .removed = c->removed,
+                                                         .stays = c->stays,
                                                          .kind = (uint8_t)c->kind,
                                                          .dataset = c->dataset,
                                                          .bits = c->bits,
                                                          .value = id};
     buf_varint(&w->out, OP_HEADING << 1);
     buf_u8(&w->out, w->selected);
-    buf_u8(&w->out, (unsigned)c->kind << 1 | c->removed);
+    buf_u8(&w->out,
+           (unsigned)c->kind << HEADING_KIND | (c->removed ? HEADING_REMOVED : 0) | (c->stays ? HEADING_STAYS : 0));
     buf_u8(&w->out, c->dataset);
     buf_u8(&w->out, c->bits);
     buf_varint(&w->out, index);
@@ -77,6 +80,11 @@ static void select_heading(struct changeset_writer *w, const struct change *c, u
 
 /* IPv4: the difference from the last address, zigzag. IPv6 and names: how many leading bytes stay, then the others. */
 void changeset_add(struct changeset_writer *w, const struct change *c, uint32_t id) {
+    if (!c->removed && c->until_wall_s != w->until_wall_s) {
+        buf_varint(&w->out, OP_UNTIL << 1);
+        buf_varint(&w->out, (uint64_t)c->until_wall_s);
+        w->until_wall_s = c->until_wall_s;
+    }
     select_heading(w, c, c->excluded ? 0 : id);
     struct changeset_heading *h = &w->heading[w->selected];
     if (c->kind == FEED_4) {
@@ -157,14 +165,15 @@ static int define_heading(struct changeset_reader *r) {
     unsigned slot = scan_u8(&r->s);
     struct changeset_heading h = {.used = true};
     uint8_t kind = scan_u8(&r->s);
-    h.removed = kind & 1;
-    h.kind = kind >> 1;
+    h.removed = kind & HEADING_REMOVED;
+    h.stays = r->version >= CHANGESET_TIMES && kind & HEADING_STAYS;
+    h.kind = (uint8_t)((h.stays ? kind & ~HEADING_STAYS : kind) >> HEADING_KIND);
     h.dataset = scan_u8(&r->s);
     h.bits = scan_u8(&r->s);
     h.value = scan_varint32(&r->s);
     unsigned most = h.kind == FEED_4 ? 32 : h.kind == FEED_6 ? 128 : 1;
     if (r->s.failed || slot >= CHANGESET_HEADINGS || h.kind >= FEED_KINDS || h.bits > most || h.value > r->values ||
-        h.dataset >= LIMIT_DATASETS)
+        h.dataset >= LIMIT_DATASETS || (h.stays && (h.removed || h.dataset != DATASET_LOCAL)))
         return E_CORRUPT;
     r->heading[slot] = h;
     r->selected = slot;
@@ -198,6 +207,8 @@ static int fill(struct changeset_reader *r, const struct changeset_heading *h, s
     c->dataset = h->dataset;
     c->bits = h->bits;
     c->excluded = h->value == 0;
+    c->stays = h->stays;
+    c->until_wall_s = h->removed || h->dataset != DATASET_LOCAL ? 0 : r->until_wall_s;
     if (h->kind == FEED_NAMES) {
         unsigned labels;
         if (meta_labels(h->last, h->last_size, &labels) < 0)
@@ -212,6 +223,12 @@ static int fill(struct changeset_reader *r, const struct changeset_heading *h, s
     uint32_t at = r->value_at[h->value - 1];
     struct scan s = {.at = r->all.at + at, .left = r->all.size - at};
     return take_value(r, &s, &c->value) < 0 ? E_CORRUPT : 1;
+}
+
+static int take_until(struct changeset_reader *r) {
+    uint64_t until = scan_varint(&r->s);
+    r->until_wall_s = (int64_t)until;
+    return r->s.failed || until > INT64_MAX ? E_CORRUPT : 0;
 }
 
 int changeset_next(struct changeset_reader *r, struct change *c) {
@@ -233,6 +250,8 @@ int changeset_next(struct changeset_reader *r, struct change *c) {
             r->selected = (unsigned)((op >> 1) - OP_SELECT);
         else if (rc == 0 && op >> 1 == OP_SOURCE && r->version > 1)
             scan_text(&r->s, r->source, sizeof r->source);
+        else if (rc == 0 && op >> 1 == OP_UNTIL && r->version >= CHANGESET_TIMES)
+            rc = take_until(r);
         else
             rc = E_CORRUPT;
         if (rc == 0 && r->s.failed)

@@ -3,17 +3,23 @@
  *
  * A row of operations, each a varint. Odd: an entry in the selected heading, (rest << 1 | 1). Even: (op << 1), op 0
  * defines the next value, op 1 fills one of CHANGESET_HEADINGS headings (kind, dataset, bits, value, added or removed)
- * and selects it, op 2 + n selects heading n, the op behind those tells who made the changes that follow. Addresses and
- * names are told by what differs from the heading's last. Version 1 had no sources and values of one kind. */
+ * and selects it, op 2 + n selects heading n, the op behind those tells who made the changes that follow, the next one
+ * when the local entries that follow go by themselves. Addresses and names are told by what differs from the heading's
+ * last. Version 1 had no sources and values of one kind, version 2 no times. */
 #ifndef CANDOR_KEEP_CHANGESET_H
 #define CANDOR_KEEP_CHANGESET_H
 
 #include "rbl/keep/impl.h"
 
-enum { CHANGESET_HEADINGS = 64, CHANGESET_VERSION = 2, CHANGESET_SOURCE = 64 };
+enum {
+    CHANGESET_HEADINGS = 64,
+    CHANGESET_VERSION = 3,
+    CHANGESET_TIMES = 3 /* the first version that tells times */,
+    CHANGESET_SOURCE = 64
+};
 
 struct changeset_heading {
-    bool used, removed;
+    bool used, removed, stays;
     uint8_t kind, dataset, bits;
     uint32_t value; /* writing: the store's id; reading: index in the changeset */
     uint8_t last_size;
@@ -25,6 +31,7 @@ struct changeset_writer {
     uint32_t *index_of; /* [ids_end]: index by the store's id, 0: not yet defined */
     uint32_t ids_end, values;
     unsigned selected, next; /* heading */
+    int64_t until_wall_s;    /* of what follows */
     struct changeset_heading heading[CHANGESET_HEADINGS];
 };
 
@@ -42,6 +49,7 @@ struct changeset_reader {
     uint32_t values, values_cap;
     unsigned selected, version;
     struct changeset_heading heading[CHANGESET_HEADINGS];
+    int64_t until_wall_s;
     char source[CHANGESET_SOURCE]; /* of the change told last; "": the commit's */
     uint8_t name[LIMIT_NAME_WIRE];
 };

@@ -26,10 +26,10 @@ static int add_values(struct work *w, struct err *err) {
     for (uint32_t id = 1; id < ids->end; id++) {
         uint8_t key[4];
         struct bytes k = {key, sizeof key};
-        if (ids->old[id].files == ids->files[id])
+        struct uses uses = ids_uses(ids, id);
+        if (ids->old[id].files == uses.files && ids->old[id].local == uses.local)
             continue;
         put_u32(key, id);
-        struct uses uses = ids_uses(ids, id);
         if (uses_none(uses)) {
             writes_del(&w->diff.writes, TABLE_VALUES, k);
             continue;
@@ -50,8 +50,14 @@ static int add_values(struct work *w, struct err *err) {
 /* RFC 1982: whether a comes after b. */
 static bool serial_newer(uint32_t a, uint32_t b) { return a != b && (int32_t)(a - b) > 0; }
 
-uint32_t commit_serial(struct keep *k, uint32_t hint) {
-    uint32_t next;
+bool commit_wants_serial(const struct keep *k, const struct keep_commit *c) {
+    return c->exact_serial && k->meta != NULL && k->meta->serial != c->serial_hint;
+}
+
+uint32_t commit_serial(struct keep *k, const struct keep_commit *c) {
+    uint32_t next, hint = c->serial_hint;
+    if (c->exact_serial)
+        return hint;
     if (k->meta == NULL) {
         next = hint != 0 ? hint : (uint32_t)clock_wall_s();
         return next != 0 ? next : 1;
@@ -143,10 +149,31 @@ int commit_write(struct keep *k, struct buf *writes, struct err *err) {
     return rc;
 }
 
+/* Times of local entries, when these come anew: a transfer in plain RRs tells none. */
+static int drop_times(struct work *w, struct err *err) {
+    int rc = 0;
+    for (unsigned table = TABLE_UNTIL; table <= TABLE_DUE && rc == 0; table++) {
+        struct store_cursor *c;
+        struct bytes key, record;
+        if (store_count(w->t, table) == 0)
+            continue;
+        rc = store_cursor_open(w->t, table, &c);
+        if (rc == 0)
+            rc = store_cursor_seek(c, (struct bytes){NULL, 0}, &key, &record);
+        for (; rc == 0; rc = store_cursor_next(c, &key, &record))
+            writes_del(&w->diff.writes, table, key);
+        store_cursor_close(c);
+        rc = rc == E_NOTFOUND ? 0 : store_failed(w->t, rc, err, "times");
+    }
+    return rc;
+}
+
 int commit_live(struct work *w, uint64_t *bytes, struct err *err) {
     struct buf *writes = &w->diff.writes;
     struct bytes changeset = buf_bytes(&w->diff.changeset.out);
     int rc = add_values(w, err);
+    if (rc == 0 && w->c->whole)
+        rc = drop_times(w, err);
     if (rc < 0)
         return rc;
     uint64_t fresh = commit_journal(&w->header, w->next->commits, diff_changeset_kept(&w->diff), changeset, writes);

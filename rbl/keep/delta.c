@@ -153,7 +153,7 @@ static int read_commit(struct delta *x, uint64_t commit) {
         return rc;
     rc = changeset_read_open(&r, buf_bytes(&x->changeset));
     while (rc == 0 && (rc = changeset_next(&r, &c)) > 0)
-        rc = on_change(x, &c);
+        rc = c.stays ? 0 : on_change(x, &c);
     changeset_read_close(&r);
     return rc;
 }

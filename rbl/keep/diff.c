@@ -259,6 +259,7 @@ static int compare_key(struct bytes a, struct bytes b) {
 /* The stored side of the walk. Keys must rise: damaged pages could otherwise lead round in a circle. */
 struct stored {
     struct store_cursor *c;
+    bool whole;
     int rc; /* 0: key and record are the next; E_NOTFOUND: the end */
     struct bytes key, record;
     uint8_t last[STORE_KEY_MAX];
@@ -274,7 +275,7 @@ static void stored_next(struct stored *o) {
                               : store_cursor_next(o->c, &o->key, &o->record);
     if (o->rc < 0)
         return;
-    if (o->key.size > 0 && o->key.at[0] == DATASET_LOCAL) { /* not the files' business */
+    if (!o->whole && o->key.size > 0 && o->key.at[0] == DATASET_LOCAL) { /* not the files' business */
         o->rc = E_NOTFOUND;
         return;
     }
@@ -332,7 +333,7 @@ void diff_choose(struct diff *x) {
 
 int diff_run(struct diff *x, struct feed *f, struct err *err) {
     static const char *const kinds[] = {"IPv4 entries", "IPv6 entries", "names"};
-    struct stored o = {.c = NULL};
+    struct stored o = {.c = NULL, .whole = x->whole};
     int rc = x->t != NULL ? store_cursor_open(x->t, TABLE_4 + (unsigned)f->kind, &o.c) : 0;
     if (rc == 0)
         rc = walk(x, f, &o);

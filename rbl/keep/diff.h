@@ -18,6 +18,7 @@ struct diff {
     const struct ids *ids;
     struct store_txn *t;  /* what is stored; NULL: nothing */
     uint64_t bulk_from;   /* more changes than this: give up collecting, a new generation will be made */
+    bool whole;           /* local entries are the data's too */
     size_t changeset_max; /* a longer changeset is not kept */
     /* found */
     uint64_t added, removed;

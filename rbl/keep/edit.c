@@ -34,6 +34,7 @@ void batch_reset(struct keep_batch *b) {
     free(b->value_slot);
     free(b->undo);
     free(b->source);
+    free(b->apex);
     *b = (struct keep_batch){.k = b->k};
 }
 

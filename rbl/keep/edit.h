@@ -42,7 +42,8 @@ int keep_batch_set_apex(struct keep_batch *b, const struct view_apex *apex) MUST
  * applied and not told. At most cap; *count says how many there are. */
 int keep_batch_at(struct keep_batch *b, const struct keep_entry *at, struct keep_entry *found, unsigned cap,
                   unsigned *count, struct err *err) MUST_USE;
-/* E_FULL beyond KEEP_BATCH_EDITS: commit and go on. Adding what is there already renews its `until` only. A value that
+/* E_FULL beyond KEEP_BATCH_EDITS: commit and go on. Adding what is there already renews its `until` only (a commit with
+ * a serial of its own: other nodes have to know it). A value that
  * takes another's place is a remove and an add. */
 enum { KEEP_BATCH_EDITS = 65536 };
 int keep_batch_add(struct keep_batch *b, const struct keep_entry *e, struct err *err) MUST_USE;

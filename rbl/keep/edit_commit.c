@@ -113,14 +113,29 @@ static int compare_source(const void *a, const void *b) {
     return x->s->source != y->s->source ? (x->s->source < y->s->source ? -1 : 1) : x < y ? -1 : x > y;
 }
 
+/* What the journal says of it. */
+static void tell(struct edits *e, const struct edited *x, const struct change *c, uint32_t *source) {
+    struct changeset_writer *w = &e->diff.changeset;
+    if (x->s->source != *source) {
+        *source = x->s->source;
+        changeset_source(w, *source > 0 ? e->b->source[*source - 1] : "");
+    }
+    changeset_add(w, c, x->s->value);
+}
+
 static int note(struct edits *e, const struct edited *x, uint32_t *source) {
     struct keep_batch *b = e->b;
     struct diff *d = &e->diff;
     struct change c = batch_change(x->p);
     c.removed = !x->s->is;
+    c.stays = x->s->was && x->s->is;
+    c.until_wall_s = x->s->until;
     c.excluded = x->s->value == 0;
     if (!c.excluded)
         value_copy(&c.value, b->value[x->s->value].v);
+    tell(e, x, &c, source);
+    if (c.stays)
+        return 0;
     if (c.removed)
         digest_minus(&d->digest, change_digest(&c));
     else
@@ -130,11 +145,6 @@ static int note(struct edits *e, const struct edited *x, uint32_t *source) {
     e->more += c.removed == c.excluded;
     e->less += c.removed != c.excluded;
     diff_note_first(d, &c);
-    if (x->s->source != *source) {
-        *source = x->s->source;
-        changeset_source(&d->changeset, *source > 0 ? b->source[*source - 1] : "");
-    }
-    changeset_add(&d->changeset, &c, x->s->value);
     return count_change(e, &c);
 }
 
@@ -147,8 +157,7 @@ static int note_all(struct edits *e, struct err *err) {
     if (rc == 0)
         qsort(by, e->count, sizeof(void *), compare_source);
     for (size_t i = 0; i < e->count && rc == 0; i++)
-        if (by[i]->s->was != by[i]->s->is)
-            rc = note(e, by[i], &source);
+        rc = note(e, by[i], &source);
     free(by);
     return rc < 0 ? err_set(err, rc, "zone %s: counting changes: %s", e->b->k->zone->name, err_name(rc)) : 0;
 }
@@ -199,7 +208,7 @@ static void fill_header(struct edits *e) {
     struct meta *n = e->next;
     struct journal_header *h = &e->header;
     n->format = META_FORMAT;
-    n->serial = n->apex.serial = n->apex.soa.serial = commit_serial(e->b->k, e->c->serial_hint);
+    n->serial = n->apex.serial = n->apex.soa.serial = commit_serial(e->b->k, e->c);
     n->apex.entries = meta_entries(n);
     n->commits++;
     n->changed_wall_s = clock_wall_s();
@@ -220,7 +229,7 @@ static void fill_header(struct edits *e) {
 static void fill_result(const struct edits *e, struct keep_result *r) {
     r->added = e->diff.added;
     r->removed = e->diff.removed;
-    r->changed = e->entries;
+    r->changed = true;
     r->first_count = e->diff.first_count;
     memcpy(r->first, e->diff.first, sizeof r->first);
 }
@@ -233,6 +242,8 @@ static int prepare(struct edits *e, struct err *err) {
     if (e->next == NULL)
         return err_set(err, E_NOMEM, "no memory for meta");
     meta_copy(e->next, e->b->k->meta);
+    if (e->b->apex != NULL)
+        e->next->apex = *e->b->apex;
     e->diff.digest = e->b->k->meta->digest;
     rc = give_ids(e, err);
     if (rc == 0)
@@ -278,12 +289,10 @@ static int write_it(struct edits *e, struct keep_result *r, struct err *err) {
     struct keep *k = e->b->k;
     if (k->meta == NULL)
         return err_set(err, E_CORRUPT, "an empty zone was committed and is not there");
-    int rc = e->entries ? write_journal(e, err) : 0;
+    int rc = write_journal(e, err);
     if (rc < 0)
         return rc;
-    e->next->format = META_FORMAT;
-    if (e->entries || k->meta->format != META_FORMAT)
-        commit_meta(&e->diff.writes, e->next);
+    commit_meta(&e->diff.writes, e->next);
     batch_read_end(e->b);
     rc = commit_write(k, &e->diff.writes, err);
     if (rc < 0)
@@ -314,11 +323,16 @@ static int make_first(struct keep *k, const struct keep_commit *c, struct err *e
     return rc;
 }
 
+static bool apex_differs(const struct keep_batch *b) {
+    const struct meta *m = b->k->meta;
+    return b->apex != NULL && (m == NULL || !apex_same(&m->apex, b->apex));
+}
+
 static int commit(struct edits *e, struct keep_result *r, struct err *err) {
     int rc = collect(e);
     if (rc < 0)
         return err_set(err, rc, "no memory for the commit");
-    if (e->count == 0)
+    if (e->count == 0 && !apex_differs(e->b) && !commit_wants_serial(e->b->k, e->c))
         return 0;
     if (e->b->k->meta == NULL && e->c->dry_run) {
         r->changed = true;

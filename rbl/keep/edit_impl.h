@@ -60,6 +60,7 @@ struct keep_batch {
     size_t edits, undo_cap;
     const char **source;
     uint32_t sources, source_cap, source_now;
+    struct view_apex *apex; /* another one than is committed; NULL: none was given */
     struct look_dataset look[LIMIT_DATASETS];
     bool looked; /* `look` is filled */
 };
@@ -95,7 +96,7 @@ struct edits {
     const struct keep_commit *c;
     struct edited *at;
     size_t count;
-    bool entries;     /* some come or go; else only times change */
+    bool entries;     /* some come or go */
     struct diff diff; /* writes, changeset, digest, first lines, what came and went */
     struct items old, changed, fresh;
     struct meta *next;

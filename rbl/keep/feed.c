@@ -21,6 +21,11 @@ static size_t first_of(const struct feed *f, unsigned dataset) {
     return low;
 }
 
+/* Those of the files, then the local one, which has entries in a whole zone alone. */
+static unsigned next_dataset(const struct feed *f, unsigned dataset) {
+    return dataset + 1 < f->d->dataset_count ? dataset + 1 : dataset < DATASET_LOCAL ? DATASET_LOCAL : LIMIT_DATASETS;
+}
+
 void feed_open(struct feed *f, const struct data *d, const uint32_t *value_of, enum feed_kind kind,
                const struct meta *m) {
     memset(f, 0, sizeof *f);
@@ -28,13 +33,14 @@ void feed_open(struct feed *f, const struct data *d, const uint32_t *value_of, e
     f->value_of = value_of;
     f->kind = kind;
     for (unsigned i = 0; i <= LIMIT_DATASETS; i++)
-        f->start[i] = i <= d->dataset_count ? first_of(f, i) : count_of(f);
-    for (unsigned i = 0; i < d->dataset_count && kind != FEED_NAMES; i++) {
+        f->start[i] = first_of(f, i);
+    f->at.dataset = d->dataset_count > 0 ? 0 : DATASET_LOCAL;
+    for (unsigned i = f->at.dataset; i < LIMIT_DATASETS && kind != FEED_NAMES; i = next_dataset(f, i)) {
         struct look_dataset ld;
-        look_dataset_of(&ld, d->dataset[i].type, &m->counts[i]);
+        look_dataset_of(&ld, i == DATASET_LOCAL ? DATASET_IP4TRIE : d->dataset[i].type, &m->counts[i]);
         f->levels[i] = ld.levels[kind];
     }
-    f->at.entry = f->start[0];
+    f->at.entry = f->start[f->at.dataset];
 }
 
 void feed_close(struct feed *f) {
@@ -85,7 +91,7 @@ static int gather(struct feed *f, const struct level *lv, size_t i, size_t end) 
 
 static int next_bucket(struct feed *f) {
     const struct levels *levels = &bucket_levels[f->kind];
-    while (f->at.dataset < f->d->dataset_count) {
+    while (f->at.dataset < LIMIT_DATASETS) {
         unsigned ds = f->at.dataset;
         if (f->at.level < levels->count && f->levels[ds] >> f->at.level & 1) {
             int rc = gather(f, &levels->at[f->at.level], f->at.entry, f->start[ds + 1]);
@@ -95,7 +101,7 @@ static int next_bucket(struct feed *f) {
         f->at.level++;
         if (f->at.level >= levels->count) {
             f->at.level = 0;
-            f->at.dataset++;
+            f->at.dataset = next_dataset(f, ds);
         }
         f->at.entry = f->start[f->at.dataset];
     }

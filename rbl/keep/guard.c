@@ -9,7 +9,7 @@ static int on_bucket(void *ctx, enum bucket_kind kind, unsigned dataset, unsigne
                      struct bytes *bucket) {
     struct work *w = ctx;
     uint8_t key[BUCKET_KEY_MAX];
-    if (dataset != DATASET_LOCAL)
+    if (dataset != DATASET_LOCAL || w->c->whole)
         return feed_bucket(w->feed, kind, dataset, level, addr, bucket);
     size_t size = bucket_key(key, dataset, &bucket_levels[kind].at[level], addr);
     return w->t != NULL ? store_get(w->t, TABLE_4 + (unsigned)kind, (struct bytes){key, size}, bucket) : E_NOTFOUND;
@@ -18,7 +18,7 @@ static int on_bucket(void *ctx, enum bucket_kind kind, unsigned dataset, unsigne
 static int on_name(void *ctx, unsigned dataset, const struct look_name *n, unsigned labels, struct bytes *record) {
     struct work *w = ctx;
     uint8_t key[FEED_KEY_MAX] = {(uint8_t)dataset};
-    if (dataset != DATASET_LOCAL)
+    if (dataset != DATASET_LOCAL || w->c->whole)
         return feed_name(w->feed, dataset, n, labels, record);
     memcpy(key + 1, n->wire, n->end[labels]);
     return w->t != NULL ? store_get(w->t, TABLE_NAMES, (struct bytes){key, 1u + n->end[labels]}, record) : E_NOTFOUND;
@@ -109,9 +109,12 @@ static int check_emptied(struct work *w, struct err *err) {
     char why[96];
     for (unsigned i = 0; m != NULL && i < m->dataset_count; i++)
         before += counts_sum(&m->counts[i]);
+    if (m != NULL && w->c->whole)
+        before = meta_entries(m);
     if (before == 0 || data_entries(w->d) > 0 || w->k->zone->limits.shrink >= 1)
         return 0;
-    snprintf(why, sizeof why, "would remove all %llu entries, the files are empty", (unsigned long long)before);
+    snprintf(why, sizeof why, "would remove all %llu entries, %s", (unsigned long long)before,
+             w->c->whole ? "nothing came in their place" : "the files are empty");
     return refuse(w, err, why);
 }
 
@@ -124,6 +127,8 @@ static int check_world(struct work *w, struct err *err) {
         rc = guard_names(z, w->d, m, w->next, why);
     if (rc == 0)
         rc = guard_values(z, &w->ids, why);
+    if (rc == 0 && w->c->whole)
+        rc = guard_local(z, m, w->next, why);
     if (rc == 0)
         return 0;
     return rc == E_REFUSED ? refuse(w, err, why) : err_set(err, rc, "guards: %s", err_name(rc));

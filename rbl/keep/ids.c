@@ -31,15 +31,22 @@ static uint32_t find_value(const struct by_content *x, const struct data *d, con
     return 0;
 }
 
+static inline void count_use(struct uses *uses, unsigned dataset) {
+    if (dataset == DATASET_LOCAL)
+        uses->local++;
+    else
+        uses->files++;
+}
+
 /* Entries per value of the data; the excluded are nobody's. */
-static void count_uses(const struct data *d, uint32_t *uses) {
+static void count_uses(const struct data *d, struct uses *uses) {
     for (size_t i = 0; i < d->n4; i++)
-        uses[d->e4[i].value]++;
+        count_use(&uses[d->e4[i].value], d->e4[i].dataset);
     for (size_t i = 0; i < d->n6; i++)
-        uses[d->e6[i].value]++;
+        count_use(&uses[d->e6[i].value], d->e6[i].dataset);
     for (size_t i = 0; i < d->nn; i++)
-        uses[d->en[i].value]++;
-    uses[VALUE_EXCLUDED] = 0;
+        count_use(&uses[d->en[i].value], d->en[i].dataset);
+    uses[VALUE_EXCLUDED] = (struct uses){0, 0};
 }
 _Static_assert(LIMIT_LOAD_ENTRIES < UINT32_MAX, "uses are counted in 32 bits");
 
@@ -76,10 +83,10 @@ static int read_stored(struct ids *ids, const struct by_content *x, struct store
 }
 
 /* New values fill the gaps that others left, then go on behind the greatest. */
-static void assign(struct ids *ids, const uint32_t *uses) {
+static void assign(struct ids *ids, const struct uses *uses) {
     uint32_t id = 1;
     for (uint32_t mine = VALUE_FIRST; mine < ids->d->value_count; mine++) {
-        if (uses[mine] == 0)
+        if (uses_none(uses[mine]))
             continue;
         if (ids->of_data[mine] == 0) {
             while (!uses_none(ids->old[id]))
@@ -88,7 +95,9 @@ static void assign(struct ids *ids, const uint32_t *uses) {
             ids->data_of[id] = mine;
             id++;
         }
-        ids->files[ids->of_data[mine]] = uses[mine];
+        ids->files[ids->of_data[mine]] = uses[mine].files;
+        if (ids->local != NULL)
+            ids->local[ids->of_data[mine]] = uses[mine].local;
     }
 }
 
@@ -109,9 +118,10 @@ static int last_stored(struct store_txn *t, uint32_t *last, struct err *err) {
     return rc == E_NOTFOUND ? 0 : rc;
 }
 
-int ids_open(struct ids *ids, const struct data *d, struct store_txn *t, struct err *err) {
+int ids_open(struct ids *ids, const struct data *d, struct store_txn *t, bool whole, struct err *err) {
     struct by_content x = {0};
-    uint32_t last, *uses = calloc(d->value_count, sizeof *uses);
+    struct uses *uses = calloc(d->value_count, sizeof *uses);
+    uint32_t last;
     memset(ids, 0, sizeof *ids);
     ids->d = d;
     int rc = last_stored(t, &last, err);
@@ -122,8 +132,9 @@ int ids_open(struct ids *ids, const struct data *d, struct store_txn *t, struct 
     ids->data_of = calloc(ids->end, sizeof *ids->data_of);
     ids->old = calloc(ids->end, sizeof *ids->old);
     ids->files = calloc(ids->end, sizeof *ids->files);
-    if (uses == NULL || ids->of_data == NULL || ids->data_of == NULL || ids->old == NULL || ids->files == NULL ||
-        (t != NULL && index_values(&x, d) < 0)) {
+    ids->local = whole ? calloc(ids->end, sizeof *ids->local) : NULL;
+    if (uses == NULL || (whole && ids->local == NULL) || ids->of_data == NULL || ids->data_of == NULL ||
+        ids->old == NULL || ids->files == NULL || (t != NULL && index_values(&x, d) < 0)) {
         rc = err_set(err, E_NOMEM, "no memory for %u values", d->value_count);
         goto out;
     }
@@ -145,6 +156,7 @@ void ids_close(struct ids *ids) {
     free(ids->data_of);
     free(ids->old);
     free(ids->files);
+    free(ids->local);
     memset(ids, 0, sizeof *ids);
 }
 

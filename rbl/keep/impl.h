@@ -107,6 +107,8 @@ struct change {
     uint8_t addr[16];
     struct bytes name; /* reversed labels */
     bool excluded;
+    bool stays;           /* it was there before and is: only its time is another */
+    int64_t until_wall_s; /* of a local entry that comes or stays; 0: for good */
     struct value value;
 };
 

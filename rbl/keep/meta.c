@@ -43,7 +43,7 @@ int meta_read_zone(struct meta *m, struct bytes record, struct err *err) {
     m->digest.hi = scan_u64(&s);
     m->digest.lo = scan_u64(&s);
     m->journal_bytes = scan_u64(&s);
-    if (s.failed || record.size != ZONE_RECORD || m->serial == 0 || m->commits == 0)
+    if (s.failed || record.size != ZONE_RECORD || m->commits == 0)
         return err_set(err, E_CORRUPT, "meta: the zone's record is damaged");
     return 0;
 }
@@ -71,19 +71,7 @@ static void read_name(struct scan *s, struct name *n) {
         memcpy(n->wire, wire, n->size);
 }
 
-void meta_write_apex(struct buf *to, const struct meta *m) {
-    const struct view_apex *a = &m->apex;
-    buf_u8(to, m->dataset_count);
-    for (unsigned i = 0; i < m->dataset_count; i++) {
-        const struct dataset *d = &m->dataset[i];
-        buf_u8(to, d->type);
-        buf_u32(to, d->ttl);
-        buf_u8(to, d->sub_count);
-        if (d->sub_count > 0)
-            buf_u8(to, d->source);
-        for (unsigned n = 0; n < d->sub_count; n++)
-            write_name(to, &d->sub[n]);
-    }
+static void write_top(struct buf *to, const struct view_apex *a) {
     buf_u32(to, a->ttl);
     buf_u32(to, a->soa_ttl);
     buf_u32(to, a->ns_ttl);
@@ -96,6 +84,31 @@ void meta_write_apex(struct buf *to, const struct meta *m) {
     buf_u8(to, a->ns_count);
     for (unsigned i = 0; i < a->ns_count; i++)
         write_name(to, &a->ns[i]);
+}
+
+bool apex_same(const struct view_apex *a, const struct view_apex *b) {
+    struct buf x = {0}, y = {0};
+    write_top(&x, a);
+    write_top(&y, b);
+    bool same = !x.failed && !y.failed && x.size == y.size && memcmp(x.at, y.at, x.size) == 0;
+    buf_free(&x);
+    buf_free(&y);
+    return same;
+}
+
+void meta_write_apex(struct buf *to, const struct meta *m) {
+    buf_u8(to, m->dataset_count);
+    for (unsigned i = 0; i < m->dataset_count; i++) {
+        const struct dataset *d = &m->dataset[i];
+        buf_u8(to, d->type);
+        buf_u32(to, d->ttl);
+        buf_u8(to, d->sub_count);
+        if (d->sub_count > 0)
+            buf_u8(to, d->source);
+        for (unsigned n = 0; n < d->sub_count; n++)
+            write_name(to, &d->sub[n]);
+    }
+    write_top(to, &m->apex);
 }
 
 static int read_dataset(struct meta *m, unsigned i, struct scan *s) {
@@ -289,7 +302,7 @@ int meta_labels(const uint8_t *reversed, size_t size, unsigned *labels) {
 }
 
 static bool known(const struct data *d, unsigned dataset, uint32_t value) {
-    return dataset < d->dataset_count && value < d->value_count;
+    return (dataset < d->dataset_count || dataset == DATASET_LOCAL) && value < d->value_count;
 }
 
 int meta_count(struct meta *m, const struct data *d, struct err *err) {

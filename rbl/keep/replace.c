@@ -39,7 +39,7 @@ static int find_difference(struct work *w, struct err *err) {
     struct keep *k = w->k;
     const struct meta *was = w->t != NULL ? k->meta : NULL;
     struct digest none = {0, 0};
-    int rc = ids_open(&w->ids, w->d, w->t, err);
+    int rc = ids_open(&w->ids, w->d, w->t, w->c->whole, err);
     if (rc < 0)
         return rc;
     for (unsigned kind = 0; kind < FEED_KINDS; kind++)
@@ -51,6 +51,9 @@ static int find_difference(struct work *w, struct err *err) {
         diff_from_nothing(w);
         return 0;
     }
+    w->diff.whole = w->c->whole;
+    if (w->c->whole && store_count(w->t, TABLE_UNTIL) > 0) /* they go, and the changeset would not tell */
+        w->diff.changeset_kept = false;
     uint64_t share = meta_entries(was) / KEEP_BULK_SHARE;
     w->diff.bulk_from = share > KEEP_BULK_CHANGES ? share : KEEP_BULK_CHANGES;
     w->diff.changeset_max = k->zone->journal < KEEP_CHANGESET_MAX ? k->zone->journal : KEEP_CHANGESET_MAX;
@@ -75,7 +78,7 @@ static int anew_with_local(struct work *w, struct err *err) {
     struct digest local;
     int rc = verify_local(w->t, w->k->meta, &local, err);
     if (rc == 0)
-        rc = ids_open(&w->ids, w->d, w->t, err);
+        rc = ids_open(&w->ids, w->d, w->t, false, err);
     if (rc < 0)
         return rc;
     for (unsigned kind = 0; kind < FEED_KINDS; kind++)
@@ -88,7 +91,7 @@ static int anew_with_local(struct work *w, struct err *err) {
 }
 
 static int anew_without_local(struct work *w, struct err *err) {
-    uint64_t lost = keep_local_entries(w->k);
+    uint64_t lost = w->c->whole ? 0 : keep_local_entries(w->k);
     if (lost > 0)
         LOG(LEVEL_ERROR, "entries made by hand are damaged and lost", KS("zone", w->k->zone->name), KU("entries", lost),
             KS("why", err != NULL ? err->text : ""));
@@ -105,12 +108,12 @@ static int start_anew(struct work *w, struct err *err) {
         KS("generation", w->k->generation), KS("why", err != NULL ? err->text : ""));
     w->anew = true;
     forget_difference(w);
-    int rc = w->t != NULL && meta_has_local(w->next) ? anew_with_local(w, err) : E_NOTFOUND;
+    int rc = w->t != NULL && meta_has_local(w->next) && !w->c->whole ? anew_with_local(w, err) : E_NOTFOUND;
     if (rc < 0 && rc != E_NOMEM) {
         forget_difference(w);
         rc = anew_without_local(w, err);
     }
-    w->diff.removed = meta_entries(w->k->meta) - keep_local_entries(w->k);
+    w->diff.removed = meta_entries(w->k->meta) - (w->c->whole ? 0 : keep_local_entries(w->k));
     return rc;
 }
 
@@ -128,7 +131,7 @@ static bool apex_changed(const struct work *w) {
 static void prepare_commit(struct work *w) {
     struct meta *n = w->next;
     struct journal_header *h = &w->header;
-    n->serial = commit_serial(w->k, w->c->serial_hint);
+    n->serial = commit_serial(w->k, w->c);
     n->commits = w->k->meta != NULL ? w->k->meta->commits + 1 : 1;
     n->changed_wall_s = clock_wall_s();
     n->digest = w->diff.digest;
@@ -209,7 +212,9 @@ static int replace(struct work *w, struct keep_result *r, struct err *err) {
         rc = meta_take_apex(w->next, w->d, w->k->zone, err);
     if (rc == 0 && w->k->store != NULL)
         rc = store_read_begin(w->k->store, &w->t, err);
-    if (w->k->meta != NULL)
+    if (rc == 0 && !w->c->whole && meta_has_local(w->next))
+        rc = err_set(err, E_INVALID, "entries of the files in the place of local ones");
+    if (w->k->meta != NULL && !w->c->whole)
         meta_add_local(w->next, w->k->meta);
     if (rc == 0 && w->k->damage[0] != '\0' && w->t != NULL) /* wherever the damage is */
         rc = err_set(err, E_CORRUPT, "%s", w->k->damage);
@@ -222,7 +227,7 @@ static int replace(struct work *w, struct keep_result *r, struct err *err) {
     w->next->bad_lines = w->d->bad_lines;
     w->next->timestamp_wall_s = w->d->timestamp;
     w->next->expires_wall_s = w->d->expires_wall_s;
-    if (w->t != NULL && w->diff.added + w->diff.removed == 0 && !apex_changed(w))
+    if (w->t != NULL && w->diff.added + w->diff.removed == 0 && !apex_changed(w) && !commit_wants_serial(w->k, w->c))
         return settle_unchanged(w, err);
     fill_result(w, r); /* who is refused is told how much it would have been */
     rc = guard_check(w, err);

@@ -195,7 +195,7 @@ static int search_changeset(struct why *y, uint64_t commit, const struct journal
     rc = changeset_read_open(&r, buf_bytes(all));
     while (rc == 0 && (rc = changeset_next(&r, &c)) > 0) {
         rc = 0;
-        for (unsigned i = 0; i < y->count && !c.removed; i++)
+        for (unsigned i = 0; i < y->count && !c.removed && !c.stays; i++)
             if (!y->wanted[i].settled && is_wanted(&y->m[i], &y->wanted[i], &c))
                 settle(&y->m[i], &y->wanted[i], h, r.source);
     }

@@ -47,8 +47,10 @@ uint64_t commit_journal_limit(const struct keep *k, const struct meta *next);
 /* Takes the oldest records away until what stays fits beside `fresh` new octets; sets next->journal_bytes. */
 int commit_trim(struct keep *k, struct store_txn *t, uint64_t fresh, struct meta *next, struct buf *writes,
                 struct err *err) MUST_USE;
-/* Never 0, never backwards; `hint` when it is newer. */
-uint32_t commit_serial(struct keep *k, uint32_t hint);
+/* Never 0, never backwards; the commit's hint when it is newer, or exact. */
+uint32_t commit_serial(struct keep *k, const struct keep_commit *c);
+/* Whether a commit without a change has to be made: the source's serial is another one than ours. */
+bool commit_wants_serial(const struct keep *k, const struct keep_commit *c);
 /* Applies the writes to the live generation. */
 int commit_write(struct keep *k, struct buf *writes, struct err *err) MUST_USE;
 
