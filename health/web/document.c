@@ -125,6 +125,8 @@ void document_health(struct document *d, const struct snapshot *s, const char *n
         put_group(d, "},\"zones\":{", &s->kept);
         put_group(d, "},\"asked\":{", &s->asked);
     }
+    if (!stale && (scope == SCOPE_COUNT || scope == SCOPE_REPLICATION))
+        put_group(d, "},\"replication\":{", &s->replica);
     text_put(&d->tail, "}}\n");
 }
 

@@ -8,7 +8,7 @@
 #include "health/web/render.h"
 
 void metric_family(struct metrics *m, enum metric_type type, const char *name, const char *help) {
-    static const char *const types[] = {"gauge", "counter", "histogram"};
+    static const char *const types[] = {"gauge", "counter", "histogram", "summary"};
     const char *suffix = type == METRIC_COUNTER && !m->open ? "_total" : "";
     m->name = name;
     m->type = type;
@@ -80,6 +80,22 @@ void metric_histogram(struct metrics *m, const struct metric_pair *labels, size_
         return;
     histogram_line(m, "_sum", labels, count, NULL, sum_us / 1e6);
     histogram_line(m, "_count", labels, count, NULL, (double)total);
+}
+
+void metric_buckets(struct metrics *m, const char *key, const char *label, const board_word *buckets,
+                    const char *const *les, unsigned count, double sum) {
+    const struct metric_pair labels[] = {{key, label}};
+    uint64_t total = 0;
+    for (unsigned i = 0; i < count; i++) {
+        total += board_get(&buckets[i]);
+        histogram_line(m, "_bucket", labels, 1, les[i], (double)total);
+    }
+    metric_summary(m, labels, 1, sum, (double)total);
+}
+
+void metric_summary(struct metrics *m, const struct metric_pair *labels, size_t count, double sum, double n) {
+    histogram_line(m, "_sum", labels, count, NULL, sum);
+    histogram_line(m, "_count", labels, count, NULL, n);
 }
 
 static void each_scope(struct metrics *m, const struct snapshot *s, double (*value)(const struct snapshot_scope *)) {
@@ -214,6 +230,7 @@ void render_metrics(struct text *t, const struct snapshot_source *s, bool open, 
     metrics_workers(&m);
     metrics_traffic(&m);
     metrics_zones(&m);
+    metrics_replica(&m);
     metrics_asked(&m);
     metrics_system(&m);
 }

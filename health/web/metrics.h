@@ -5,7 +5,7 @@
 
 #include "health/web/snapshot.h"
 
-enum metric_type { METRIC_GAUGE, METRIC_COUNTER, METRIC_HISTOGRAM };
+enum metric_type { METRIC_GAUGE, METRIC_COUNTER, METRIC_HISTOGRAM, METRIC_SUMMARY };
 
 struct metrics {
     struct text *t;
@@ -34,10 +34,17 @@ struct metric_pair {
 void metric_histogram(struct metrics *m, const struct metric_pair *labels, size_t count, const board_word *buckets,
                       double sum_us);
 
+/* One with bounds of its own: `les` and the buckets, the last of which is +Inf. */
+void metric_buckets(struct metrics *m, const char *key, const char *label, const board_word *buckets,
+                    const char *const *les, unsigned count, double sum);
+/* _sum and _count alone. */
+void metric_summary(struct metrics *m, const struct metric_pair *labels, size_t count, double sum, double n);
+
 void metrics_processes(struct metrics *m);
 void metrics_workers(struct metrics *m);
 void metrics_traffic(struct metrics *m);
 void metrics_zones(struct metrics *m);
+void metrics_replica(struct metrics *m);
 void metrics_asked(struct metrics *m);
 void metrics_system(struct metrics *m);
 

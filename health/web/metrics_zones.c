@@ -12,7 +12,8 @@ static bool slot_of(const struct metrics *m, size_t i, const struct board_zone *
     if (i >= LIMIT_ZONES || i >= board_get(&b->zone_count))
         return false;
     *slot = &b->zone[i];
-    return strncasecmp((*slot)->name, m->from->conf->rbl.zones[i].name, sizeof((*slot)->name)) == 0;
+    return (*slot)->name[0] != '\0' &&
+           strncasecmp((*slot)->name, m->from->conf->rbl.zones[i].name, sizeof((*slot)->name)) == 0;
 }
 
 struct zone_family {
@@ -28,8 +29,6 @@ static const struct zone_family families[] = {
     {METRIC_GAUGE, "zone_serial", "Committed serial.", WORD(serial), 1},
     {METRIC_GAUGE, "zone_entries", "Entries of the live generation.", WORD(entries), 1},
     {METRIC_GAUGE, "zone_state", "0 loading, 1 ok, 2 newest refused, 3 source bad, 4 expired, 5 error.", WORD(state),
-     1},
-    {METRIC_GAUGE, "zone_last_check_timestamp_seconds", "When the source was last looked at.", WORD(last_check_wall_s),
      1},
     {METRIC_GAUGE, "zone_last_change_timestamp_seconds", "When the data last changed.", WORD(last_change_wall_s), 1},
     {METRIC_GAUGE, "zone_last_success_timestamp_seconds", "When an update last went well.", WORD(last_success_wall_s),
@@ -93,14 +92,58 @@ static void put_changes(struct metrics *m) {
         }
 }
 
+/* Of a zone that comes from elsewhere the age of what its source said; else of the look at its files. */
 static void put_age(struct metrics *m) {
+    metric_family(m, METRIC_GAUGE, "zone_data_age_seconds",
+                  "Since the source last said that this is all there is; absent when it is not known.");
+    for (size_t i = 0; i < m->from->conf->rbl.zone_count && i < LIMIT_ZONES; i++) {
+        struct board_zone z;
+        struct replica r;
+        int64_t age = snapshot_replica(m->from, i, m->wall_ms, &z, &r) ? replica_data_age_ms(&r) : -1;
+        if (age >= 0)
+            metric_one(m, "zone", r.zone->name, (double)age / 1000);
+    }
+}
+
+/* Of secondaries, when a primary answered last. */
+static void put_checked(struct metrics *m) {
     const struct conf_rbl *rbl = &m->from->conf->rbl;
     const struct board_zone *slot;
-    metric_family(m, METRIC_GAUGE, "zone_data_age_seconds", "Since the source was last looked at with success.");
+    metric_family(m, METRIC_GAUGE, "zone_last_check_timestamp_seconds",
+                  "When the source was last looked at, or a primary last answered.");
     for (size_t i = 0; i < rbl->zone_count; i++) {
-        int64_t checked = slot_of(m, i, &slot) ? (int64_t)board_get(&slot->last_check_wall_s) : 0;
-        if (checked > 0)
-            metric_one(m, "zone", rbl->zones[i].name, (double)m->wall_ms / 1000 - (double)checked);
+        if (!slot_of(m, i, &slot))
+            continue;
+        double looked = (double)board_get(&slot->last_check_wall_s);
+        double answered = (double)board_get(&slot->checked_wall_ms) / 1000;
+        metric_one(m, "zone", rbl->zones[i].name, answered > looked ? answered : looked);
+    }
+}
+
+static void put_stale(struct metrics *m) {
+    const struct conf_rbl *rbl = &m->from->conf->rbl;
+    const struct board_zone *slot;
+    metric_family(m, METRIC_GAUGE, "zone_served_stale", "Whether an expired zone is served all the same.");
+    for (size_t i = 0; i < rbl->zone_count; i++) {
+        if (!slot_of(m, i, &slot))
+            continue;
+        int64_t expires = (int64_t)board_get(&slot->expires_wall_s);
+        bool expired = board_get(&slot->state) == ZONE_EXPIRED || (expires != 0 && expires <= m->wall_ms / 1000);
+        metric_one(m, "zone", rbl->zones[i].name, expired && rbl->zones[i].on_expire == EXPIRE_SERVE_STALE);
+    }
+}
+
+static void put_change(struct metrics *m) {
+    const struct conf_rbl *rbl = &m->from->conf->rbl;
+    const struct board_zone *slot;
+    metric_family(m, METRIC_GAUGE, "zone_size_change_ratio", "Entries behind the last commit by those before it.");
+    for (size_t i = 0; i < rbl->zone_count; i++) {
+        if (!slot_of(m, i, &slot))
+            continue;
+        double now = (double)board_get(&slot->entries);
+        double before = now - (double)board_get(&slot->added) + (double)board_get(&slot->removed);
+        if (before > 0)
+            metric_one(m, "zone", rbl->zones[i].name, now / before);
     }
 }
 
@@ -152,6 +195,9 @@ void metrics_zones(struct metrics *m) {
     put_changes(m);
     put_tsig(m);
     put_age(m);
+    put_checked(m);
+    put_stale(m);
+    put_change(m);
     put_digest(m);
     put_points(m);
 }

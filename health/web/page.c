@@ -203,7 +203,7 @@ static void put_zones(struct text *t, const struct snapshot_source *s) {
         if (!board_zone_read(&s->board->zone[i], &z))
             continue;
         z.name[sizeof(z.name) - 1] = '\0';
-        if (strcasecmp(z.name, s->conf->rbl.zones[i].name) == 0)
+        if (z.name[0] != '\0' && strcasecmp(z.name, s->conf->rbl.zones[i].name) == 0)
             put_zone(t, &z, &s->board->asked[i]);
     }
     text_put(t, "</table>");
@@ -227,11 +227,13 @@ static void put_timeline(struct text *t, const struct verdict_book *b) {
     text_put(t, "</table>");
 }
 
-void render_page(struct text *t, const struct snapshot_source *s) {
+void render_page(struct text *t, const struct snapshot_source *s, int64_t wall_ms) {
     const struct verdict_book *b = s->book;
     put_scopes(t, b);
     checks_table(t, "What does not pass", b, SCOPE_COUNT, true);
     put_zones(t, s);
+    page_replica(t, s, wall_ms);
+    checks_table(t, "Replication", b, SCOPE_REPLICATION, false);
     checks_table(t, "Workers and addresses", b, SCOPE_WORKER, false);
     checks_table(t, "Upstreams", b, SCOPE_UPSTREAM, false);
     checks_table(t, "Resolution", b, SCOPE_RESOLUTION, false);

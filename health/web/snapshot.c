@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "health/web/asked.h"
 #include "health/web/kept.h"
@@ -37,19 +38,50 @@ static void copy_scope(struct snapshot_scope *to, const struct verdict_book *b, 
 }
 
 static bool failed(const struct snapshot *s) {
-    bool bad = s->asked.failed || s->kept.failed || s->history.failed || s->metrics[0].failed || s->metrics[1].failed ||
-               s->page.failed;
+    bool bad = s->asked.failed || s->kept.failed || s->replica.failed || s->history.failed || s->metrics[0].failed ||
+               s->metrics[1].failed || s->page.failed;
     for (int i = 0; i < SCOPE_COUNT; i++)
         bad |= s->checks[i].failed;
     return bad;
 }
 
-struct snapshot *snapshot_make(const struct snapshot_source *from, uint64_t sequence, int64_t mono_ms,
+bool snapshot_replica(const struct snapshot_source *s, size_t i, int64_t wall_ms, struct board_zone *z,
+                      struct replica *r) {
+    const struct conf_zone *zone = &s->conf->rbl.zones[i];
+    if (i >= LIMIT_ZONES || zone->name[0] == '\0' || i >= board_get(&s->board->zone_count) ||
+        !board_zone_read(&s->board->zone[i], z) || strcasecmp(z->name, zone->name) != 0)
+        return false;
+    *r = (struct replica){
+        .conf = s->conf, .zone = zone, .z = z, .now_ms = wall_ms, .allowance_ms = s->conf->health.interval.zones_ms};
+    if (s->links != NULL)
+        r->links = replica_links_of(s->links, i, &r->link);
+    return true;
+}
+
+static void render_all(struct snapshot *s, const struct snapshot_source *from) {
+    for (int i = 0; i < SCOPE_COUNT; i++) {
+        copy_scope(&s->scope[i], from->book, i);
+        if (s->scope[i].present)
+            render_checks(&s->checks[i], from->book, (enum verdict_scope)i);
+    }
+    render_asked(&s->asked, from);
+    render_kept(&s->kept, from);
+    render_replica(&s->replica, from, s->wall_ms);
+    render_history(&s->history, from->book);
+    for (int open = 0; open <= 1; open++)
+        render_metrics(&s->metrics[open], from, open, s->sequence, s->mono_ms, s->wall_ms);
+    render_page(&s->page, from, s->wall_ms);
+}
+
+struct snapshot *snapshot_make(const struct snapshot_source *source, uint64_t sequence, int64_t mono_ms,
                                int64_t wall_ms) {
     struct snapshot *s = calloc(1, sizeof(*s));
+    struct snapshot_source with_links = *source, *from = &with_links;
+    struct replica_links links = {0};
     size_t cause;
     if (s == NULL)
         return NULL;
+    from->links = replica_links_read(&links, from->board) == 0 ? &links : NULL;
     s->refs = 1;
     s->sequence = sequence;
     s->mono_ms = mono_ms;
@@ -62,17 +94,8 @@ struct snapshot *snapshot_make(const struct snapshot_source *from, uint64_t sequ
     s->overall = from->book->overall;
     s->ready = verdict_ready(from->book, &cause);
     say_cause(s->ready_cause, from->book, cause);
-    for (int i = 0; i < SCOPE_COUNT; i++) {
-        copy_scope(&s->scope[i], from->book, i);
-        if (s->scope[i].present)
-            render_checks(&s->checks[i], from->book, (enum verdict_scope)i);
-    }
-    render_asked(&s->asked, from);
-    render_kept(&s->kept, from);
-    render_history(&s->history, from->book);
-    for (int open = 0; open <= 1; open++)
-        render_metrics(&s->metrics[open], from, open, sequence, mono_ms, wall_ms);
-    render_page(&s->page, from);
+    render_all(s, from);
+    replica_links_free(&links);
     if (failed(s)) {
         snapshot_unref(s);
         return NULL;
@@ -89,6 +112,7 @@ void snapshot_unref(struct snapshot *s) {
         text_free(&s->checks[i]);
     text_free(&s->asked);
     text_free(&s->kept);
+    text_free(&s->replica);
     text_free(&s->history);
     text_free(&s->metrics[0]);
     text_free(&s->metrics[1]);

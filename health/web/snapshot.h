@@ -10,6 +10,7 @@
 #ifndef CANDOR_WEB_SNAPSHOT_H
 #define CANDOR_WEB_SNAPSHOT_H
 
+#include "health/verdict/replica.h"
 #include "health/verdict/tally.h"
 #include "health/verdict/verdict.h"
 #include "health/web/text.h"
@@ -22,7 +23,11 @@ struct snapshot_source {
     const struct board *board;
     const struct verdict_book *book;
     const struct tally_set *tally;
+    const struct replica_links *links; /* snapshot_make reads them; NULL: there was no memory */
 };
+/* Zone `i` as it is on the board now, with its links; `r` points into both. False: the board does not speak of it. */
+bool snapshot_replica(const struct snapshot_source *s, size_t i, int64_t wall_ms, struct board_zone *z,
+                      struct replica *r);
 
 enum { SNAPSHOT_CAUSE_MAX = 512 };
 
@@ -44,11 +49,11 @@ struct snapshot {
     struct snapshot_scope scope[SCOPE_COUNT];
     bool ready;
     char ready_cause[SNAPSHOT_CAUSE_MAX];
-    struct text checks[SCOPE_COUNT]; /* JSON: "key":[...],... of each scope, no braces */
-    struct text asked, kept;         /* JSON: "zone":{...},... */
-    struct text history;             /* JSON, whole */
-    struct text metrics[2];          /* without the verdicts, which are made per request; [1] OpenMetrics */
-    struct text page;                /* HTML below the banner */
+    struct text checks[SCOPE_COUNT];  /* JSON: "key":[...],... of each scope, no braces */
+    struct text asked, kept, replica; /* JSON: "zone":{...},... */
+    struct text history;              /* JSON, whole */
+    struct text metrics[2];           /* without the verdicts, which are made per request; [1] OpenMetrics */
+    struct text page;                 /* HTML below the banner */
 };
 
 /* A snapshot with one reference, or NULL when memory is out. `sequence` counts them. */
