@@ -117,6 +117,13 @@ static void print_row(const struct out_table *t, size_t row, const size_t *width
     fprintf(to, "%.*s\n", (int)at, line);
 }
 
+void out_table_free(struct out_table *t) {
+    if (t == NULL)
+        return;
+    arena_free(&t->arena);
+    free(t);
+}
+
 void out_table_print(struct out_table *t, FILE *to, const char *indent) {
     size_t width[OUT_COLUMNS] = {0}, room = terminal_width(to);
     if (t == NULL)
@@ -129,6 +136,5 @@ void out_table_print(struct out_table *t, FILE *to, const char *indent) {
         print_row(t, r, width, room, to, indent);
     if (t->lost > 0)
         fprintf(to, "%s... and %zu more\n", indent, t->lost);
-    arena_free(&t->arena);
-    free(t);
+    out_table_free(t);
 }

@@ -35,6 +35,7 @@ struct out_table {
 struct out_table *out_table_new(unsigned columns); /* NULL: no memory */
 /* `columns` texts, NULL for an empty cell; copied and cleaned. */
 void out_row(struct out_table *t, ...);
+void out_table_free(struct out_table *t); /* NULL is none */
 /* Prints and frees; `t` may be NULL. */
 void out_table_print(struct out_table *t, FILE *to, const char *indent);
 
