@@ -22,6 +22,8 @@ struct sync {
     struct port *port;
     struct links *links;
     struct primary *primary;
+    struct pair *pair;
+    struct roles roles;
     struct loop_timer *stop_timer;
     int64_t stop_by_ms;
     bool forced;
@@ -66,6 +68,17 @@ static bool fresh(void *ctx, int zone, struct native_state *st) {
     return false;
 }
 
+static int pairs_open(struct sync *s, struct err *err) {
+    struct pair_config c = {.conf = s->conf,
+                            .loop = s->loop,
+                            .keeper = s->keeper,
+                            .keys = port_keys(s->port),
+                            .board = s->board,
+                            .server = port_server(s->port),
+                            .roles = &s->roles};
+    return pair_open(&s->pair, &c, err);
+}
+
 /* Other nodes: they are told of commits from the first one on. */
 static int replication_open(struct sync *s, struct err *err) {
     int rc = links_open(&s->links, s->board, err);
@@ -77,12 +90,21 @@ static int replication_open(struct sync *s, struct err *err) {
                                  .keys = port_keys(s->port),
                                  .board = s->board,
                                  .server = port_server(s->port),
-                                 .links = s->links};
+                                 .links = s->links,
+                                 .roles = &s->roles};
     if ((rc = primary_open(&s->primary, &c, fresh, s, err)) < 0)
         return rc;
     keeper_on_commit(s->keeper, on_commit, s);
-    struct port_rooms rooms = {.keeper = s->keeper, .primary = s->primary};
+    if ((rc = pairs_open(s, err)) < 0)
+        return rc;
+    struct port_rooms rooms = {.keeper = s->keeper, .primary = s->primary, .pair = s->pair};
     return port_attach(s->port, &rooms, err);
+}
+
+static void on_control(void *ctx, struct control_call *call, const char *line, size_t size) {
+    struct sync *s = ctx;
+    if (!pair_control(s->pair, call, line, size))
+        commands_handle(s->keeper, call, line, size);
 }
 
 static int sync_open(struct sync *s, struct err *err) {
@@ -104,13 +126,14 @@ static int sync_open(struct sync *s, struct err *err) {
         return rc;
     char path[4096];
     snprintf(path, sizeof path, "%s/sync.sock", node->run);
-    return control_open(&s->control, s->loop, path, commands_handle, s->keeper, err);
+    return control_open(&s->control, s->loop, path, on_control, s, err);
 }
 
 static void sync_close(struct sync *s) {
     if (s->keeper != NULL)
         keeper_on_commit(s->keeper, NULL, NULL);
     primary_close(s->primary);
+    pair_close(s->pair);
     port_close(s->port);
     if (s->control != NULL)
         control_close(s->control);

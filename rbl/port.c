@@ -61,6 +61,8 @@ static size_t take_query(struct port *p, const struct message *m, uint8_t *reply
     size_t limit = reply_limit(m->c, m->q, cap);
     if (zone < 0)
         return reply_bare(m->q, m->t, RCODE_REFUSED, EDE_NOT_AUTHORITATIVE, "no zone of this node", reply, limit);
+    if (p->rooms.pair != NULL && pair_is_asked(m->q))
+        return pair_answer(p->rooms.pair, zone, m->c, m->q, m->t, reply, cap);
     if (p->rooms.primary == NULL)
         return not_ready(m, reply, limit);
     return primary_take(p->rooms.primary, zone, m->c, m->q, m->t, m->msg, m->size, reply, cap);
@@ -213,6 +215,10 @@ int port_attach(struct port *p, const struct port_rooms *rooms, struct err *err)
                                .reply = late_reply,
                                .reply_ctx = p,
                                .server = p->server};
+    if (rooms->pair != NULL) {
+        c.elsewhere = pair_update;
+        c.elsewhere_ctx = rooms->pair;
+    }
     int rc = updates_open(&p->updates, &c, err);
     if (rc == 0)
         p->rooms = *rooms;

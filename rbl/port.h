@@ -9,6 +9,7 @@
 #ifndef CANDOR_RBL_PORT_H
 #define CANDOR_RBL_PORT_H
 
+#include "rbl/pair/pair.h"
 #include "rbl/primary/primary.h"
 #include "rbl/secondary/secondary.h"
 #include "rbl/update/update.h"
@@ -28,6 +29,7 @@ struct port_rooms {
     struct keeper *keeper;
     struct primary *primary;
     struct secondary *secondary;
+    struct pair *pair;
 };
 int port_attach(struct port *p, const struct port_rooms *rooms, struct err *err) MUST_USE;
 void port_close(struct port *p);

@@ -105,6 +105,8 @@ void primary_state(struct primary *p, int zone, struct native_state *st) {
         st->commit = have.commits;
     }
     take_evidence(p, zone, st);
+    if (p->c.roles != NULL && p->c.roles->at[zone].epoch > 0)
+        st->epoch = p->c.roles->at[zone].epoch;
 }
 
 /* A commit may have come since the cast was read: then it is no evidence of now, and only its own time is known. */

@@ -65,7 +65,7 @@ void zone_look(struct keeper_zone *z, int64_t now) {
         return;
     zone_next(z);
     bool reading = queued(z, JOB_FILES) || queued(z, JOB_OPEN);
-    if (!reading && z->conf->data_count > 0)
+    if (!reading && z->conf->data_count > 0 && !z->follows)
         look_at_files(z, now);
     else if (!reading && z->retry_at_ms != 0 && now >= z->retry_at_ms)
         zone_submit(z, JOB_OPEN);

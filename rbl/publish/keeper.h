@@ -149,6 +149,9 @@ bool keeper_holds(const struct keeper *k, const struct conf_zone *conf);
 typedef void (*keeper_zone_fn)(void *ctx, int zone);
 void keeper_on_zone(struct keeper *k, keeper_zone_fn fn, void *ctx);
 
+/* Another node is its source now: its files are not read. False again: they are, from the next look on. */
+void keeper_follow(struct keeper *k, int zone, bool follows);
+
 /* Starts opening all zones, then reading their files. The board may be NULL. */
 int keeper_open(struct keeper **out, struct loop *l, const struct conf *conf, struct board *board,
                 struct err *err) MUST_USE;

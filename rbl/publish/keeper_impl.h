@@ -12,6 +12,7 @@ struct keeper_zone {
     struct board_zone *slot;                  /* NULL without a board */
     struct keep *keep;                        /* NULL until opened */
     bool opened;                              /* the loop may use it: keep_share */
+    bool follows;                             /* another node is its source: its files are not read */
     struct keep_state state;                  /* after the last job */
     struct view_apex *apex;                   /* as committed; NULL: nothing yet */
     struct files_watch files;

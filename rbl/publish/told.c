@@ -31,6 +31,13 @@ int keeper_state(const struct keeper *k, int zone, struct keep_state *st, const 
     return 0;
 }
 
+void keeper_follow(struct keeper *k, int zone, bool follows) {
+    struct keeper_zone *z = &k->zone[zone];
+    if (z->follows && !follows)
+        files_forget(&z->files); /* what they say counts again, whenever they changed */
+    z->follows = follows;
+}
+
 void keeper_on_commit(struct keeper *k, keeper_commit_fn fn, void *ctx) {
     k->on_commit = fn;
     k->on_commit_ctx = ctx;

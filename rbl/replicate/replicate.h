@@ -10,6 +10,7 @@
 
 #include "rbl/publish/keeper.h"
 #include "rbl/replicate/links.h"
+#include "rbl/replicate/roles.h"
 #include "resolver/dns/tsig.h"
 #include "resolver/net/server.h"
 
@@ -21,6 +22,7 @@ struct replicate_config {
     struct board *board;   /* may be NULL */
     struct server *server; /* of the sync port: transfers go out through it */
     struct links *links;
+    const struct roles *roles; /* NULL: no pairs */
 };
 
 #endif

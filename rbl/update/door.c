@@ -267,11 +267,12 @@ static unsigned admit(const struct updates *u, int zone, const struct client *c,
         return RCODE_NOTAUTH;
     }
     const struct conf_zone *z = &u->c.conf->rbl.zones[zone];
-    if (z->primaries.count > 0) {
+    if (z->primaries.count > 0 && u->c.elsewhere == NULL) {
         *why = "this node is a secondary of the zone: send updates to its primary";
         return RCODE_REFUSED;
     }
-    if (!reply_allowed(&z->update, &(struct reply_who){c, t->key, u->c.server})) {
+    bool pair = z->pair.count > 0 && t->key != NULL && strcmp(tsig_key_text(t->key), z->pair.at[0].key) == 0;
+    if (!pair && !reply_allowed(&z->update, &(struct reply_who){c, t->key, u->c.server})) {
         *why = z->update.count == 0 ? "the zone takes no updates" : "not in the zone's update list";
         return RCODE_REFUSED;
     }
@@ -288,6 +289,9 @@ size_t updates_take(struct updates *u, int zone, const struct client *c, const s
         log_refused(u, rcode == RCODE_REFUSED ? u->c.conf->rbl.zones[zone].name : "", t, rcode, why);
         return reply_bare(q, t, rcode, rcode == RCODE_REFUSED ? EDE_PROHIBITED : EDE_OTHER, why, reply, limit);
     }
+    size_t n = 0;
+    if (u->c.elsewhere != NULL && u->c.elsewhere(u->c.elsewhere_ctx, zone, c, q, t, msg, size, reply, cap, &n))
+        return n;
     XXH128_hash_t mark = mark_of(u, c, msg, size);
     if (c->proto == PROTO_UDP && t->key != NULL) {
         int before = remembered(u, mark);

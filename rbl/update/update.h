@@ -36,6 +36,12 @@ struct updates_config {
     void (*reply)(void *ctx, const struct client *c, const uint8_t *msg, size_t size); /* server_reply */
     void *reply_ctx;
     const struct server *server; /* knows names of certificates; NULL: none */
+    /* Zones whose updates belong to another node (rbl/pair): asked when the sender may send. False: it is to be carried
+     * out here. True: it was taken; *n is the size of a reply written at once, or 0: it comes by another way. NULL: a
+     * zone with primaries takes no updates. */
+    bool (*elsewhere)(void *ctx, int zone, const struct client *c, const struct dns_query *q, const struct tsig *t,
+                      const uint8_t *msg, size_t size, uint8_t *reply, size_t cap, size_t *n);
+    void *elsewhere_ctx;
 };
 int updates_open(struct updates **out, const struct updates_config *config, struct err *err) MUST_USE;
 /* What is under way is still carried out, but not answered. Before keeper_close. */
