@@ -145,11 +145,13 @@ static void slice_done(void *ctx) {
     c->busy = false;
     c->opened = true;
     all->busy--;
-    bool wanted = !all->closing && (c->uses > 0 || is_kept(c));
-    if (!s->ended && (!wanted || slice_start(s) < 0))
+    bool wanted = !all->closing && (c->uses > 0 || is_kept(c)), ended = s->ended;
+    if (!ended && (!wanted || slice_start(s) < 0)) {
         encode_end(s, E_CLOSED);
-    c->ended = s->ended;
-    if (c->ended) {
+        ended = true;
+    }
+    if (ended) { /* else a thread has it again */
+        c->ended = true;
         c->code = s->code;
         free(s);
     }
