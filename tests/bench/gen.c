@@ -2,6 +2,8 @@
  *
  *   gen list FROM COUNT             an rbldnsd file of IPv4 entries FROM..FROM+COUNT-1, in rising order
  *   gen names FROM COUNT            one of domain names, every tenth with all names below it
+ *   gen ips FROM COUNT              single IPv4 addresses alone, without text: what a zone file says in one RR each
+ *   gen zone FROM COUNT SERIAL      the same as a master file
  *   gen ask4|askn FROM COUNT QUESTIONS PERCENT ZONE     "NAME A", PERCENT of them about listed entries
  *   gen name4|namen INDEX ZONE      the name to ask for one entry
  *
@@ -44,8 +46,8 @@ static int rising(const void *a, const void *b) {
     return x->addr < y->addr ? -1 : x->addr > y->addr ? 1 : y->bits - x->bits;
 }
 
-/* Entries from..from+count-1 in the order of their numbers. */
-static struct entry *entries(uint64_t from, uint64_t count) {
+/* Entries from..from+count-1 in the order of their numbers; all of them addresses, if `single`. */
+static struct entry *entries_as(uint64_t from, uint64_t count, bool single) {
     struct entry *e = malloc((size_t)(count + 1) * sizeof *e);
     if (e == NULL) {
         perror("gen");
@@ -56,11 +58,13 @@ static struct entry *entries(uint64_t from, uint64_t count) {
         if (!fit(shuffled(number)))
             continue;
         if (index >= from)
-            e[index - from] = entry_of(number, index);
+            e[index - from] = single ? (struct entry){shuffled(number), 32} : entry_of(number, index);
         index++;
     }
     return e;
 }
+
+static struct entry *entries(uint64_t from, uint64_t count) { return entries_as(from, count, false); }
 
 static void list(uint64_t from, uint64_t count) {
     struct entry *e = entries(from, count);
@@ -124,12 +128,32 @@ static void ask(bool is_name, uint64_t from, uint64_t count, uint64_t questions,
     free(e);
 }
 
+/* A serial says that a master file is wanted. */
+static void singles(uint64_t from, uint64_t count, const char *serial) {
+    struct entry *e = entries_as(from, count, true);
+    qsort(e, (size_t)count, sizeof *e, rising);
+    if (serial != NULL)
+        printf("$TTL 2100\n@ SOA ns.bl.test. hostmaster.bl.test. %s 3600 600 86400 300\n@ NS ns.invalid.\n", serial);
+    else
+        puts("$SOA 3600 ns.bl.test hostmaster.bl.test 0 3600 600 86400 300\n$NS 3600 ns.invalid\n:127.0.0.2:");
+    for (uint64_t i = 0; i < count; i++) {
+        uint32_t a = e[i].addr;
+        if (serial != NULL)
+            printf("%u.%u.%u.%u A 127.0.0.2\n", a & 255, a >> 8 & 255, a >> 16 & 255, a >> 24);
+        else
+            printf("%u.%u.%u.%u\n", a >> 24, a >> 16 & 255, a >> 8 & 255, a & 255);
+    }
+    free(e);
+}
+
 static uint64_t number(const char *text) { return strtoull(text, NULL, 10); }
 
 int main(int argc, char **argv) {
     const char *what = argc > 1 ? argv[1] : "";
     if (argc == 4 && strcmp(what, "list") == 0) {
         list(number(argv[2]), number(argv[3]));
+    } else if ((argc == 4 && strcmp(what, "ips") == 0) || (argc == 5 && strcmp(what, "zone") == 0)) {
+        singles(number(argv[2]), number(argv[3]), argc == 5 ? argv[4] : NULL);
     } else if (argc == 4 && strcmp(what, "names") == 0) {
         names(number(argv[2]), number(argv[3]));
     } else if (argc == 7 && strncmp(what, "ask", 3) == 0) {

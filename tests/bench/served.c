@@ -96,6 +96,8 @@ static void receive(struct place *p, bool gone, int64_t began) {
     uint8_t m[MESSAGE_MAX];
     ssize_t n;
     while ((n = recv(p->fd, m, sizeof m, 0)) > 0 || (n < 0 && errno == ECONNREFUSED)) {
+        if (n < 0)
+            p->waiting = false; /* nobody is there yet */
         if (n < 12 || (uint16_t)(m[0] << 8 | m[1]) != p->id)
             continue;
         p->waiting = false;

@@ -15,6 +15,7 @@ import signal
 import sqlite3
 import struct
 import subprocess
+import sys
 
 import dns.message
 import dns.query
@@ -161,7 +162,7 @@ class Server:
     def close(self, failed=False):
         self.stop()
         if failed:
-            print("---- %s of node %d\n%s" % (self.name, self.place.index, "\n".join(self.log().splitlines()[-25:])))
+            sys.stderr.write("---- %s of node %d\n%s" % (self.name, self.place.index, "\n".join(self.log().splitlines()[-25:])))
 
     # --- questions, asked from inside the node
 
@@ -357,7 +358,7 @@ template:
     zonefile-load: %s
     journal-content: %s
     zonefile-sync: -1
-    refresh-min-interval: 1
+    refresh-min-interval: 2
     retry-min-interval: 1
 %szone:
 %s
@@ -411,7 +412,6 @@ class Nsd(Server):
  xfrdir: "%s"
  database: ""
  pidfile: "%s/nsd.pid"
- logfile: ""
  verbosity: 2
  xfrd-reload-timeout: 0
  refuse-any: no
