@@ -42,6 +42,12 @@ static int plain_open(struct cast *c, struct keep *reading, struct err *err) {
     if (e == NULL)
         return err_set(err, E_NOMEM, "no memory for a transfer");
     int rc = records_soa(reading, &e->soa, &e->soa_ttl, err);
+    if (rc == 0 && c->want.kind == CAST_IXFR) {
+        rc = records_diff_open(&e->diff, reading, c->want.from_serial, err);
+        c->incremental = rc == 0;
+        if (rc == E_NOTFOUND && c->want.most == 0)
+            rc = 0;
+    }
     if (rc == 0 && !c->incremental)
         rc = records_walk_open(&e->walk, reading, err);
     pack_open(&e->pack, &c->apex);
@@ -84,6 +90,26 @@ static int put_soa(struct cast *c, uint32_t serial, enum step next, struct err *
     return put(c, &c->apex, TYPE_SOA, e->soa_ttl, soa_rdata(e, serial), err);
 }
 
+/* RRs of a difference: those that go come first. */
+static int put_changed(struct cast *c, bool removed, enum step next, struct err *err) {
+    struct encoder *e = c->encoder;
+    if (!e->rr_waits && !e->over) {
+        int rc = records_diff_next(e->diff, &e->rr_removed, &e->rr, err);
+        if (rc < 0)
+            return rc;
+        e->rr_waits = rc > 0;
+        e->over = rc == 0;
+    }
+    if (!e->rr_waits || e->rr_removed != removed) {
+        if (e->rr_waits && !removed)
+            return err_set(err, E_CORRUPT, "a difference out of order");
+        e->step = next;
+        return 0;
+    }
+    e->rr_waits = false;
+    return put(c, &e->rr.owner, e->rr.type, e->rr.ttl, e->rr.rdata, err);
+}
+
 static int put_whole(struct cast *c, struct err *err) {
     struct encoder *e = c->encoder;
     int rc = records_walk_next(e->walk, &e->rr, err);
@@ -100,11 +126,11 @@ static int step(struct cast *c, struct err *err) {
     case OLD_SOA:
         return put_soa(c, c->from_serial, REMOVED, err);
     case REMOVED:
-        return E_INVALID;
+        return put_changed(c, true, NEW_SOA, err);
     case NEW_SOA:
         return put_soa(c, c->to_serial, ADDED, err);
     case ADDED:
-        return E_INVALID;
+        return put_changed(c, false, LAST_SOA, err);
     case WHOLE:
         return put_whole(c, err);
     case LAST_SOA:
@@ -132,6 +158,8 @@ static void plain_close(struct cast *c) {
         return;
     if (c->encoder->walk != NULL)
         records_walk_close(c->encoder->walk);
+    if (c->encoder->diff != NULL)
+        records_diff_close(c->encoder->diff);
     free(c->encoder);
     c->encoder = NULL;
 }

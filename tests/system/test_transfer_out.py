@@ -2,7 +2,9 @@
 slow ones, and during commits; keys and clocks."""
 # time bound: 300 s
 import base64
-import subprocess
+import socket
+import struct
+import threading
 import time
 
 import dns.flags
@@ -86,3 +88,152 @@ def test_axfr_is_what_export_says(node):
     exported = dns.zone.from_text(out, ZONE, relativize=True, check_origin=False)
     assert rrs(z) == rrs(exported)
     assert len(rrs(z)) > 40000
+
+
+def test_first_and_last_are_the_soa_and_every_message_is_signed_in_turn(node):
+    """Octet by octet: RFC 5936 section 2.2, RFC 8945 section 5.3.1."""
+    host, port = where(node)
+    q = dns.message.make_query(ZONE, "AXFR", use_edns=True)
+    q.use_tsig(KEYRING, "two.")
+    messages, ctx = raw_transfer(host, port, q)
+    assert len(messages) > 5 and messages[0].question and not messages[1].question
+    assert messages[0].had_tsig and messages[-1].had_tsig
+    assert all(m.rcode() == 0 and m.flags & dns.flags.AA and m.id == q.id for m in messages)
+    assert messages[0].edns == 0
+    first, last = messages[0].answer[0], messages[-1].answer[-1]
+    assert first.rdtype == last.rdtype == dns.rdatatype.SOA and first[0] == last[0]
+    assert sum(r.rdtype == dns.rdatatype.SOA for m in messages for r in m.answer) == 2
+
+
+def raw_transfer(host, port, q, until_soas=2):
+    """Messages as they come, until the SOA came so often (or an error)."""
+    messages, ctx, soas = [], None, 0
+    with socket.create_connection((host, port), timeout=20) as s:
+        wire = q.to_wire()
+        s.sendall(struct.pack(">H", len(wire)) + wire)
+        while soas < until_soas:
+            (size,) = struct.unpack(">H", exactly(s, 2))
+            m = dns.message.from_wire(exactly(s, size), keyring=q.keyring, request_mac=q.mac, xfr=True, tsig_ctx=ctx,
+                                      multi=True, one_rr_per_rrset=True)
+            ctx = m.tsig_ctx
+            messages.append(m)
+            soas += sum(r.rdtype == dns.rdatatype.SOA for r in m.answer)
+            if m.rcode() or not m.answer:
+                break
+    return messages, ctx
+
+
+def exactly(s, size):
+    got = b""
+    while len(got) < size:
+        more = s.recv(size - len(got))
+        if not more:
+            raise EOFError("%d of %d octets" % (len(got), size))
+        got += more
+    return got
+
+
+@pytest.mark.parametrize("key,zone,allowed", [
+    ("one.", ZONE, True), ("two.", ZONE, True), ("stranger.", ZONE, False), (None, ZONE, False), (None, OPEN, True), ("stranger.", OPEN, True),
+])
+@pytest.mark.parametrize("qtype", ["AXFR", "IXFR"])
+def test_who_may(node, key, zone, allowed, qtype):
+    host, port = where(node)
+    q = dns.message.make_query(zone, qtype, use_edns=True)
+    if qtype == "IXFR":
+        q.authority.append(dns.rrset.from_text(zone, 0, "IN", "SOA", ". . 7 0 0 0 0"))
+    if key:
+        q.use_tsig(KEYRING, key)
+    m = raw_transfer(host, port, q, 1)[0][0]
+    assert m.rcode() == (dns.rcode.NOERROR if allowed else dns.rcode.REFUSED)
+    if not allowed:
+        assert "transfer list" in m.to_text() and m.had_tsig == bool(key)
+
+
+def test_wrong_questions(node):
+    host, port = where(node)
+    assert ask(node, OPEN, "AXFR", tcp=False).rcode() == dns.rcode.FORMERR
+    assert ask(node, OPEN, "IXFR").rcode() == dns.rcode.FORMERR  # without a serial
+    assert ask(node, OPEN, "A").rcode() == dns.rcode.REFUSED
+    assert ask(node, "below." + OPEN, "AXFR").rcode() == dns.rcode.NOTAUTH
+    assert ask(node, "elsewhere.test.", "AXFR").rcode() == dns.rcode.REFUSED
+    assert ask(node, NEW, "AXFR", key="one.").rcode() in (dns.rcode.SERVFAIL, dns.rcode.NOERROR)
+    q = dns.message.make_query(OPEN, "AXFR", rdclass="CH")
+    assert dns.query.tcp(q, host, port=port, timeout=10).rcode() == dns.rcode.REFUSED
+
+
+def test_up_to_date_or_ahead_is_one_soa(node):
+    now = soa(node, OPEN)
+    for serial in (now, now + 1, (now + 2**31 - 1) % 2**32):
+        for tcp in (True, False):
+            r = ask(node, OPEN, "IXFR", tcp=tcp, serial=serial)
+            assert [x.rdtype for x in r.answer] == [dns.rdatatype.SOA] and r.answer[0][0].serial == now
+
+
+def test_a_clock_that_is_off_is_told_ours(node):
+    """RFC 8945 section 5.2.3: BADTIME, signed, with our clock; the log says by how much."""
+    host, port = where(node)
+    q = dns.message.make_query(ZONE, "SOA")
+    q.use_tsig(KEYRING, "one.")
+    real = time.time
+    try:
+        time.time = lambda: real() - 5000
+        wire = q.to_wire()
+    finally:
+        time.time = real
+    with socket.create_connection((host, port), timeout=10) as s:
+        s.sendall(struct.pack(">H", len(wire)) + wire)
+        (size,) = struct.unpack(">H", exactly(s, 2))
+        r = exactly(s, size)
+    assert r[3] & 15 == dns.rcode.NOTAUTH
+    error, others = struct.unpack(">HH", r[-10:-6])  # the TSIG is the last RR, its clock the last of it
+    assert (error, others) == (18, 6) and abs(int.from_bytes(r[-6:], "big") - real()) < 5
+    until("the log says by how much", lambda: "ahead_s=-5000" in node.log() or "ahead_s=-4999" in node.log() or "ahead_s=-5001" in node.log())
+
+
+def test_many_at_once_and_one_that_reads_slowly(node):
+    """Twenty at the same time, eight of a host at most: the others wait for their turn. One that reads nothing holds nobody up."""
+    host, port = where(node)
+    sluggish = socket.socket()
+    sluggish.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    sluggish.connect((host, port))
+    q = dns.message.make_query(ZONE, "AXFR")
+    q.use_tsig(KEYRING, "one.")
+    wire = q.to_wire()
+    sluggish.sendall(struct.pack(">H", len(wire)) + wire)
+    got = []
+
+    def one():
+        got.append(count(host, port, fresh_axfr()))
+
+    threads = [threading.Thread(target=one) for _ in range(20)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join(60)
+    assert got == [count(host, port, fresh_axfr())] * 20 and got[0] > 40000
+    head = exactly(sluggish, 2)
+    assert struct.unpack(">H", head)[0] > 10000
+    sluggish.close()
+
+
+def count(host, port, q):
+    """RRs of a transfer, counted without a look at them: dnspython takes seconds to parse them."""
+    wire, n, more = q.to_wire(), 0, True
+    with socket.create_connection((host, port), timeout=30) as s:
+        s.sendall(struct.pack(">H", len(wire)) + wire)
+        s.shutdown(socket.SHUT_WR)  # it ends the connection when it has said all
+        while more:
+            head = s.recv(1)
+            more = bool(head)
+            if more:
+                m = exactly(s, struct.unpack(">H", head + exactly(s, 1))[0])
+                assert m[3] & 15 == 0
+                n += struct.unpack(">H", m[6:8])[0]
+    return n
+
+
+def fresh_axfr():
+    q = dns.message.make_query(ZONE, "AXFR")
+    q.use_tsig(KEYRING, "one.")
+    return q
