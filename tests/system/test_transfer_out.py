@@ -14,6 +14,7 @@ import dns.query
 import dns.rcode
 import dns.rdatatype
 import dns.tsig
+import dns.update
 import dns.xfr
 import dns.zone
 import pytest
@@ -237,3 +238,88 @@ def fresh_axfr():
     q = dns.message.make_query(ZONE, "AXFR")
     q.use_tsig(KEYRING, "one.")
     return q
+
+
+def update(node, zone, *changes, key="one."):
+    """Each "+owner type rdata" or "-owner"; the serial afterwards."""
+    host, port = where(node)
+    u = dns.update.Update(zone, keyring=KEYRING, keyname=key)
+    for c in changes:
+        words = c[1:].split(None, 2)
+        if c[0] == "+":
+            u.add(words[0], 300, words[1], words[2])
+        else:
+            u.delete(*words)
+    r = dns.query.tcp(u, host, port=port, timeout=20)
+    assert r.rcode() == dns.rcode.NOERROR, r
+    return soa(node, zone)
+
+
+def ixfr(node, zone, have, key=None, udp=dns.query.UDPMode.NEVER):
+    """`have` (a dns.zone.Zone) brought up to date."""
+    host, port = where(node)
+    q, _ = dns.xfr.make_query(have, keyring=KEYRING if key else None, keyname=key)
+    assert q.question[0].rdtype == dns.rdatatype.IXFR
+    dns.query.inbound_xfr(host, have, q, port=port, timeout=20, lifetime=40, udp_mode=udp)
+    return have
+
+
+@pytest.mark.parametrize("udp", [dns.query.UDPMode.NEVER, dns.query.UDPMode.TRY_FIRST], ids=["tcp", "udp"])
+def test_ixfr_brings_what_changed(node, udp):
+    update(node, NEW, "+a A 127.0.0.2", "+4.3.2.1 A 127.0.0.2", '+4.3.2.1 TXT "why"', "+*.2.0.192 A 127.0.0.4")
+    have = axfr(node, NEW, "one.")
+    steps = (["+b A 127.0.0.3"], ["-4.3.2.1"], ["+9.2.0.192 A 127.0.0.2", "-a"], ["-*.2.0.192"], ["+4.3.2.1 A 127.0.0.2"], ["-9.2.0.192", "-b"])
+    for i, step in enumerate(steps):
+        update(node, NEW, *step)
+        if i % 2:  # two at once, and one that came and went
+            assert rrs(ixfr(node, NEW, have, "one.", udp)) == rrs(axfr(node, NEW, "one."))
+
+
+def test_ixfr_over_udp_that_is_too_large_is_the_soa_alone(node):
+    before = soa(node, NEW)
+    update(node, NEW, *["+n%d A 127.0.0.2" % i for i in range(200)])
+    q = ask(node, NEW, "IXFR", tcp=False, key="one.", serial=before)
+    assert [r.rdtype for r in q.answer] == [dns.rdatatype.SOA] and q.answer[0][0].serial != before
+    host, port = where(node)
+    t = dns.message.make_query(NEW, "IXFR", use_edns=True)
+    t.authority.append(dns.rrset.from_text(NEW, 0, "IN", "SOA", ". . %d 0 0 0 0" % before))
+    t.use_tsig(KEYRING, "one.")
+    m, _ = raw_transfer(host, port, t, 4)
+    assert sum(len(x.answer) for x in m) == 4 + 200
+    t = dns.message.make_query(NEW, "IXFR")  # one that the journal does not know: the whole zone
+    t.authority.append(dns.rrset.from_text(NEW, 0, "IN", "SOA", ". . %d 0 0 0 0" % ((before - 10**6) % 2**32)))
+    t.use_tsig(KEYRING, "one.")
+    m, _ = raw_transfer(host, port, t, 2)
+    assert m[0].answer[1].rdtype != dns.rdatatype.SOA and sum(len(x.answer) for x in m) > 200
+
+
+def test_transfers_during_commits_are_each_of_one_version(node):
+    """Each update adds one name: how many there are must fit the serial that the transfer says it is."""
+    first = update(node, NEW, "+c0 A 127.0.0.2")
+    want = {first: names_of(axfr(node, NEW, "one."))}
+    stop, wrong = threading.Event(), []
+
+    def copy():
+        while not stop.is_set():
+            try:
+                z = axfr(node, NEW, "one.")
+                serial = z.get_rdataset("@", "SOA")[0].serial
+                seen.append((serial, names_of(z)))
+            except Exception as e:  # noqa: B902 whatever it is, it is told
+                wrong.append(repr(e))
+
+    seen = []
+    threads = [threading.Thread(target=copy) for _ in range(3)]
+    for t in threads:
+        t.start()
+    for i in range(1, 60):
+        want[update(node, NEW, "+c%d A 127.0.0.2" % i)] = want[first] + i
+    stop.set()
+    for t in threads:
+        t.join(60)
+    assert not wrong and len(seen) > 3
+    assert all(want[serial] == n for serial, n in seen), seen
+
+
+def names_of(zone):
+    return len(list(zone.iterate_rdatas("A")))
