@@ -180,38 +180,13 @@ static int name_order(const void *va, const void *vb) {
     return path_compare((struct bytes){a->name, a->size}, (struct bytes){b->name, b->size});
 }
 
-static int region_order(const void *va, const void *vb) {
-    const struct region *a = va, *b = vb;
-    return path_compare((struct bytes){a->from, a->from_size}, (struct bytes){b->from, b->from_size});
-}
-
-/* Regions lie inside of each other or apart: those that are left rise. */
-static void settle_regions(struct records_diff *d) {
-    size_t kept = 0;
-    qsort(d->region, d->regions, sizeof *d->region, region_order);
-    for (size_t i = 0; i < d->regions; i++) {
-        struct region *top = kept > 0 ? &d->region[kept - 1] : NULL, *r = &d->region[i];
-        if (top == NULL || !region_has(top, (struct bytes){r->from, r->from_size})) {
-            d->region[kept++] = *r;
-            continue;
-        }
-        bool same_end = path_compare((struct bytes){top->last, top->last_size}, (struct bytes){r->last, r->last_size}) == 0;
-        if (same_end)
-            top->beneath |= r->beneath;
-        else if (!region_has(top, (struct bytes){r->last, r->last_size}))
-            *top = *r;
-    }
-    d->regions = kept;
-}
-
 static void sort_changes(struct records_diff *d) {
     for (unsigned kind = KIND4; kind <= KIND6; kind++)
         if (d->over.items[kind] > 1)
             qsort(d->over.item[kind], d->over.items[kind], sizeof *d->over.item[kind], item_order);
     if (d->over.names > 1)
         qsort(d->over.name, d->over.names, sizeof *d->over.name, name_order);
-    if (d->regions > 1)
-        settle_regions(d);
+    d->regions = regions_settle(d->region, d->regions);
     d->over.value = d->value;
 }
 

@@ -115,6 +115,11 @@ const struct hits *look_prefixes_hits(const struct look *l);
 const struct hits *look_names_exact(const struct look *l);
 const struct hits *look_names_wild(const struct look *l);
 
+/* The shortest prefix that holds a place (labels beneath the subzone), itself included: 1, 0 or an error. */
+int look_prefixes_outermost(struct look *l, const struct look_at *at, struct read_item *i) MUST_USE;
+/* Where a path, or as much of it as has the look's shape, is; *whole: all of it. */
+struct look_at look_place(const struct look *l, struct bytes path, bool *whole);
+
 /* --- walker.c --- */
 struct told_rr {
     uint16_t type, size;
@@ -138,6 +143,9 @@ struct region {
     bool beneath;
 };
 bool region_has(const struct region *r, struct bytes path);
+/* Regions lie inside of each other or apart: sorts them and leaves those that are in no other. */
+size_t regions_settle(struct region *r, size_t count);
+bool path_is_under(struct bytes p, struct bytes above);
 int path_compare(struct bytes a, struct bytes b);
 /* Path of a name; returns its size. */
 size_t path_of(uint8_t to[PATH_MAX_SIZE], const struct name *n);

@@ -1,8 +1,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "rbl/keep/read.h"
-#include "rbl/records/in_impl.h"
+#include "rbl/records/edit_impl.h"
 #include "rbl/records/text.h"
 
 enum {
@@ -42,6 +41,17 @@ int records_in_open(struct records_in **out, const struct conf_zone *zone, struc
     *out = in;
     return 0;
 }
+
+int records_in_open_part(struct records_in **out, const struct conf_zone *zone, uint32_t ttl, struct err *err) {
+    int rc = records_in_open(out, zone, err);
+    if (rc < 0)
+        return rc;
+    (*out)->d.ttl = ttl;
+    (*out)->has_soa = (*out)->has_ttl = true;
+    return 0;
+}
+
+struct data *records_in_part(struct records_in *in) { return &in->d; }
 
 int records_in_collect(struct records_in *in) { return in->zonemd != NULL ? 0 : zonemd_open(&in->zonemd); }
 

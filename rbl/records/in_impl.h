@@ -1,7 +1,7 @@
 /* Inside of rbl/records, the way in.
  *
  *   in.c         RRs of a transfer, an owner at a time, as entries of the local dataset
- *   in_pair.c    an owner's RRs as values
+ *   in_pair.c    RDATA, and texts as templates
  *   in_fold.c    addresses: what DNS would answer beneath every owner becomes networks and exclusions, as few as can be
  *   in_names.c   the same for names
  *   zonemd.c     the digest of RFC 8976
@@ -56,6 +56,8 @@ bool records_rdata_right(uint16_t type, struct bytes r);
 /* Types that are no data (RFC 6895 section 3.1); those that a signer makes anew. */
 bool records_is_meta(uint16_t type);
 bool records_is_dnssec(uint16_t type);
+/* Names in RDATA fold case. */
+bool records_rdata_same(uint16_t type, struct bytes a, struct bytes b);
 int records_read_soa(struct bytes rdata, struct dns_soa *soa) MUST_USE;
 enum { TYPE_ZONEMD = 63 };
 

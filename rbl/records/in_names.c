@@ -4,6 +4,7 @@
 
 #include "rbl/model/impl.h"
 #include "rbl/records/in_impl.h"
+#include "rbl/records/text.h"
 
 struct names_frame {
     uint8_t size; /* of its path */
@@ -132,12 +133,8 @@ int records_fold_names(struct data *d) {
     if (rc == 0) {
         d->nn = x->out;
         for (size_t i = 0; i < x->mores && rc == 0; i++) {
-            struct name n = {.size = (uint8_t)(x->more[i].size + 1)};
-            for (size_t at = 0, to = x->more[i].size; at < x->more[i].size; at += x->more[i].name[at] + 1u) {
-                to -= x->more[i].name[at] + 1u;
-                memcpy(n.wire + to, x->more[i].name + at, x->more[i].name[at] + 1u);
-                n.labels++;
-            }
+            struct name n;
+            records_name_of_path((struct bytes){x->more[i].name, x->more[i].size}, &n);
             rc = data_add_name(d, DATASET_LOCAL, &n, x->more[i].wildcard, VALUE_EXCLUDED);
         }
     }

@@ -1,9 +1,41 @@
-/* RRs of an owner as values: A in 127/8 with the texts in the order in which they came. */
+/* RDATA: of which kind it is, when two are the same, and texts as templates. */
 #include <ctype.h>
 
 #include "rbl/records/in_impl.h"
 
 enum { OWN_LEAST = 4 };
+
+/* Where a domain name stands in the RDATA of types whose names fold case. */
+static int name_at(uint16_t type) {
+    switch (type) {
+    case TYPE_NS:
+    case TYPE_CNAME:
+    case TYPE_PTR:
+    case TYPE_DNAME:
+        return 0;
+    case TYPE_MX:
+        return 2;
+    case TYPE_SRV:
+        return 6;
+    default:
+        return -1;
+    }
+}
+
+bool records_rdata_same(uint16_t type, struct bytes a, struct bytes b) {
+    int from = name_at(type);
+    if (a.size != b.size)
+        return false;
+    if (from < 0 || a.size < (size_t)from)
+        return a.size == 0 || memcmp(a.at, b.at, a.size) == 0;
+    for (size_t i = 0; i < a.size; i++) {
+        uint8_t x = a.at[i], y = b.at[i];
+        bool folds = i >= (size_t)from && (x | 0x20) >= 'a' && (x | 0x20) <= 'z';
+        if (folds ? (x | 0x20) != (y | 0x20) : x != y)
+            return false;
+    }
+    return true;
+}
 
 bool records_is_plain(struct bytes txt) {
     return txt.size >= 1 && txt.size - 1 == txt.at[0] && txt.at[0] <= RECORDS_TXT &&

@@ -378,6 +378,36 @@ static int seek(struct look *l, const struct look_at *at, struct bytes path) {
     return rc;
 }
 
+struct outermost {
+    struct read_item i;
+    unsigned bits; /* no longer ones */
+    bool any;
+};
+
+static int outermost_add(void *ctx, const struct read_item *i) {
+    struct outermost *o = ctx;
+    if (i->bits <= o->bits && (!o->any || i->bits < o->i.bits))
+        o->i = *i;
+    o->any |= i->bits <= o->bits;
+    return 0;
+}
+
+int look_prefixes_outermost(struct look *l, const struct look_at *at, struct read_item *i) {
+    struct prefixes *p = (struct prefixes *)l;
+    struct outermost o = {.bits = at->labels * p->step};
+    int rc = 0;
+    for (unsigned k = 0; k < p->runs && rc == 0; k++) {
+        struct run *r = &p->run[k];
+        rc = read_prefixes_seek(&r->stored, at->addr);
+        for (; rc == 0 && r->stored.held && r->stored.now.addr == at->addr; rc = read_prefixes_next(&r->stored))
+            (void)outermost_add(&o, &r->stored.now);
+        if (rc == 0)
+            rc = read_prefixes_around(&r->stored, at->addr, outermost_add, &o);
+    }
+    *i = o.i;
+    return rc < 0 ? rc : o.any;
+}
+
 static void close(struct look *l) {
     struct prefixes *p = (struct prefixes *)l;
     for (unsigned i = 0; i < p->runs; i++)

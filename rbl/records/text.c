@@ -80,14 +80,20 @@ size_t records_own_text(const struct records_key *k, const struct name *n, char 
     return records_text_addr(to, is4, read_addr_of(k->addr, is4 ? 4 : 16));
 }
 
+void records_name_of_path(struct bytes path, struct name *n) {
+    size_t to = path.size;
+    n->size = (uint8_t)(path.size + 1);
+    n->labels = 0;
+    n->wire[path.size] = 0;
+    for (size_t at = 0; at < path.size; at += path.at[at] + 1u) {
+        to -= path.at[at] + 1u;
+        memcpy(n->wire + to, path.at + at, path.at[at] + 1u);
+        n->labels++;
+    }
+}
+
 void records_name_of(read_addr a, unsigned labels, bool is4, struct name *n) {
     uint8_t path[PATH_MAX_SIZE];
-    size_t size = is4 ? path_octets(path, a, labels) : path_nibbles(path, a, labels), to = size;
-    n->size = (uint8_t)(size + 1);
-    n->labels = (uint8_t)labels;
-    n->wire[size] = 0;
-    for (size_t at = 0; at < size; at += path[at] + 1u) {
-        to -= path[at] + 1u;
-        memcpy(n->wire + to, path + at, path[at] + 1u);
-    }
+    size_t size = is4 ? path_octets(path, a, labels) : path_nibbles(path, a, labels);
+    records_name_of_path((struct bytes){path, size}, n);
 }

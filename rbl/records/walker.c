@@ -32,12 +32,6 @@ struct walker {
     struct hits final;
 };
 
-int path_compare(struct bytes a, struct bytes b) {
-    size_t size = a.size < b.size ? a.size : b.size;
-    int c = size > 0 ? memcmp(a.at, b.at, size) : 0;
-    return c != 0 ? c : (a.size > b.size) - (a.size < b.size);
-}
-
 size_t path_of(uint8_t to[PATH_MAX_SIZE], const struct name *n) {
     struct look_name reversed;
     look_name_of(&reversed, n);
@@ -68,7 +62,7 @@ size_t path_nibbles(uint8_t *to, read_addr a, unsigned labels) {
 }
 
 static bool is_under(struct bytes p, const uint8_t *above, size_t size) {
-    return p.size >= size && (size == 0 || memcmp(p.at, above, size) == 0);
+    return path_is_under(p, (struct bytes){above, size});
 }
 
 /* --- where a path is for a look --- */
@@ -112,6 +106,21 @@ static struct look_at at_of(const struct look *l, const struct look_at *above, u
     at.inside = value >= 0 && at.labels <= (is4 ? LABELS4 : LABELS6);
     if (at.inside)
         at.addr = above->addr | (read_addr)(unsigned)value << (128 - at.labels * (is4 ? 8u : 4u));
+    return at;
+}
+
+struct look_at look_place(const struct look *l, struct bytes path, bool *whole) {
+    struct look_at at = at_of(l, NULL, 0, (struct bytes){path.at, 0}, 0), below;
+    unsigned labels = 0;
+    *whole = true;
+    for (size_t label = 0; label < path.size; label += path.at[label] + 1u) {
+        struct bytes part = {path.at, label + path.at[label] + 1u};
+        below = at_of(l, &at, ++labels, part, label);
+        *whole = below.inside || labels < l->sub_labels;
+        if (!*whole)
+            break;
+        at = below;
+    }
     return at;
 }
 
@@ -249,13 +258,6 @@ static size_t spelled(const struct walker *w, const struct frame *f, uint8_t to[
     to[f->size] = 1;
     to[f->size + 1] = (uint8_t) "0123456789abcdef"[f->spelled];
     return f->size + 2u;
-}
-
-bool region_has(const struct region *r, struct bytes path) {
-    struct bytes from = {r->from, r->from_size}, last = {r->last, r->last_size};
-    if (path_compare(path, from) < 0)
-        return false;
-    return path_compare(path, last) <= 0 || (r->beneath && is_under(path, r->last, r->last_size));
 }
 
 /* The next spelled place that is wanted; size 0. */
