@@ -37,7 +37,7 @@ static UNUSED int drop_state(void **state) {
 
 /* A zone of its own for every call. */
 static UNUSED struct conf_zone zone_new(void) {
-    static char names[128][24];
+    static char names[1024][24];
     static unsigned n;
     assert_true(n < ARRAY_SIZE(names));
     snprintf(names[n], sizeof names[n], "z%u.example.", n);
