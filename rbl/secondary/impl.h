@@ -7,7 +7,7 @@
  *   inbound_native.c, inbound_plain.c                 the two kinds of it
  *   fetch.c      a plain transfer: asked for and received
  *   judge.c      what a primary says of itself        zone.c     one zone: what is to be done next
- *   kept.c       what outlives a restart              secondary.c  the door, the clock
+ *   kept.c       what outlives a restart              secondary.c  the door, the clock; command.c: the control socket
  *
  * Everything runs on the loop's thread but what inbound.c hands to the pool: while it is there nobody else touches it.
  */
@@ -120,6 +120,8 @@ struct inbound {
     bool working;                 /* on the thread pool, or being committed */
     bool submitted;               /* to the keeper */
     bool dropped;                 /* nobody waits for it: freed when the pool lets go */
+    int running;                  /* atomic: a thread of the pool is inside, and uses the keep */
+    int cancel;                   /* atomic: it is to leave, and not to come in again */
     bool full;                    /* counts against rbl.transfers.in */
     bool paused;                  /* has paused its session */
     struct peer *peer;            /* whom it pauses */
@@ -300,6 +302,11 @@ void zone_failed(struct sec_zone *z, struct inbound *i, int code, const char *wh
 bool zone_nothing_new(struct sec_zone *z, struct inbound *i);
 int zone_set(struct sec_zone *z, const struct conf_rules *rules, struct err *err);
 void zone_clear(struct sec_zone *z);
+/* Nothing of it is to be touched any more: the keep is about to be closed. */
+void zone_leave(struct sec_zone *z);
+static inline bool inbound_goes_on(const struct inbound *i) {
+    return __atomic_load_n(&i->cancel, __ATOMIC_SEQ_CST) == 0;
+}
 
 /* --- kept.c --- */
 void kept_read(struct secondary *in);

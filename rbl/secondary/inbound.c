@@ -74,6 +74,8 @@ void inbound_unlink(struct inbound *i) {
 }
 
 static void inbound_free(struct inbound *i) {
+    if (i->keep != NULL)
+        keeper_give_back(i->zone->in->c.keeper, i->zone->index);
     chunks_free(&i->unproved);
     chunks_free(&i->fresh);
     chunks_free(&i->working_on);
@@ -88,6 +90,7 @@ void inbound_drop(struct inbound *i) {
     if (i->dropped)
         return;
     i->dropped = true;
+    __atomic_store_n(&i->cancel, 1, __ATOMIC_SEQ_CST);
     inbound_unlink(i);
     for (unsigned p = 0; p < SCHEDULE_PRIMARIES; p++)
         if (i->zone->primary[p].run != NULL && i->zone->primary[p].run->receiving == i)
@@ -139,12 +142,15 @@ static void finish_work(struct inbound *i) {
     i->zone->in->working--;
 }
 
+/* Once it is cancelled the keep may be closed at any time, unless a thread is inside. */
 static void take_in(void *ctx) {
     struct inbound *i = ctx;
-    if (i->kind == INBOUND_NATIVE)
+    __atomic_store_n(&i->running, 1, __ATOMIC_SEQ_CST);
+    if (inbound_goes_on(i) && i->kind == INBOUND_NATIVE)
         inbound_native_take(i);
-    else
+    else if (inbound_goes_on(i))
         inbound_plain_take(i);
+    __atomic_store_n(&i->running, 0, __ATOMIC_SEQ_CST);
 }
 
 static void taken_in(void *ctx) {

@@ -49,7 +49,7 @@ static void free_worked(struct inbound *i) {
 
 void inbound_native_take(struct inbound *i) {
     int rc = begin(i);
-    while (rc == 0 && i->working_on.first != NULL && !i->zone->in->closing) {
+    while (rc == 0 && i->working_on.first != NULL && inbound_goes_on(i)) {
         struct bytes part = {i->working_on.first->octets, i->working_on.first->size};
         rc = i->zstd != NULL ? write_zstd(i, part) : write_plain(i, part);
         free_worked(i);

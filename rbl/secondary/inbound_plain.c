@@ -54,7 +54,7 @@ static int take_one(struct inbound *i, struct chunk *c) {
 
 void inbound_plain_take(struct inbound *i) {
     int rc = 0;
-    while (rc == 0 && i->working_on.first != NULL && !i->zone->in->closing)
+    while (rc == 0 && i->working_on.first != NULL && inbound_goes_on(i))
         rc = take_one(i, take_first(&i->working_on));
     if (rc == 0 && i->complete && i->records != NULL && i->data == NULL) {
         rc = records_in_data(i->records, &i->data, &i->err);

@@ -55,7 +55,7 @@ static int take_head(struct run *r, const struct native_head *h, struct err *err
     }
     if (i == NULL)
         return E_NOMEM;
-    int rc = keeper_keep(z->in->c.keeper, z->index, &i->keep, err);
+    int rc = i->keep == NULL ? keeper_keep(z->in->c.keeper, z->index, &i->keep, err) : 0;
     r->receiving = i;
     i->peer = p->peer;
     i->head = *h;

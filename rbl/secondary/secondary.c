@@ -27,6 +27,9 @@ static void follow_wall(struct secondary *in, int64_t now_ms) {
 }
 
 static void zone_tick(struct sec_zone *z, int64_t now) {
+    const struct roles *roles = z->in->c.roles;
+    if (roles != NULL && z->epoch < roles->at[z->index].epoch)
+        z->epoch = roles->at[z->index].epoch;
     if (z->parked != NULL && now >= z->parked_until_ms)
         inbound_drop(z->parked);
     for (struct inbound *i = z->first, *next; i != NULL; i = next) {
@@ -81,12 +84,15 @@ static int check_rules(const struct secondary *in, const char *zone, const struc
     return 0;
 }
 
+/* The place may have held another zone before. */
 static struct sec_zone *zone_get(struct secondary *in, int index, struct err *err) {
     struct sec_zone *z = in->zone[index];
-    if (z != NULL)
-        return z;
     const struct conf_zone *conf = keeper_zone_conf(in->c.keeper, index);
-    z = calloc(1, sizeof *z);
+    struct name apex;
+    if (name_from_text(&apex, conf->name, err) < 0)
+        return NULL;
+    if (z == NULL)
+        z = in->zone[index] = calloc(1, sizeof *z);
     if (z == NULL) {
         (void)err_set(err, E_NOMEM, "no memory for a zone");
         return NULL;
@@ -95,13 +101,8 @@ static struct sec_zone *zone_get(struct secondary *in, int index, struct err *er
     z->index = index;
     z->conf = conf;
     z->slot = in->c.board != NULL ? &in->c.board->zone[index] : NULL;
-    z->s.transfer = -1;
-    if (name_from_text(&z->apex, conf->name, err) < 0) {
-        free(z);
-        return NULL;
-    }
+    z->apex = apex;
     name_lower(&z->apex);
-    in->zone[index] = z;
     return z;
 }
 
@@ -118,6 +119,17 @@ int secondary_set_primaries(struct secondary *in, int zone, const struct conf_ru
         return rc;
     struct sec_zone *z = zone_get(in, zone, err);
     return z != NULL ? zone_set(z, primaries, err) : err->code;
+}
+
+void secondary_zone(struct secondary *in, int zone) {
+    struct err err = {0};
+    if (zone < 0 || zone >= LIMIT_ZONES)
+        return;
+    const struct conf_zone *conf = keeper_zone_conf(in->c.keeper, zone);
+    if (in->zone[zone] != NULL)
+        zone_leave(in->zone[zone]);
+    if (conf->name[0] != '\0' && secondary_set_primaries(in, zone, &conf->primaries, &err) < 0)
+        LOG(LEVEL_ERROR, "a zone cannot be fetched", KS("zone", conf->name), KS("why", err.text));
 }
 
 int secondary_open(struct secondary **out, const struct replicate_config *c, struct err *err) {

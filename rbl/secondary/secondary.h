@@ -5,6 +5,7 @@
 #define CANDOR_RBL_SECONDARY_H
 
 #include "rbl/replicate/replicate.h"
+#include "resolver/net/control.h"
 
 struct secondary;
 int secondary_open(struct secondary **in, const struct replicate_config *c, struct err *err) MUST_USE;
@@ -19,6 +20,13 @@ int secondary_refresh(struct secondary *in, int zone, bool whole, struct err *er
 /* The zone's primaries are these from now on (catalogs, promotion); NULL: it is the source itself. */
 int secondary_set_primaries(struct secondary *in, int zone, const struct conf_rules *primaries,
                             struct err *err) MUST_USE;
+/* A zone came, changed, or is about to go (keeper_on_zone): its primaries are those of its configuration now. */
+void secondary_zone(struct secondary *in, int zone);
+/* {"command":"refresh","zone":Z,"whole":B}; the answer: {"ok":true,"primaries":N}, at once. False: the line is for
+ * somebody else. */
+bool secondary_control(struct secondary *in, struct control_call *call, const char *line, size_t size);
+/* Waits for what the thread pool has in hand. Before keeper_close; not from inside a callback of the loop. NULL is
+ * none. */
 void secondary_close(struct secondary *in);
 
 #endif

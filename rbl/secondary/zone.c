@@ -1,6 +1,7 @@
 /* One zone that comes from primaries: what is to be done next, and what came of it. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "rbl/secondary/impl.h"
 #include "resolver/base/log.h"
@@ -343,6 +344,26 @@ void zone_clear(struct sec_zone *z) {
         board_set(&z->slot->lapses_wall_s, 0);
         board_set(&z->slot->diverged, 0);
     }
+}
+
+enum { LEAVE_NS = 1000000, LEAVE_TRIES = 5000 };
+
+void zone_leave(struct sec_zone *z) {
+    static const struct timespec pause = {.tv_nsec = LEAVE_NS};
+    struct inbound *list[SECONDARY_QUEUE + 1];
+    unsigned count = 0;
+    for (struct inbound *i = z->first; i != NULL && count < SECONDARY_QUEUE; i = i->next)
+        if (i->working && !i->submitted)
+            list[count++] = i;
+    if (z->parked != NULL && z->parked->working)
+        list[count++] = z->parked;
+    zone_clear(z);
+    for (unsigned n = 0; n < count; n++)
+        for (int t = 0; t < LEAVE_TRIES && __atomic_load_n(&list[n]->running, __ATOMIC_SEQ_CST) != 0; t++)
+            (void)nanosleep(&pause, NULL);
+    z->ready = z->fresh_known = false;
+    z->checked_wall_ms = 0;
+    z->epoch = 0;
 }
 
 int zone_set(struct sec_zone *z, const struct conf_rules *rules, struct err *err) {
