@@ -7,6 +7,7 @@
 
 #include "rbl/port.h"
 #include "rbl/publish/commands.h"
+#include "rbl/secondary/secondary.h"
 #include "resolver/base/log.h"
 #include "resolver/base/privileges.h"
 #include "resolver/base/process.h"
@@ -22,6 +23,7 @@ struct sync {
     struct port *port;
     struct links *links;
     struct primary *primary;
+    struct secondary *secondary;
     struct pair *pair;
     struct roles roles;
     struct loop_timer *stop_timer;
@@ -62,10 +64,19 @@ static void on_commit(void *ctx, int zone, const struct keep_state *st) {
 
 /* Freshness of a zone that comes from elsewhere. */
 static bool fresh(void *ctx, int zone, struct native_state *st) {
-    (void)ctx;
-    (void)zone;
-    (void)st;
-    return false;
+    const struct sync *s = ctx;
+    return s->secondary != NULL && secondary_fresh(s->secondary, zone, st);
+}
+
+static int follow(void *ctx, int zone, const struct conf_rules *primaries, struct err *err) {
+    struct sync *s = ctx;
+    return secondary_set_primaries(s->secondary, zone, primaries, err);
+}
+
+/* One came, changed, or goes. */
+static void on_zone(void *ctx, int zone) {
+    struct sync *s = ctx;
+    secondary_zone(s->secondary, zone);
 }
 
 static int pairs_open(struct sync *s, struct err *err) {
@@ -74,6 +85,8 @@ static int pairs_open(struct sync *s, struct err *err) {
                             .keeper = s->keeper,
                             .keys = port_keys(s->port),
                             .board = s->board,
+                            .follow = follow,
+                            .follow_ctx = s,
                             .server = port_server(s->port),
                             .roles = &s->roles};
     return pair_open(&s->pair, &c, err);
@@ -92,18 +105,19 @@ static int replication_open(struct sync *s, struct err *err) {
                                  .server = port_server(s->port),
                                  .links = s->links,
                                  .roles = &s->roles};
-    if ((rc = primary_open(&s->primary, &c, fresh, s, err)) < 0)
+    if ((rc = primary_open(&s->primary, &c, fresh, s, err)) < 0 || (rc = secondary_open(&s->secondary, &c, err)) < 0)
         return rc;
     keeper_on_commit(s->keeper, on_commit, s);
+    keeper_on_zone(s->keeper, on_zone, s);
     if ((rc = pairs_open(s, err)) < 0)
         return rc;
-    struct port_rooms rooms = {.keeper = s->keeper, .primary = s->primary, .pair = s->pair};
+    struct port_rooms rooms = {.keeper = s->keeper, .primary = s->primary, .secondary = s->secondary, .pair = s->pair};
     return port_attach(s->port, &rooms, err);
 }
 
 static void on_control(void *ctx, struct control_call *call, const char *line, size_t size) {
     struct sync *s = ctx;
-    if (!pair_control(s->pair, call, line, size))
+    if (!secondary_control(s->secondary, call, line, size) && !pair_control(s->pair, call, line, size))
         commands_handle(s->keeper, call, line, size);
 }
 
@@ -130,8 +144,10 @@ static int sync_open(struct sync *s, struct err *err) {
 }
 
 static void sync_close(struct sync *s) {
-    if (s->keeper != NULL)
+    if (s->keeper != NULL) {
         keeper_on_commit(s->keeper, NULL, NULL);
+        keeper_on_zone(s->keeper, NULL, NULL);
+    }
     primary_close(s->primary);
     pair_close(s->pair);
     port_close(s->port);
@@ -144,6 +160,7 @@ static void sync_close(struct sync *s) {
         LOG(LEVEL_WARN, "stopped while a commit was under way; it is as if it had not begun");
         _exit(0);
     }
+    secondary_close(s->secondary);
     if (s->keeper != NULL)
         keeper_close(s->keeper);
     if (s->loop != NULL)

@@ -75,7 +75,7 @@ static size_t take_notify(struct port *p, const struct message *m, uint8_t *repl
         return reply_bare(m->q, m->t, RCODE_NOTAUTH, EDE_NOT_AUTHORITATIVE, "no zone of this node", reply, limit);
     if (p->rooms.secondary == NULL)
         return not_ready(m, reply, limit);
-    return not_ready(m, reply, limit);
+    return secondary_notify(p->rooms.secondary, zone, m->c, m->q, m->t, m->msg, m->size, reply, cap);
 }
 
 /* Which kinds there were, and by how much a clock is off: a clock and a secret that is guessed at are two things. */
