@@ -22,23 +22,38 @@ struct port {
     struct tsig_keys *keys;
     struct port_rooms rooms;
     struct updates *updates;
+    struct name *apex[LIMIT_ZONES]; /* as they were last asked for; NULL: not yet */
     int64_t logged_ms;
     uint64_t wrong[BOARD_TSIG_COUNT]; /* since then */
 };
 
+static void forget_apex(struct port *p, int zone) {
+    free(p->apex[zone]);
+    p->apex[zone] = NULL;
+}
+
+/* What is asked for, of the zone at this place; NULL: it is none that can be. */
+static const struct name *apex_of(struct port *p, int zone) {
+    const struct conf_zone *conf = keeper_zone_conf(p->rooms.keeper, zone);
+    struct name **apex = &p->apex[zone];
+    if (*apex != NULL || conf->name[0] == '\0' || conf_zone_is_global_acl(conf))
+        return *apex;
+    *apex = malloc(sizeof **apex);
+    if (*apex != NULL && name_from_text(*apex, conf->name, NULL) < 0)
+        forget_apex(p, zone);
+    return *apex;
+}
+
 /* The zone that holds this name: the longest. */
-static int zone_of(const struct port *p, const struct name *qname) {
+static int zone_of(struct port *p, const struct name *qname) {
     int found = -1;
     unsigned labels = 0;
-    for (size_t i = 0; i < keeper_zones(p->rooms.keeper); i++) {
-        const struct conf_zone *zone = keeper_zone_conf(p->rooms.keeper, (int)i);
-        struct name apex;
-        if (zone == NULL || conf_zone_is_global_acl(zone) || name_from_text(&apex, zone->name, NULL) < 0)
+    for (int i = 0; i < (int)keeper_zones(p->rooms.keeper); i++) {
+        const struct name *apex = apex_of(p, i);
+        if (apex == NULL || (found >= 0 && apex->labels <= labels) || !name_under(qname, apex))
             continue;
-        if ((found < 0 || apex.labels > labels) && name_under(qname, &apex)) {
-            found = (int)i;
-            labels = apex.labels;
-        }
+        found = i;
+        labels = apex->labels;
     }
     return found;
 }
@@ -225,6 +240,12 @@ int port_attach(struct port *p, const struct port_rooms *rooms, struct err *err)
     return rc;
 }
 
+void port_zone_changed(struct port *p, int zone) {
+    forget_apex(p, zone);
+    if (p->updates != NULL)
+        updates_zone_changed(p->updates, zone);
+}
+
 void port_close(struct port *p) {
     if (p == NULL)
         return;
@@ -237,6 +258,8 @@ void port_close(struct port *p) {
         if (p->sockets.at[i].tcp >= 0)
             close(p->sockets.at[i].tcp);
     }
+    for (int i = 0; i < LIMIT_ZONES; i++)
+        forget_apex(p, i);
     tls_close(p->tls);
     tsig_keys_close(p->keys);
     free(p);

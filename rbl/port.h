@@ -32,6 +32,10 @@ struct port_rooms {
     struct pair *pair;
 };
 int port_attach(struct port *p, const struct port_rooms *rooms, struct err *err) MUST_USE;
+/* A zone came, changed or went (keeper_on_zone). */
+void port_zone_changed(struct port *p, int zone);
+/* The zone at this place came, changed or went at run time (keeper_on_zone). */
+void port_zone_changed(struct port *p, int zone);
 void port_close(struct port *p);
 
 #endif

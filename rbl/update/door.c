@@ -62,7 +62,7 @@ int updates_open(struct updates **out, const struct updates_config *config, stru
     struct updates *u = calloc(1, sizeof *u);
     if (u == NULL)
         return err_set(err, E_NOMEM, "no memory for updates");
-    u->zone = calloc(zones + 1, sizeof *u->zone);
+    u->zone = calloc(LIMIT_ZONES + 1, sizeof *u->zone);
     u->outcome = calloc(UPDATES_REMEMBERED, sizeof *u->outcome);
     if (u->zone == NULL || u->outcome == NULL) {
         updates_free(u);
@@ -80,6 +80,17 @@ int updates_open(struct updates **out, const struct updates_config *config, stru
     }
     *out = u;
     return 0;
+}
+
+/* A zone keeps its shape for its life: jobs under way read it. */
+void updates_zone_changed(struct updates *u, int zone) {
+    const struct conf_zone *conf = keeper_zone_conf(u->c.keeper, zone);
+    struct update_zone fresh = {.addresses = false};
+    struct err err;
+    if (conf->name[0] == '\0' || update_zone_make(&fresh, conf, &err) < 0)
+        return;
+    if (!name_equal(&fresh.apex, &u->zone[zone].apex))
+        u->zone[zone] = fresh;
 }
 
 void updates_close(struct updates *u) {

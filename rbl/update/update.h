@@ -45,6 +45,8 @@ struct updates_config {
 };
 int updates_open(struct updates **out, const struct updates_config *config, struct err *err) MUST_USE;
 /* What is under way is still carried out, but not answered. Before keeper_close. */
+/* The zone at this place came, changed or went at run time (keeper_on_zone). */
+void updates_zone_changed(struct updates *u, int zone);
 void updates_close(struct updates *u);
 
 /* One message with opcode UPDATE whose question (the zone section) could be read; `t` as tsig_check left it, its result

@@ -20,7 +20,7 @@ enum {
     MEMBERS_LABEL_MAX = 64,      /* with NUL: one label, without dots */
     MEMBERS_FILE_MAX = 64 << 20, /* bytes */
     MEMBERS_REST_S = 60,
-    MEMBERS_KEEP_MS = 600000 /* what went away is freed after so long at the earliest */
+    MEMBERS_KEEP_MS = 7200000 /* what went away is freed after so long: longer than any transfer lives */
 };
 
 struct conf_member {
@@ -56,6 +56,9 @@ int conf_members_put(struct conf_members *m, const struct conf_member *new, stru
 void conf_members_drop(struct conf_members *m, size_t place, int64_t now_wall_s);
 /* Durable when it returns 0. */
 int conf_members_write(const struct conf_members *m, struct err *err) MUST_USE;
+/* The same in two steps: the list as text (free), and, on any thread, one at a time, the file. */
+int conf_members_text(const struct conf_members *m, char **text, size_t *size, struct err *err) MUST_USE;
+int conf_members_store(const struct conf *conf, const char *text, size_t size, struct err *err) MUST_USE;
 
 /* Frees what went away long ago and `busy` (may be NULL) does not hold any more. */
 void conf_members_sweep(struct conf_members *m, int64_t now_mono_ms,

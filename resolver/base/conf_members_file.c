@@ -241,9 +241,38 @@ static int write_lines(const struct conf_members *m, FILE *f) {
         n = fprintf(f, "%zu %s %s %lld %s\n", i, p->catalog, p->label, (long long)p->left_wall_s, p->options);
         count++;
     }
+    return n >= 0 ? fprintf(f, "end %zu\n", count) : n;
+}
+
+int conf_members_text(const struct conf_members *m, char **text, size_t *size, struct err *err) {
+    *text = NULL;
+    FILE *f = open_memstream(text, size);
+    int n = f != NULL ? write_lines(m, f) : -1;
+    if (f != NULL && fclose(f) != 0)
+        n = -1;
     if (n >= 0)
-        n = fprintf(f, "end %zu\n", count);
-    return n >= 0 && fflush(f) == 0 && fsync(fileno(f)) == 0 ? 0 : -1;
+        return 0;
+    free(*text);
+    *text = NULL;
+    return err_set(err, E_NOMEM, "no memory for the list of members");
+}
+
+static int write_file(const char *path, const char *text, size_t size, struct err *err) {
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640), rc = 0;
+    if (fd < 0)
+        return err_errno(err, "%s", path);
+    while (rc == 0 && size > 0) {
+        ssize_t n = write(fd, text, size);
+        if (n < 0 && errno != EINTR)
+            rc = err_errno(err, "%s", path);
+        text += n > 0 ? n : 0;
+        size -= n > 0 ? (size_t)n : 0;
+    }
+    if (rc == 0 && fsync(fd) < 0)
+        rc = err_errno(err, "%s: fsync", path);
+    if (close(fd) < 0 && rc == 0)
+        rc = err_errno(err, "%s", path);
+    return rc;
 }
 
 static int sync_folder(const char *path, struct err *err) {
@@ -255,25 +284,32 @@ static int sync_folder(const char *path, struct err *err) {
     return rc;
 }
 
-int conf_members_write(const struct conf_members *m, struct err *err) {
+int conf_members_store(const struct conf *conf, const char *text, size_t size, struct err *err) {
     char folder[PATH_MAX], path[PATH_MAX], fresh[PATH_MAX];
-    int rc = path_of(m->conf, "", folder, err);
+    int rc = path_of(conf, "", folder, err);
     if (rc == 0)
-        rc = path_of(m->conf, "members", path, err);
+        rc = path_of(conf, "members", path, err);
     if (rc == 0)
-        rc = path_of(m->conf, "members.new", fresh, err);
+        rc = path_of(conf, "members.new", fresh, err);
     if (rc < 0)
         return rc;
-    if (mkdir(folder, 0750) < 0 && errno != EEXIST)
-        return err_errno(err, "%s", folder);
-    FILE *f = fopen(fresh, "we");
-    if (f == NULL)
-        return err_errno(err, "%s", fresh);
-    if (write_lines(m, f) < 0)
-        rc = err_errno(err, "%s", fresh);
-    if (fclose(f) != 0 && rc == 0)
-        rc = err_errno(err, "%s", fresh);
+    if (mkdir(folder, 0750) == 0)
+        rc = sync_folder(conf->node.state, err);
+    else if (errno != EEXIST)
+        rc = err_errno(err, "%s", folder);
+    if (rc == 0)
+        rc = write_file(fresh, text, size, err);
     if (rc == 0 && rename(fresh, path) < 0)
         rc = err_errno(err, "%s", path);
     return rc == 0 ? sync_folder(folder, err) : rc;
+}
+
+int conf_members_write(const struct conf_members *m, struct err *err) {
+    char *text;
+    size_t size;
+    int rc = conf_members_text(m, &text, &size, err);
+    if (rc == 0)
+        rc = conf_members_store(m->conf, text, size, err);
+    free(text);
+    return rc;
 }

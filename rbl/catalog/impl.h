@@ -1,0 +1,97 @@
+/* Inside of rbl/catalog.
+ *
+ *   list.c      what a catalog says           options.c   options as text
+ *   catalog.c   open, timer, the members' file, close
+ *   consume.c   reading catalogs              settle.c    from what they say to the zones of this node
+ *   produce.c   writing our own               command.c   what is said on the control socket */
+#ifndef CANDOR_RBL_CATALOG_IMPL_H
+#define CANDOR_RBL_CATALOG_IMPL_H
+
+#include "rbl/catalog/catalog.h"
+#include "rbl/catalog/options.h"
+
+/* One catalog of the configuration. */
+struct catalog {
+    struct catalogs *all;
+    const struct conf_catalog *conf;
+    int zone;                 /* its place */
+    struct catalog_list list; /* that is followed */
+    struct catalog_list held; /* that waits for `accept`; without name: none */
+    bool known, is_held;      /* list, held hold something */
+    bool said;                /* its refused members were named */
+    char error[ERR_TEXT_MAX]; /* why its last version is not followed; "": it is */
+    uint32_t serial;          /* of what is followed or was written */
+    /* consuming */
+    bool dirty, reading; /* a version that was not read yet; one is read now */
+    struct keep *share;
+    struct catalog_list fresh;
+    uint32_t fresh_serial;
+    struct err fresh_err;
+    int fresh_code;
+    /* producing */
+    bool writing;
+    uint64_t written; /* hash of what was written last; 0: nothing */
+    struct produced *made;
+};
+
+/* A command that is answered when the members' file is durable. */
+struct waiting {
+    struct control_call *call;
+    struct waiting *next;
+    uint64_t change;
+    char zone[LIMIT_NAME_WIRE + 1];
+};
+
+struct catalogs {
+    struct catalogs_config c;
+    struct conf_members *members;
+    struct catalog *at;
+    size_t count;
+    struct conf *plain; /* a zone with nothing but defaults */
+    struct loop_timer *timer;
+    bool going[LIMIT_ZONES]; /* the keeper lets go of it */
+    /* the file */
+    uint64_t changes, durable; /* of the list in memory; up to here it is on the disk */
+    bool storing;
+    char *text;
+    size_t text_size;
+    uint64_t text_change;
+    int store_code;
+    struct err store_err;
+    int64_t store_after_ms;
+    struct waiting *waiting;
+    unsigned waits;
+    bool closing, settling;
+    unsigned working; /* on the pool or with the keeper */
+};
+
+/* --- catalog.c --- */
+/* The list of members is another: it goes to the disk, then everybody hears. */
+void catalogs_changed(struct catalogs *c);
+
+/* --- consume.c --- */
+void catalog_read(struct catalog *k);
+/* What is wrong with it, for log and board; "": nothing. */
+void catalog_trouble(struct catalog *k, const char *text);
+/* Follows what was held back. E_NOTFOUND. */
+int catalog_accept(struct catalog *k, struct err *err) MUST_USE;
+
+/* --- settle.c --- */
+/* Brings the zones of this node in line with what the catalogs say now; as often as one likes. */
+void catalogs_settle(struct catalogs *c);
+static inline bool member_is_own(const struct conf_member *m) { return m->catalog[0] == '.'; }
+/* The catalog of this name; NULL. */
+struct catalog *catalogs_find(const struct catalogs *c, const char *name);
+uint32_t catalogs_grace_s(const struct catalogs *c, const struct conf_member *m);
+/* Puts a member at its place, in the list and in the keeper. */
+int catalogs_put(struct catalogs *c, const struct conf_member *m, struct err *err) MUST_USE;
+/* A place that neither has; E_FULL, E_AGAIN. */
+int catalogs_place(struct catalogs *c, struct err *err) MUST_USE;
+void catalogs_remove(struct catalogs *c, size_t place);
+
+/* --- produce.c --- */
+/* Writes it when it is another than before. */
+void catalog_produce(struct catalog *k);
+void catalog_label(char to[MEMBERS_LABEL_MAX], const char *zone, uint64_t made);
+
+#endif
