@@ -38,6 +38,8 @@ static const char *const works[] = {
     "rbl.zones[].update",
     "rbl.zones[].transfer",
     "rbl.zones[].notify",
+    "rbl.zones[].pair",
+    "rbl.zones[].role",
     "rbl.zones[].allow",
     "rbl.zones[].soa",
     "rbl.zones[].ns",
@@ -49,6 +51,7 @@ static const char *const works[] = {
     "rbl.zones[].limits",
     "rbl.zones[].on-expire",
     "rbl.zones[].journal",
+    "rbl.zones[].heartbeat",
     "rbl.catalogs",
     "health.listen",
     "health.allow",
@@ -60,6 +63,8 @@ static const char *const works[] = {
     "health.rise",
     "health.canary",
     "health.service-addresses",
+    "health.peers[].name", /* and resolver: asked for the zones that are replicated */
+    "health.peers[].resolver",
     "health.heal",
 };
 
