@@ -5,8 +5,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "rbl/catalog/catalog.h"
 #include "rbl/port.h"
 #include "rbl/publish/commands.h"
+#include "rbl/replicate/heartbeat.h"
 #include "rbl/secondary/secondary.h"
 #include "resolver/base/log.h"
 #include "resolver/base/privileges.h"
@@ -24,6 +26,8 @@ struct sync {
     struct links *links;
     struct primary *primary;
     struct secondary *secondary;
+    struct heartbeat *heartbeat;
+    struct catalogs *catalogs;
     struct pair *pair;
     struct roles roles;
     struct loop_timer *stop_timer;
@@ -33,7 +37,7 @@ struct sync {
 
 static void stop_look(void *ctx) {
     struct sync *s = ctx;
-    bool quiet = keeper_quiet(s->keeper);
+    bool quiet = primary_quiet(s->primary) && keeper_quiet(s->keeper);
     s->forced = !quiet && loop_now_ms(s->loop) >= s->stop_by_ms;
     if (quiet || s->forced)
         loop_stop(s->loop);
@@ -60,12 +64,20 @@ static void on_reread(void *ctx, int signum) {
 static void on_commit(void *ctx, int zone, const struct keep_state *st) {
     struct sync *s = ctx;
     primary_committed(s->primary, zone, st);
+    if (s->catalogs != NULL)
+        catalogs_committed(s->catalogs, zone);
 }
 
 /* Freshness of a zone that comes from elsewhere. */
 static bool fresh(void *ctx, int zone, struct native_state *st) {
     const struct sync *s = ctx;
     return s->secondary != NULL && secondary_fresh(s->secondary, zone, st);
+}
+
+static bool is_source(void *ctx, int zone) {
+    const struct sync *s = ctx;
+    struct native_state st;
+    return s->roles.at[zone].is != ROLE_STANDBY && !fresh(ctx, zone, &st);
 }
 
 static int follow(void *ctx, int zone, const struct conf_rules *primaries, struct err *err) {
@@ -76,7 +88,9 @@ static int follow(void *ctx, int zone, const struct conf_rules *primaries, struc
 /* One came, changed, or goes. */
 static void on_zone(void *ctx, int zone) {
     struct sync *s = ctx;
+    primary_zone_changed(s->primary, zone);
     secondary_zone(s->secondary, zone);
+    port_zone_changed(s->port, zone);
 }
 
 static int pairs_open(struct sync *s, struct err *err) {
@@ -111,13 +125,22 @@ static int replication_open(struct sync *s, struct err *err) {
     keeper_on_zone(s->keeper, on_zone, s);
     if ((rc = pairs_open(s, err)) < 0)
         return rc;
+    if ((rc = heartbeat_open(&s->heartbeat, s->loop, s->keeper, is_source, s, err)) < 0)
+        return rc;
     struct port_rooms rooms = {.keeper = s->keeper, .primary = s->primary, .secondary = s->secondary, .pair = s->pair};
     return port_attach(s->port, &rooms, err);
 }
 
+/* Zones that are not in the configuration, after everybody who wants to hear of them. */
+static int catalogs_begin(struct sync *s, struct err *err) {
+    struct catalogs_config c = {.conf = s->conf, .loop = s->loop, .keeper = s->keeper, .board = s->board};
+    return catalogs_open(&s->catalogs, &c, err);
+}
+
 static void on_control(void *ctx, struct control_call *call, const char *line, size_t size) {
     struct sync *s = ctx;
-    if (!secondary_control(s->secondary, call, line, size) && !pair_control(s->pair, call, line, size))
+    if (!secondary_control(s->secondary, call, line, size) && !pair_control(s->pair, call, line, size) &&
+        !catalogs_control(s->catalogs, call, line, size))
         commands_handle(s->keeper, call, line, size);
 }
 
@@ -136,7 +159,8 @@ static int sync_open(struct sync *s, struct err *err) {
     /* The port may want root; the zones must belong to who reads them. */
     if ((rc = port_open(&s->port, s->loop, s->conf, s->board, err)) < 0 || (rc = privileges_drop(node->user, err)) < 0)
         return rc;
-    if ((rc = keeper_open(&s->keeper, s->loop, s->conf, s->board, err)) < 0 || (rc = replication_open(s, err)) < 0)
+    if ((rc = keeper_open(&s->keeper, s->loop, s->conf, s->board, err)) < 0 || (rc = replication_open(s, err)) < 0 ||
+        (rc = catalogs_begin(s, err)) < 0)
         return rc;
     char path[4096];
     snprintf(path, sizeof path, "%s/sync.sock", node->run);
@@ -144,6 +168,7 @@ static int sync_open(struct sync *s, struct err *err) {
 }
 
 static void sync_close(struct sync *s) {
+    catalogs_stop(s->catalogs);
     if (s->keeper != NULL) {
         keeper_on_commit(s->keeper, NULL, NULL);
         keeper_on_zone(s->keeper, NULL, NULL);
@@ -161,8 +186,10 @@ static void sync_close(struct sync *s) {
         _exit(0);
     }
     secondary_close(s->secondary);
+    heartbeat_close(s->heartbeat);
     if (s->keeper != NULL)
         keeper_close(s->keeper);
+    catalogs_close(s->catalogs);
     if (s->loop != NULL)
         loop_close(s->loop);
     board_detach(s->board);
@@ -180,7 +207,7 @@ int main(int argc, char **argv) {
     } else {
         LOG(LEVEL_ERROR, "cannot start", KS("why", err.text));
         if (s.keeper != NULL)
-            while (!keeper_quiet(s.keeper))
+            while (!keeper_quiet(s.keeper) || (s.primary != NULL && !primary_quiet(s.primary)))
                 loop_turn(s.loop, STOP_POLL_MS);
     }
     sync_close(&s);

@@ -32,7 +32,15 @@ static const struct encoder_ops *ops_of(const struct cast *c) {
     return &encoder_plain;
 }
 
+/* The keeper's zone is no longer needed. */
+static void give_back(struct cast *c) {
+    if (c->keep != NULL)
+        keeper_give_back(c->all->c.keeper, c->want.zone);
+    c->keep = NULL;
+}
+
 static void cast_free(struct cast *c) {
+    give_back(c);
     struct cast **at = &c->all->first;
     while (*at != NULL && *at != c)
         at = &(*at)->next;
@@ -42,18 +50,27 @@ static void cast_free(struct cast *c) {
     free(c);
 }
 
-static void casts_free(struct casts *all) {
+void casts_stop(struct casts *all) {
+    all->closing = true;
+    for (struct cast *c = all->first; c != NULL; c = c->next)
+        atomic_store_explicit(&c->stop, true, memory_order_relaxed);
+}
+
+bool casts_busy(const struct casts *all) { return all->busy > 0; }
+
+void casts_close(struct casts *all) {
+    if (all == NULL)
+        return;
     while (all->first != NULL)
         cast_free(all->first);
     free(all);
 }
 
-void casts_close(struct casts *all) {
-    if (all == NULL)
-        return;
-    all->closing = true;
-    if (all->busy == 0)
-        casts_free(all); /* else by the last one */
+void casts_drop(struct casts *all, int zone) {
+    for (struct cast *c = all->first; c != NULL; c = c->next)
+        if (c->want.zone == zone)
+            atomic_store_explicit(&c->stop, true, memory_order_relaxed);
+    casts_tidy(all);
 }
 
 /* --- on the pool */
@@ -153,14 +170,13 @@ static void slice_done(void *ctx) {
     if (ended) { /* else a thread has it again */
         c->ended = true;
         c->code = s->code;
+        give_back(c);
         free(s);
     }
-    if (!all->closing) {
-        all->moved(all->ctx, c);
-        casts_tidy(all);
-    } else if (all->busy == 0) {
-        casts_free(all);
-    }
+    if (all->closing)
+        return;
+    all->moved(all->ctx, c);
+    casts_tidy(all);
 }
 
 static bool same_want(const struct cast_want *a, const struct cast_want *b) {
@@ -192,6 +208,8 @@ static int start(struct cast *c, struct err *err) {
 int casts_get(struct casts *all, const struct cast_want *want, struct cast **out, struct err *err) {
     struct keep_state st;
     *out = NULL;
+    if (all->closing)
+        return err_set(err, E_CLOSED, "candor-sync stops");
     if (keeper_state(all->c.keeper, want->zone, &st, NULL) < 0)
         return err_set(err, E_NOTFOUND, "nothing was committed yet");
     struct cast *c = find(all, want, st.commits);

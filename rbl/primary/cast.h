@@ -51,7 +51,8 @@ struct cast {
     int64_t idle_since_ms; /* without a use */
     /* the encoder's */
     struct casts *all;
-    struct keep *keep;
+    struct keep *keep; /* until it ended */
+    int home;          /* want.zone; that is -1 once the zone has gone */
     struct name apex;
     struct encoder *encoder;
     int64_t began_ms, life_ms;
@@ -61,7 +62,13 @@ struct cast {
 /* `moved`: there is more to read in this cast, or it was opened, or it ended. */
 int casts_open(struct casts **out, const struct replicate_config *c, void (*moved)(void *ctx, struct cast *c),
                void *ctx, struct err *err) MUST_USE;
+/* Those under way end at their next slice; casts_busy: some have not yet. */
+void casts_stop(struct casts *all);
+bool casts_busy(const struct casts *all);
+/* After casts_busy said false. NULL is none. */
 void casts_close(struct casts *all);
+/* Of a zone that goes: nobody gets one of them again. */
+void casts_drop(struct casts *all, int zone);
 /* One that is under way or kept, or a new one. E_NOTFOUND: the zone is not there yet. */
 int casts_get(struct casts *all, const struct cast_want *want, struct cast **out, struct err *err) MUST_USE;
 /* The kept snapshot with this id; NULL: none. */

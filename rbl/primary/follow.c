@@ -7,7 +7,7 @@
 
 #define MS_PER_S 1000
 
-struct primary_zone *primary_zone(struct primary *p, int zone) {
+struct primary_zone *zone_of(struct primary *p, int zone) {
     if (zone < 0 || zone >= LIMIT_ZONES)
         return NULL;
     if (p->zone[zone] == NULL)
@@ -44,7 +44,7 @@ static void name_of(const struct primary *p, int zone, const struct addr *host, 
 }
 
 static struct follower *get(struct primary *p, int zone, const struct addr *host, const char *name) {
-    struct primary_zone *z = primary_zone(p, zone);
+    struct primary_zone *z = zone_of(p, zone);
     if (z == NULL)
         return NULL;
     for (struct follower *f = z->followers; f != NULL; f = f->next)
@@ -115,13 +115,13 @@ void follow_has(struct primary *p, struct follower *f, uint32_t serial) {
 }
 
 void follow_count(struct primary *p, int zone) {
-    const struct primary_zone *z = primary_zone(p, zone);
+    const struct primary_zone *z = zone_of(p, zone);
     for (struct follower *f = z != NULL ? z->followers : NULL; f != NULL; f = f->next)
         count(z, f);
 }
 
 void follow_commit(struct primary *p, int zone, const struct keep_state *st) {
-    struct primary_zone *z = primary_zone(p, zone);
+    struct primary_zone *z = zone_of(p, zone);
     if (z == NULL || (z->commits > 0 && commit_at(z, z->commits - 1)->commit == st->commits))
         return;
     int64_t now = clock_wall_ms();
@@ -133,7 +133,7 @@ void follow_commit(struct primary *p, int zone, const struct keep_state *st) {
 }
 
 void follow_wrong_tsig(struct primary *p, int zone, const struct addr *peer, const struct tsig *t) {
-    struct primary_zone *z = primary_zone(p, zone);
+    struct primary_zone *z = zone_of(p, zone);
     int64_t ahead_s = (int64_t)t->time_s - clock_wall_s();
     char text[BOARD_TEXT_MAX], key[NAME_TEXT_MAX];
     unsigned kind = t->error >= TSIG_BADSIG && t->error <= TSIG_BADTIME ? t->error - TSIG_BADSIG : BOARD_BADTRUNC;
@@ -158,15 +158,18 @@ void follow_wrong_tsig(struct primary *p, int zone, const struct addr *peer, con
     }
 }
 
-void follow_close(struct primary *p) {
-    for (int i = 0; i < LIMIT_ZONES; i++) {
-        struct primary_zone *z = p->zone[i];
-        while (z != NULL && z->followers != NULL) {
-            struct follower *f = z->followers;
-            z->followers = f->next;
-            free(f);
-        }
-        free(z);
-        p->zone[i] = NULL;
+void follow_forget(struct primary *p, int zone) {
+    struct primary_zone *z = p->zone[zone];
+    while (z != NULL && z->followers != NULL) {
+        struct follower *f = z->followers;
+        z->followers = f->next;
+        free(f);
     }
+    free(z);
+    p->zone[zone] = NULL;
+}
+
+void follow_close(struct primary *p) {
+    for (int i = 0; i < LIMIT_ZONES; i++)
+        follow_forget(p, i);
 }

@@ -64,14 +64,14 @@ struct primary {
     struct loop_timer *timer;
     unsigned walking; /* loops that go through the list, one inside the other */
     bool dead;        /* it holds some that have ended */
-    bool closed;      /* freed when no thread of the pool is at work for it */
+    bool closed;      /* nothing begins any more */
     unsigned at_work;
     unsigned notifies; /* under way */
     uint8_t scratch[OUT_WINDOW];
 };
 
 /* NULL: no memory. */
-struct primary_zone *primary_zone(struct primary *p, int zone);
+struct primary_zone *zone_of(struct primary *p, int zone);
 /* Whom the zone goes to: the client's name, or what it calls itself (`node`, may be ""). NULL: too many. */
 struct follower *follow(struct primary *p, int zone, const struct addr *peer, const char *node);
 /* Whom the configuration names. */
@@ -83,10 +83,13 @@ void follow_commit(struct primary *p, int zone, const struct keep_state *st);
 /* When a serial was committed, by our clock; 0: not remembered. */
 int64_t follow_committed_ms(const struct primary *p, int zone, uint32_t serial);
 void follow_wrong_tsig(struct primary *p, int zone, const struct addr *peer, const struct tsig *t);
+/* The zone has another name now, or none. */
+void follow_forget(struct primary *p, int zone);
 void follow_close(struct primary *p);
 
 /* --- notify.c */
 void notify_zone(struct primary *p, int zone);
+void notify_forget(struct primary *p, int zone);
 void notify_close(struct primary *p);
 
 /* --- out.c */
@@ -152,7 +155,8 @@ void outs_moved(void *ctx, struct cast *c);
 void outs_event(struct primary *p, uint64_t token, enum server_event e);
 void outs_tick(struct primary *p, int64_t now_ms);
 void outs_committed(struct primary *p, int zone);
-void outs_close(struct primary *p);
+/* Ends them all; zone -1: of every zone. */
+void outs_close(struct primary *p, int zone);
 
 /* --- fill.c; on any one thread: makes messages out of the cast, at most `cap` octets of them (65 KiB and more). */
 void out_fill(struct out *o, uint8_t *to, size_t cap);

@@ -190,7 +190,7 @@ static bool has_run(const struct primary *p, const struct primary_zone *z, const
 }
 
 void notify_zone(struct primary *p, int zone) {
-    struct primary_zone *z = primary_zone(p, zone);
+    struct primary_zone *z = zone_of(p, zone);
     if (z == NULL)
         return;
     make(p, z, zone);
@@ -201,6 +201,11 @@ void notify_zone(struct primary *p, int zone) {
         n->tries = 0;
         send_notify(n);
     }
+}
+
+void notify_forget(struct primary *p, int zone) {
+    if (p->zone[zone] != NULL)
+        drop(p, p->zone[zone]);
 }
 
 void notify_close(struct primary *p) {

@@ -220,7 +220,6 @@ static void fill_done(void *ctx) {
     p->at_work--;
     if (p->closed) {
         out_free(o);
-        primary_close(p);
     } else if (deliver(o, o->window)) {
         out_continue(o);
     }
@@ -399,10 +398,14 @@ void outs_committed(struct primary *p, int zone) {
     walk_end(p);
 }
 
-void outs_close(struct primary *p) {
+void outs_close(struct primary *p, int zone) {
     walk_begin(p);
-    for (struct out *o = p->first; o != NULL; o = o->next)
-        if (o->state != OUT_DEAD)
-            out_free(o);
+    for (struct out *o = p->first; o != NULL; o = o->next) {
+        if (o->state == OUT_DEAD || (zone >= 0 && o->zone != zone))
+            continue;
+        server_reply(p->c.server, &o->client, NULL, 0);
+        o->peer = NULL;
+        out_free(o);
+    }
     walk_end(p);
 }

@@ -46,22 +46,35 @@ int primary_open(struct primary **out, const struct replicate_config *c, primary
     return 0;
 }
 
-/* What threads of the pool are at is waited for: the last of them comes back here. */
+bool primary_quiet(struct primary *p) {
+    if (!p->closed) {
+        p->closed = true;
+        notify_close(p);
+        outs_close(p, -1);
+        casts_stop(p->casts);
+    }
+    return p->at_work == 0 && !casts_busy(p->casts);
+}
+
 void primary_close(struct primary *p) {
     if (p == NULL)
         return;
-    if (!p->closed) {
-        p->closed = true;
-        if (p->timer != NULL)
-            loop_timer_cancel(p->timer);
-        notify_close(p);
-        outs_close(p);
-    }
-    if (p->at_work > 0)
-        return;
+    if (p->timer != NULL)
+        loop_timer_cancel(p->timer);
     casts_close(p->casts);
     follow_close(p);
     free(p);
+}
+
+/* Links go with their zone; whoever points at them first. */
+void primary_zone_changed(struct primary *p, int zone) {
+    const struct conf_zone *conf = keeper_zone_conf(p->c.keeper, zone);
+    notify_forget(p, zone);
+    if (conf->name[0] != '\0')
+        return;
+    outs_close(p, zone);
+    casts_drop(p->casts, zone);
+    follow_forget(p, zone);
 }
 
 /* --- what this node says of a zone */
@@ -333,6 +346,8 @@ static bool may_ask_soa(const struct primary *p, const struct ask *a) {
 
 size_t primary_take(struct primary *p, int zone, const struct client *c, const struct dns_query *q,
                     const struct tsig *t, const uint8_t *msg, size_t size, uint8_t *reply, size_t cap) {
+    if (p->closed)
+        return 0;
     struct ask a = {zone, c, q, t, {msg, size}, reply, reply_limit(c, q, cap)};
     if (q->qclass != CLASS_IN)
         return refuse(&a, RCODE_REFUSED, EDE_NOT_AUTHORITATIVE, "no zone of this node");
@@ -350,6 +365,8 @@ void primary_wrong_tsig(struct primary *p, int zone, const struct client *c, con
 }
 
 void primary_committed(struct primary *p, int zone, const struct keep_state *st) {
+    if (p->closed)
+        return;
     follow_commit(p, zone, st);
     outs_committed(p, zone);
     notify_zone(p, zone);

@@ -22,6 +22,12 @@ void primary_committed(struct primary *o, int zone, const struct keep_state *st)
 void primary_event(struct primary *o, uint64_t token, enum server_event e);
 /* What this node says of a zone: its own state when it is the source, else what its primary told, path and all. */
 void primary_state(struct primary *o, int zone, struct native_state *st);
+/* A zone came, changed, or is about to go (keeper_on_zone): transfers of one that goes end, who is to be notified is
+ * looked up again. */
+void primary_zone_changed(struct primary *o, int zone);
+/* Ends everything; true when no thread of the pool is at work for this room any more. Before keeper_close. */
+bool primary_quiet(struct primary *o);
+/* After primary_quiet said true. NULL is none. */
 void primary_close(struct primary *o);
 
 #endif
