@@ -28,8 +28,7 @@ int casts_open(struct casts **out, const struct replicate_config *c, void (*move
 }
 
 static const struct encoder_ops *ops_of(const struct cast *c) {
-    (void)c;
-    return &encoder_plain;
+    return c->want.kind == CAST_NATIVE ? &encoder_native : &encoder_plain;
 }
 
 /* The keeper's zone is no longer needed. */

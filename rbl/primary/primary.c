@@ -258,6 +258,17 @@ static bool ixfr_serial(const uint8_t *msg, size_t size, uint32_t *serial) {
     return false;
 }
 
+static bool native_ask(const struct dns_query *q, struct native_ask *ask) {
+    struct bytes rest = q->edns.options, data;
+    struct native n;
+    while (dns_option_next(&rest, NATIVE_OPTION, &data) == 0)
+        if (native_read(&n, data) == 0 && n.kind == NATIVE_ASK) {
+            *ask = n.ask;
+            return true;
+        }
+    return false;
+}
+
 /* Whether `theirs` needs what `ours` brings (RFC 1982); equal or ahead does not. */
 static bool serial_behind(uint32_t theirs, uint32_t ours) {
     return theirs != ours && ours - theirs < UINT32_C(1) << 31;
@@ -284,6 +295,15 @@ static unsigned udp_under_way(const struct primary *p) {
     return n;
 }
 
+static size_t take_native(struct primary *p, const struct ask *a, const struct native_ask *ask) {
+    struct out *o = out_new(p, a->zone, a->c, a->q, a->t);
+    if (o == NULL)
+        return refuse(a, RCODE_SERVFAIL, EDE_OTHER, "too many held questions");
+    o->peer = follow(p, a->zone, &a->c->peer, ask->node);
+    run_take(o, ask);
+    return 0;
+}
+
 static size_t take_plain(struct primary *p, const struct ask *a, bool ixfr, uint32_t serial) {
     struct out *o = out_new(p, a->zone, a->c, a->q, a->t);
     if (o == NULL)
@@ -302,10 +322,13 @@ static size_t take_plain(struct primary *p, const struct ask *a, bool ixfr, uint
 }
 
 static size_t take_ixfr(struct primary *p, const struct ask *a) {
+    struct native_ask ask;
     struct soa_now now;
     struct name apex;
     uint32_t serial;
     bool udp = a->c->proto == PROTO_UDP;
+    if (!udp && native_ask(a->q, &ask))
+        return take_native(p, a, &ask);
     if (!ixfr_serial(a->msg.at, a->msg.size, &serial))
         return refuse(a, RCODE_FORMERR, EDE_OTHER, "IXFR without the SOA of what there is");
     if (!soa_now(p, a->zone, &now) || name_from_text(&apex, keeper_zone_conf(p->c.keeper, a->zone)->name, NULL) < 0)
