@@ -1,6 +1,7 @@
 """Zones that come from primaries: of other makes by AXFR and IXFR, of our own natively; and what primaries do wrong."""
 import base64
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -188,6 +189,115 @@ zone:
         self.process.send_signal(signal.SIGHUP)
 
 
+class Liar:
+    """A primary of ZONE whose answers are made by the test: `soa_serial`, and `transfer`, a function of the question that returns
+    messages (or octets, or None: the connection ends here; or a number: so many seconds of silence)."""
+
+    def __init__(self, serial, entries=range(1, 50), key=False, skew_s=0):
+        self.serial, self.entries, self.key, self.skew_s = serial, list(entries), key, skew_s
+        self.transfer = self.axfr
+        self.asked = []
+        self.stopped = False
+
+    def rrset(self, owner, rdtype, *texts):
+        return dns.rrset.from_text(owner, 300, "IN", rdtype, *texts)
+
+    def soa(self, serial=None):
+        return self.rrset(ZONE, "SOA", SOA % (self.serial if serial is None else serial))
+
+    def a(self, entry):
+        return self.rrset("%d.0.0.127.%s" % (entry, ZONE), "A", "127.0.0.%d" % entry)
+
+    def message(self, q, *rrsets, rcode=0):
+        r = dns.message.make_response(q)
+        r.flags |= dns.flags.AA
+        r.set_rcode(rcode)
+        for s in rrsets:
+            r.answer.append(s)
+        return r
+
+    def axfr(self, q):
+        half = [self.a(e) for e in self.entries]
+        return [self.message(q, self.soa(), self.rrset(ZONE, "NS", "ns.test."), *half[:20]), self.message(q, *half[20:], self.soa())]
+
+    def answers(self, wire):
+        q = dns.message.from_wire(wire, keyring=RING, continue_on_error=True)
+        what = q.question[0]
+        self.asked.append(dns.rdatatype.to_text(what.rdtype))
+        if what.rdtype == dns.rdatatype.SOA:
+            return [self.message(q, self.soa())]
+        return self.transfer(q)
+
+    def wires(self, out, request_mac):
+        ctx, first = None, True
+        for m in out:
+            if m is None or isinstance(m, (bytes, int, float)):
+                yield m
+            else:
+                yield m.to_wire(max_size=65535)
+
+    def serve_one(self, c):
+        with c:
+            buffer = b""
+            while not self.stopped:
+                while len(buffer) < 2 or len(buffer) < 2 + struct.unpack("!H", buffer[:2])[0]:
+                    more = c.recv(65536)
+                    if not more:
+                        return
+                    buffer += more
+                size = struct.unpack("!H", buffer[:2])[0]
+                wire, buffer = buffer[2:2 + size], buffer[2 + size:]
+                for w in self.wires(self.answers(wire), None):
+                    if w is None:
+                        return
+                    if isinstance(w, (int, float)):
+                        time.sleep(w)
+                    else:
+                        c.sendall(struct.pack("!H", len(w)) + w)
+
+    def serve_quietly(self, c):
+        with contextlib.suppress(OSError):
+            self.serve_one(c)
+
+    def accept(self):
+        while not self.stopped:
+            try:
+                c, _ = self.s.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.serve_quietly, args=(c,), daemon=True).start()
+
+    def __enter__(self):
+        self.s = socket.socket()
+        self.s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.port = free_port()
+        self.s.bind(("127.0.0.1", self.port))
+        self.s.listen(16)
+        threading.Thread(target=self.accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *exc):
+        self.stopped = True
+        self.s.shutdown(socket.SHUT_RDWR)
+        self.s.close()
+
+    @property
+    def rule(self):
+        return {"address": "127.0.0.1@%d" % self.port}
+
+
+def status(node):
+    """The zone in `candor sync-status`; its links by port."""
+    p = node.candor("sync-status", ZONE, "--json", check=False)
+    z = json.loads(p.stdout)["zones"][0]
+    z["from"] = {int(k["node"].rsplit("@", 1)[1]): k for k in z["links"] if k["way"] == "from"}
+    return z
+
+
+def link_error(node, port, words, within_s=20):
+    until("%r of port %d: %s" % (words, port, node.folder), lambda: words in status(node)["from"][port]["error"], within_s, 0.1)
+
+
 @pytest.mark.parametrize("make", [Named, Nsd])
 def test_from_another_make(tmp_path, make):
     with make(tmp_path / "primary", 1, range(1, 200)) as p, secondary(tmp_path / "s", [p.port]) as s:
@@ -199,3 +309,8 @@ def test_from_another_make(tmp_path, make):
         assert notify(s, 2).rcode() == 0
         serial_is(s, 2)
         assert set(contents(s)) == {"%d.0.0.127.%s" % (e, ZONE) for e in range(5, 205)}
+        assert status(s)["from"][p.port]["error"] == ""
+        s.alive()
+        print(s.log())
+        assert "kind=difference" in s.log(), "IXFR, not the whole zone again"
+
