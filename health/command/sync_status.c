@@ -191,6 +191,32 @@ static const struct conf_zone *zone_of(const struct conf *conf, size_t i, const 
     return own;
 }
 
+static struct replica replica_at(const struct conf *conf, const struct replica_links *l, size_t i,
+                                 const struct board_zone *z, struct conf_zone *own, int64_t now_ms) {
+    struct replica r = {.conf = conf,
+                        .zone = zone_of(conf, i, z->name, own),
+                        .z = z,
+                        .now_ms = now_ms,
+                        .allowance_ms = conf->health.interval.zones_ms};
+    r.links = replica_links_of(l, i, &r.link);
+    return r;
+}
+
+static bool is_replicated(const struct replica *r) {
+    return replica_is_secondary(r) || replica_is_primary(r) || r->zone->pair.count > 0;
+}
+
+/* What one zone comes to, without showing it. */
+static void judge_zone(struct shown *s, const struct replica *r) {
+    char words[256];
+    struct told t;
+    worse(s, zone_step(r, words, sizeof words));
+    for (size_t i = 0; i < r->links; i++) {
+        tell_link(s, r, r->link[i], &t);
+        worse(s, step_of(r, r->link[i], replica_link_state(r, r->link[i]), &t));
+    }
+}
+
 static void show_all(struct shown *s, const struct conf *conf, const struct board *b, const struct replica_links *l,
                      const char *want) {
     uint64_t count = board_get(&b->zone_count);
@@ -199,13 +225,8 @@ static void show_all(struct shown *s, const struct conf *conf, const struct boar
         struct conf_zone own;
         if (!board_zone_read(&b->zone[i], &z) || z.name[0] == '\0' || !is_asked_for(want, z.name))
             continue;
-        struct replica r = {.conf = conf,
-                            .zone = zone_of(conf, i, z.name, &own),
-                            .z = &z,
-                            .now_ms = s->now_ms,
-                            .allowance_ms = conf->health.interval.zones_ms};
-        r.links = replica_links_of(l, i, &r.link);
-        if (want != NULL || replica_is_secondary(&r) || replica_is_primary(&r) || r.zone->pair.count > 0)
+        struct replica r = replica_at(conf, l, i, &z, &own, s->now_ms);
+        if (want != NULL || is_replicated(&r))
             show_zone(s, &r);
     }
 }
@@ -268,6 +289,37 @@ static int report(const struct args *a, const struct conf *conf, const struct bo
     json_decref(s.zones);
     replica_links_free(&links);
     return s.worst;
+}
+
+void sync_status_line(const struct conf *conf, const struct board *b, FILE *to) {
+    static const char *const words[] = {"in step", "behind or not known", "broken"};
+    struct replica_links links = {0};
+    size_t counts[3] = {0}, all = 0;
+    uint64_t zones = board_get(&b->zone_count);
+    if (replica_links_read(&links, b) < 0)
+        return;
+    for (size_t i = 0; i < zones && i < LIMIT_ZONES; i++) {
+        struct board_zone z;
+        struct conf_zone own;
+        struct shown one = {.now_ms = clock_wall_ms()};
+        if (!board_zone_read(&b->zone[i], &z) || z.name[0] == '\0')
+            continue;
+        struct replica r = replica_at(conf, &links, i, &z, &own, one.now_ms);
+        if (!is_replicated(&r))
+            continue;
+        judge_zone(&one, &r);
+        counts[one.worst]++;
+        all++;
+    }
+    if (all > 0)
+        fprintf(to, "  zones from node to node:");
+    for (int i = 0; all > 0 && i < 3; i++)
+        if (counts[i] > 0)
+            fprintf(to, " %zu %s%s", counts[i], words[i],
+                    i < 2 && counts[i + 1] + (i == 0 ? counts[2] : 0) > 0 ? "," : "");
+    if (all > 0)
+        fprintf(to, " (candor sync-status)\n");
+    replica_links_free(&links);
 }
 
 static int sync_status(const struct args *a) {
