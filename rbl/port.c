@@ -167,6 +167,8 @@ static int open_tls(struct port *p, struct err *err) {
     const struct conf_tls *tls = &p->conf->rbl.tls;
     struct tls_config c = {.server = true, .certificate = tls->certificate, .key = tls->key, .ca = tls->ca};
     int rc = tls->listen.count > 0 ? tls_open(&p->tls, &c, err) : 0;
+    if (p->board != NULL)
+        board_set(&p->board->sync.certificate_until_wall_s, p->tls != NULL ? (uint64_t)tls_not_after(p->tls) : 0);
     for (size_t i = 0; rc >= 0 && i < tls->listen.count; i++)
         rc = open_socket(p, &tls->listen.at[i], true, err);
     if (rc < 0)

@@ -10,7 +10,8 @@
 #include "resolver/base/clock.h"
 
 enum { KIND_SOURCE, KIND_REACH, KIND_SAME, KIND_PAIR, KINDS };
-enum { NO_CHECK = UINT32_MAX, SAMPLE_ZONES = 128, KEYS_IN_SIGHT = 3 };
+enum { NO_CHECK = UINT32_MAX };
+enum { SAMPLE_ZONES = 128, KEYS_IN_SIGHT = 3, CERTIFICATE_DAYS = 21, DAY_S = 86400 };
 
 struct replica_zone {
     uint32_t check[KINDS]; /* NO_CHECK: none */
@@ -25,7 +26,7 @@ struct replica_probe {
     struct prober *p;
     struct replica_links links;
     struct replica_zone zone[LIMIT_ZONES];
-    uint32_t clocks, keys;
+    uint32_t clocks, keys, certificate;
     uint64_t failures[BOARD_TSIG_COUNT];
     int64_t failed_ms; /* 0: never */
     char failed[EVIDENCE_CAME_MAX];
@@ -171,6 +172,25 @@ static void judge_clocks(struct replica_probe *rp, int64_t wall_ms) {
     }
 }
 
+static void judge_certificate(struct replica_probe *rp, int64_t wall_ms) {
+    uint64_t until = board_get(&rp->p->board->sync.certificate_until_wall_s);
+    int64_t left_s = (int64_t)until - wall_ms / 1000;
+    struct evidence e = {.wall_ms = wall_ms, .value = (double)left_s / DAY_S, .unit = "d"};
+    if (until == 0)
+        return;
+    if (rp->certificate == NO_CHECK)
+        rp->certificate = add(rp->p, "certificate", "");
+    text_copy(e.asked, sizeof(e.asked), "notAfter of rbl.tls.certificate");
+    snprintf(e.came, sizeof(e.came), left_s <= 0 ? "it ended %" PRId64 " days ago" : "it ends in %" PRId64 " days",
+             (left_s < 0 ? -left_s : left_s) / DAY_S);
+    if (rp->certificate != NO_CHECK)
+        (void)prober_result(rp->p, rp->certificate,
+                            left_s <= 0                         ? VERDICT_FAIL
+                            : left_s < CERTIFICATE_DAYS * DAY_S ? VERDICT_WARN
+                                                                : VERDICT_PASS,
+                            &e);
+}
+
 /* A board whose writer does not turn says nothing: evidence that stands still must age. */
 static bool writer_turns(const struct prober *p) {
     int64_t age = clock_mono_ms() - (int64_t)board_get(&p->board->process[ROLE_SYNC].heartbeat_ms);
@@ -186,6 +206,7 @@ static void replica_start(struct task *task) {
             look_at(rp, i, wall_ms);
         judge_keys(rp, wall_ms);
         judge_clocks(rp, wall_ms);
+        judge_certificate(rp, wall_ms);
     }
     task_done(task, -1);
 }
@@ -203,7 +224,7 @@ int replica_open(struct prober *p) {
     for (size_t i = 0; i < LIMIT_ZONES; i++)
         for (int k = 0; k < KINDS; k++)
             rp->zone[i].check[k] = NO_CHECK;
-    rp->clocks = NO_CHECK;
+    rp->clocks = rp->certificate = NO_CHECK;
     rp->keys = c->rbl.listen.count > 0 && c->rbl.key_count > 0 ? add(p, "keys", "") : NO_CHECK;
     bool often = c->rbl.zone_count <= SAMPLE_ZONES && local > PROBE_SAMPLE_MS;
     return prober_add(p, &rp->task, replica_start, often ? PROBE_SAMPLE_MS : local, true);

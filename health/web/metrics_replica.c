@@ -288,6 +288,10 @@ static void labelled(struct metrics *m, const struct node *nodes, size_t count) 
 void metrics_replica(struct metrics *m) {
     const struct replica_links *l = m->from->links;
     size_t count = 0;
+    uint64_t until = board_get(&m->from->board->sync.certificate_until_wall_s);
+    metric_family(m, METRIC_GAUGE, "tls_certificate_not_after_timestamp_seconds", "When a certificate of ours ends.");
+    if (until != 0)
+        metric_one(m, "use", "sync", (double)until);
     if (l == NULL)
         return;
     zones(m);

@@ -47,7 +47,7 @@ struct board_zone {
     board_word committed_wall_ms; /* at the source, of what we serve */
     board_word checked_wall_ms;   /* last successful check with any primary */
     board_word refresh_due_wall_s;
-    board_word refresh_s, expire_s; /* of the SOA that is served */
+    board_word refresh_s, expire_s;                                /* of the SOA that is served */
     board_word propagation[BOARD_PROPAGATION], propagation_sum_ms; /* committed at the source to committed here */
     board_word role, epoch;                                        /* enum board_zone_role */
     board_word diverged;                  /* a peer has the same serial with another digest, so many of them */
@@ -62,7 +62,8 @@ enum board_zone_role { ROLE_SOLE, ROLE_ACTIVE, ROLE_STANDBY, ROLE_SECONDARY };
 enum board_tsig { BOARD_BADSIG, BOARD_BADKEY, BOARD_BADTIME, BOARD_BADTRUNC, BOARD_TSIG_COUNT };
 struct board_sync {
     board_word tsig_failures[BOARD_TSIG_COUNT]; /* signed messages refused, by TSIG error (RFC 8945) */
-    board_word spare[4];
+    board_word certificate_until_wall_s;        /* notAfter of the port's certificate; 0: it has none */
+    board_word spare[3];
 };
 
 /* What was asked of a zone, at its index in the configuration. Writers: all workers, with board_add_shared(), once a
