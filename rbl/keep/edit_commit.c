@@ -58,53 +58,14 @@ static int give_ids(struct edits *e, struct err *err) {
 /* Uses of the values; one that has none left goes. */
 static int write_values(struct edits *e, struct err *err) {
     struct keep_batch *b = e->b;
-    struct buf record = {0};
     int rc = 0;
     for (uint32_t n = 1; n < b->values && rc == 0; n++) {
         struct batch_value *v = &b->value[n];
-        struct uses uses = {0, 0};
-        struct value stored;
-        struct bytes old;
-        uint8_t key[4];
-        struct bytes k = {key, sizeof key};
-        if (v->uses == 0)
-            continue;
-        put_u32(key, v->id);
-        if (!v->fresh) {
-            rc = store_get(b->t, TABLE_VALUES, k, &old);
-            if (rc == 0)
-                rc = meta_read_value(old, &uses, &stored);
-        }
-        int64_t local = (int64_t)uses.local + v->uses;
-        if (rc < 0 || local < 0 || local > UINT32_MAX) {
-            rc = err_set(err, E_CORRUPT, "values: %s", rc < 0 ? err_name(rc) : "uses that cannot be");
-            break;
-        }
-        uses.local = (uint32_t)local;
-        v->gone = uses_none(uses);
-        record.size = 0;
-        meta_write_value(&record, uses, v->v);
-        if (v->gone)
-            writes_del(&e->diff.writes, TABLE_VALUES, k);
-        else
-            writes_put(&e->diff.writes, TABLE_VALUES, k, buf_bytes(&record));
+        struct commit_use use = {.id = v->id, .v = v->v, .local = v->uses, .fresh = v->fresh};
+        rc = commit_use(b->t, &use, &e->diff.writes, err);
+        v->gone = use.gone;
     }
-    e->diff.writes.failed |= record.failed;
-    buf_free(&record);
     return rc;
-}
-
-static int count_change(struct edits *e, const struct change *c) {
-    struct counts *n = &e->next->counts[DATASET_LOCAL];
-    unsigned kind = c->kind == FEED_4 ? COUNT_4 : c->kind == FEED_6 ? COUNT_6 : c->bits ? COUNT_WILDCARD : COUNT_EXACT;
-    unsigned length = c->bits;
-    if (c->kind == FEED_NAMES && meta_labels(c->name.at, c->name.size, &length) < 0)
-        return E_INVALID;
-    if (c->removed && (n->n[kind][length] == 0 || e->next->entries[c->kind] == 0))
-        return E_CORRUPT;
-    n->n[kind][length] += c->removed ? -1ULL : 1;
-    e->next->entries[c->kind] += c->removed ? -1ULL : 1;
-    return 0;
 }
 
 /* By who made it, so that each is named once; else as they were. */
@@ -145,7 +106,7 @@ static int note(struct edits *e, const struct edited *x, uint32_t *source) {
     e->more += c.removed == c.excluded;
     e->less += c.removed != c.excluded;
     diff_note_first(d, &c);
-    return count_change(e, &c);
+    return commit_count(e->next, &c);
 }
 
 static int note_all(struct edits *e, struct err *err) {
@@ -170,30 +131,10 @@ static void write_times(struct edits *e) {
     }
 }
 
-/* What is stored with the writes over it, for the guards. */
-static int after_get(void *ctx, unsigned table, struct bytes key, struct bytes *record) {
-    const struct edits *e = ctx;
-    if (key.at[0] == DATASET_LOCAL && writes_find(&e->diff.writes, table, key, record))
-        return record->size > 0 ? 0 : E_NOTFOUND;
-    return e->b->t != NULL ? store_get(e->b->t, table, key, record) : E_NOTFOUND;
-}
-
-static int after_bucket(void *ctx, enum bucket_kind kind, unsigned dataset, unsigned level, const uint8_t *addr,
-                        struct bytes *bucket) {
-    uint8_t key[BUCKET_KEY_MAX];
-    size_t size = bucket_key(key, dataset, &bucket_levels[kind].at[level], addr);
-    return after_get(ctx, TABLE_4 + (unsigned)kind, (struct bytes){key, size}, bucket);
-}
-
-static int after_name(void *ctx, unsigned dataset, const struct look_name *n, unsigned labels, struct bytes *record) {
-    uint8_t key[FEED_KEY_MAX] = {(uint8_t)dataset};
-    memcpy(key + 1, n->wire, n->end[labels]);
-    return after_get(ctx, TABLE_NAMES, (struct bytes){key, 1u + n->end[labels]}, record);
-}
-
 static int guard(struct edits *e, struct err *err) {
-    const struct look_source after = {.ctx = e, .bucket = after_bucket, .name = after_name};
     const struct keep_batch *b = e->b;
+    struct commit_after a = {&e->diff.writes, b->t, true};
+    const struct look_source after = commit_after_source(&a);
     char why[GUARD_WHY];
     for (uint32_t n = 1; n < b->values && !e->c->force; n++)
         if (b->value[n].fresh && b->value[n].uses > 0 && guard_value(b->k->zone, b->value[n].v, why) < 0)
@@ -270,19 +211,12 @@ static int write_journal(struct edits *e, struct err *err) {
 /* The values at hand go with what was written. */
 static void keep_up_values(struct edits *e) {
     struct keep *k = e->b->k;
-    int rc = 0;
+    int rc = commit_used(k, NULL);
     for (uint32_t n = 1; n < e->b->values && rc == 0; n++) {
         const struct batch_value *v = &e->b->value[n];
-        if (v->uses != 0 && v->fresh)
-            rc = values_add(k->values, v->v, v->id);
-        else if (v->uses != 0 && v->gone)
-            values_remove(k->values, v->v, v->id);
+        struct commit_use use = {.id = v->id, .v = v->v, .local = v->uses, .fresh = v->fresh, .gone = v->gone};
+        rc = commit_used(k, &use);
     }
-    k->values->commits = k->meta->commits;
-    if (rc == 0)
-        return;
-    values_free(k->values);
-    k->values = NULL;
 }
 
 static int write_it(struct edits *e, struct keep_result *r, struct err *err) {
@@ -369,9 +303,7 @@ int keep_batch_commit(struct keep_batch *b, const struct keep_commit *c, struct 
     struct committing x = {&e, r};
     int rc = keep_guarded(b->k, commit_body, &x, err);
     diff_close(&e.diff);
-    items_free(&e.old);
-    items_free(&e.changed);
-    items_free(&e.fresh);
+    merge_free(&e.merge);
     free(e.at);
     free(e.next);
     batch_read_end(b);

@@ -4,6 +4,7 @@
 #define CANDOR_KEEP_EDIT_IMPL_H
 
 #include "rbl/keep/edit.h"
+#include "rbl/keep/merge.h"
 #include "rbl/keep/until.h"
 #include "rbl/keep/values.h"
 #include "rbl/keep/work.h"
@@ -98,7 +99,7 @@ struct edits {
     size_t count;
     bool entries;     /* some come or go */
     struct diff diff; /* writes, changeset, digest, first lines, what came and went */
-    struct items old, changed, fresh;
+    struct merge merge;
     struct meta *next;
     struct journal_header header;
     uint64_t less, more; /* that are listed, exclusions weighed */

@@ -33,89 +33,30 @@ static int compare_edited(const void *a, const void *b) {
     return c != 0 ? c : x->p->bits < y->p->bits ? -1 : x->p->bits > y->p->bits;
 }
 
-/* Old items with the changed ones put in or taken out; both in order. */
-static int merge_items(struct edits *e) {
-    e->fresh.count = 0;
-    for (size_t i = 0, k = 0; i < e->old.count || k < e->changed.count;) {
-        int c = i == e->old.count ? 1 : k == e->changed.count ? -1 : item_compare(&e->old.at[i], &e->changed.at[k]);
-        int rc = 0;
-        if (c != 0)
-            rc = items_add(&e->fresh, c < 0 ? &e->old.at[i] : &e->changed.at[k]);
-        if (rc < 0)
-            return rc;
-        i += c <= 0;
-        k += c >= 0;
-    }
-    return 0;
-}
-
-/* The edits at[from..to) over e->old become e->fresh: what was is taken out and what was not is put in. Where it stands
- * differently the record is damaged. Items stand for names too (lv NULL): exact ones first. */
-static int merge_edits(struct edits *e, size_t from, size_t to, const struct level *lv) {
-    size_t expected = e->old.count;
+/* What the edits at[from..to) of one record put in and take out. Items stand for names too (lv NULL). */
+static int gather(struct edits *e, size_t from, size_t to, const struct level *lv) {
     int rc = 0;
+    e->merge.changed.count = 0;
+    e->merge.more = 0;
     for (size_t i = from; i < to && rc == 0; i++) {
         const struct edited *x = &e->at[i];
-        struct item one = {.value = x->id, .bits = lv != NULL ? x->p->bits : x->p->bits == 0};
-        if (lv != NULL)
-            one.suffix = bucket_suffix(lv, x->p->key, x->p->bits);
+        struct item one = merge_item(lv, x->p->key, x->p->bits, x->id);
         if (x->s->was == x->s->is)
             continue;
-        expected = x->s->is ? expected + 1 : expected - 1;
-        rc = items_add(&e->changed, &one);
+        e->merge.more += x->s->is ? 1 : -1;
+        rc = items_add(&e->merge.changed, &one);
     }
-    if (rc < 0)
-        return rc;
-    items_sort(&e->old);
-    items_sort(&e->changed);
-    rc = merge_items(e);
-    return rc == 0 && e->fresh.count != expected ? E_CORRUPT : rc;
-}
-
-static int bucket_record(struct edits *e, size_t from, size_t to, struct bytes old, struct buf *record) {
-    const struct level *lv = level_of(e->at[from].p);
-    e->old.count = e->changed.count = 0;
-    int rc = old.size > 0 ? bucket_decode(old, lv, &e->old) : 0;
-    if (rc == 0)
-        rc = merge_edits(e, from, to, lv);
-    return rc == 0 && e->fresh.count > 0 ? bucket_encode(record, lv, &e->fresh) : rc;
-}
-
-/* Names have few values; a wildcard's item has `bits` 0. */
-static int name_record(struct edits *e, size_t from, size_t to, struct bytes old, struct buf *record) {
-    struct scan s = scan_of(old);
-    struct name_item n;
-    int more, rc = 0;
-    e->old.count = e->changed.count = 0;
-    while (rc == 0 && (more = name_item_next(&s, &n)) != 0) {
-        struct item one = {.value = n.value, .bits = !n.wildcard};
-        rc = more > 0 ? items_add(&e->old, &one) : more;
-    }
-    if (rc == 0)
-        rc = merge_edits(e, from, to, NULL);
-    for (size_t i = 0; i < e->fresh.count && rc == 0; i++)
-        name_item_put(record, (struct name_item){e->fresh.at[i].value, e->fresh.at[i].bits == 0});
-    return record->failed ? E_NOMEM : rc;
+    return rc;
 }
 
 /* The one record of at[from..to). */
 static int write_record(struct edits *e, size_t from, size_t to, struct buf *record) {
     const struct place *p = e->at[from].p;
-    unsigned table = TABLE_4 + (unsigned)p->kind;
+    const struct level *lv = p->kind != FEED_NAMES ? level_of(p) : NULL;
     uint8_t key[FEED_KEY_MAX];
-    struct bytes k = {key, record_key(p, key)}, old = {NULL, 0};
-    int rc = e->b->t != NULL ? store_get(e->b->t, table, k, &old) : E_NOTFOUND;
-    if (rc < 0 && rc != E_NOTFOUND)
-        return rc;
-    record->size = 0;
-    rc = p->kind == FEED_NAMES ? name_record(e, from, to, old, record) : bucket_record(e, from, to, old, record);
-    if (rc < 0)
-        return rc;
-    if (record->size > 0)
-        writes_put(&e->diff.writes, table, k, buf_bytes(record));
-    else if (old.size > 0)
-        writes_del(&e->diff.writes, table, k);
-    return 0;
+    struct bytes k = {key, record_key(p, key)};
+    int rc = gather(e, from, to, lv);
+    return rc == 0 ? merge_record(&e->merge, e->b->t, TABLE_4 + (unsigned)p->kind, k, lv, record, &e->diff.writes) : rc;
 }
 
 static bool same_record(const struct place *a, const struct place *b) {

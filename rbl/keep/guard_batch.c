@@ -39,13 +39,14 @@ static int check_points(const struct guard_batch *g, struct err *err) {
 
 static int check_limits(const struct guard_batch *g, struct err *err) {
     const struct conf_zone *z = g->k->zone;
-    uint64_t before = meta_entries(g->k->meta), after = meta_entries(g->next);
+    const struct meta *m = g->k->meta;
+    uint64_t before = m != NULL ? meta_entries(m) : 0, after = meta_entries(g->next);
     bool less = g->less > g->more;
     uint64_t n = less ? g->less - g->more : g->more - g->less;
     double limit = less ? z->limits.shrink : z->limits.grow;
     if (z->limits.entries > 0 && after > z->limits.entries && after > before)
         return err_set(err, E_REFUSED, "would have %llu entries (limit %llu): refused, kept serial %u",
-                       (unsigned long long)after, (unsigned long long)z->limits.entries, g->k->meta->serial);
+                       (unsigned long long)after, (unsigned long long)z->limits.entries, m != NULL ? m->serial : 0);
     if (before < KEEP_LIMITS_FROM || (double)n <= limit * (double)before)
         return 0;
     char percent[GUARD_PERCENT], most[GUARD_PERCENT];
@@ -54,10 +55,14 @@ static int check_limits(const struct guard_batch *g, struct err *err) {
                    (unsigned long long)before, guard_percent(limit, most), g->k->meta->serial);
 }
 
+static int refused(const struct guard_batch *g, const char *why, struct err *err) {
+    return err_set(err, E_REFUSED, "%s: refused, kept serial %u", why, g->k->meta != NULL ? g->k->meta->serial : 0);
+}
+
 static int check_world(const struct guard_batch *g, struct err *err) {
     char why[GUARD_WHY] = "";
     int rc = guard_local(g->k->zone, g->k->meta, g->next, why);
-    return rc < 0 ? err_set(err, rc, "%s: refused, kept serial %u", why, g->k->meta->serial) : 0;
+    return rc < 0 ? refused(g, why, err) : 0;
 }
 
 int guard_check_batch(const struct guard_batch *g, struct err *err) {

@@ -13,6 +13,7 @@
 enum { TABLE_META, TABLE_VALUES, TABLE_4, TABLE_6, TABLE_NAMES, TABLE_JOURNAL, TABLE_UNTIL, TABLE_DUE, TABLES };
 extern const char *const keep_tables[TABLES];
 #define KEEP_MAKING ".new"
+#define KEEP_ARRIVING "in" /* a snapshot from another node, "in3.new" */
 
 enum {
     KEEP_PATH_MAX = 4096,
@@ -84,6 +85,8 @@ uint64_t keep_generation_next(const char *dir);
 int keep_generation_newest(const char *dir, char generation[32]) MUST_USE;
 /* "g12.new" becomes "g12". */
 int keep_generation_finish(const char *dir, const char *generation, struct err *err) MUST_USE;
+/* What another node's snapshot left behind half-made. */
+void keep_remove_arriving(const char *dir);
 void keep_remove_generation(const char *dir, const char *name);
 /* Removes every generation, whole or not, but the two named (NULL: none). */
 void keep_remove_others(const char *dir, const char *stay, const char *stay_too);

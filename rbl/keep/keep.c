@@ -152,8 +152,10 @@ int keep_open(struct keep **out, const char *state, const struct conf_zone *zone
         rc = keep_make_dirs(k->dir, err);
     if (rc == 0)
         rc = lock_zone(k, err);
-    if (rc == 0)
+    if (rc == 0) {
+        keep_remove_arriving(k->dir);
         rc = open_current(k, err);
+    }
     if (rc < 0) {
         keep_close(k);
         (void)err_prefix(err, "zone %s", zone->name);

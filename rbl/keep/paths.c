@@ -200,6 +200,23 @@ void keep_remove_generation(const char *dir, const char *name) {
     }
 }
 
+void keep_remove_arriving(const char *dir) {
+    DIR *d = opendir(dir);
+    if (d == NULL)
+        return;
+    const struct dirent *e;
+    while ((e = readdir(d)) != NULL) {
+        unsigned number;
+        char name[40];
+        if (sscanf(e->d_name, KEEP_ARRIVING "%u", &number) != 1)
+            continue;
+        snprintf(name, sizeof name, KEEP_ARRIVING "%u" KEEP_MAKING, number);
+        if (strcmp(name, e->d_name) == 0)
+            keep_remove_generation(dir, name);
+    }
+    closedir(d);
+}
+
 static void remove_other(const char *dir, const char *name, uint64_t n, void *ctx) {
     (void)n;
     const char *const *stay = ctx;

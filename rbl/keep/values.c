@@ -116,7 +116,7 @@ int values_new_id(struct values *x, uint32_t *from, uint32_t *id) {
     return 0;
 }
 
-static int read_all(struct values *x, struct store_txn *t) {
+static int read_all(struct values *x, struct store_txn *t, bool once) {
     struct store_cursor *c;
     struct bytes key, record;
     int rc = store_cursor_open(t, TABLE_VALUES, &c);
@@ -128,6 +128,11 @@ static int read_all(struct values *x, struct store_txn *t) {
         struct uses uses;
         uint32_t id = key.size == 4 ? get_u32(key.at) : 0;
         rc = id > last && id <= 2u * LIMIT_VALUES ? meta_read_value(record, &uses, &v) : E_CORRUPT;
+        if (rc == 0 && once) {
+            uint32_t other;
+            rc = values_find(x, t, &v, &other);
+            rc = rc == E_NOTFOUND ? 0 : rc == 0 ? E_CORRUPT : rc;
+        }
         if (rc == 0)
             rc = values_add(x, &v, id);
         last = id;
@@ -138,6 +143,15 @@ static int read_all(struct values *x, struct store_txn *t) {
     return rc == E_NOTFOUND ? 0 : rc;
 }
 
+int values_once(struct store_txn *t) {
+    struct values *x = calloc(1, sizeof *x);
+    int rc = x != NULL ? grow(x) : E_NOMEM;
+    if (rc == 0)
+        rc = read_all(x, t, true);
+    values_free(x);
+    return rc;
+}
+
 int values_ready(struct keep *k, struct store_txn *t, struct err *err) {
     uint64_t commits = k->meta != NULL ? k->meta->commits : 0;
     if (k->values != NULL && k->values->commits == commits && strcmp(k->values->generation, k->generation) == 0)
@@ -146,7 +160,7 @@ int values_ready(struct keep *k, struct store_txn *t, struct err *err) {
     k->values = calloc(1, sizeof *k->values);
     int rc = k->values != NULL ? grow(k->values) : E_NOMEM;
     if (rc == 0 && t != NULL)
-        rc = read_all(k->values, t);
+        rc = read_all(k->values, t, false);
     if (rc == 0) {
         k->values->commits = commits;
         text_copy(k->values->generation, sizeof k->values->generation, k->generation);

@@ -24,6 +24,8 @@ void values_free(struct values *x);
 int values_find(const struct values *x, struct store_txn *t, const struct value *v, uint32_t *id) MUST_USE;
 /* The smallest free id from *from on; *from goes behind it. */
 int values_new_id(struct values *x, uint32_t *from, uint32_t *id) MUST_USE;
+/* Whether each content stands there once: E_CORRUPT. */
+int values_once(struct store_txn *t) MUST_USE;
 /* After a commit. E_NOMEM: k->values is to be made anew. */
 int values_add(struct values *x, const struct value *v, uint32_t id) MUST_USE;
 void values_remove(struct values *x, const struct value *v, uint32_t id);

@@ -54,6 +54,27 @@ bool commit_wants_serial(const struct keep *k, const struct keep_commit *c);
 /* Applies the writes to the live generation. */
 int commit_write(struct keep *k, struct buf *writes, struct err *err) MUST_USE;
 
+/* One entry more or less in counts and sums; E_CORRUPT: there is none. */
+int commit_count(struct meta *next, const struct change *c) MUST_USE;
+/* A value that is used by so many more (less) local entries, and entries of files; `fresh`: it is new. *gone: it has no
+ * use left. */
+struct commit_use {
+    uint32_t id;
+    const struct value *v;
+    int64_t local, files;
+    bool fresh, gone;
+};
+int commit_use(struct store_txn *t, struct commit_use *use, struct buf *writes, struct err *err) MUST_USE;
+/* Once it is written: k->values goes with it, or is forgotten. NULL: with the commit alone. */
+int commit_used(struct keep *k, const struct commit_use *use) MUST_USE;
+/* What is stored with the writes over it, for the guards. */
+struct commit_after {
+    const struct buf *writes;
+    struct store_txn *t;
+    bool local; /* nothing but local entries is written */
+};
+struct look_source commit_after_source(struct commit_after *a);
+
 /* --- copy.c: making a new generation --- */
 /* Everything in `table` from the key `from` on (size 0: all), as it stands, appended to that of `s`; *bytes: how much
  * it was. E_CORRUPT: a key that does not belong there. */
@@ -74,6 +95,13 @@ int bulk_replace(struct work *w, uint64_t *bytes, struct err *err) MUST_USE;
 
 /* --- verify.c: everything in `t` against what `m` says --- */
 int verify_all(struct store_txn *t, const struct meta *m, struct err *err) MUST_USE;
+/* The same one record after the other, for who reads them anyway: those of TABLE_4, TABLE_6 and TABLE_NAMES in their
+ * order, then the rest by itself. Inside of a guard. */
+struct verify *verify_open(struct store_txn *t, const struct meta *m);
+int verify_record(struct verify *v, unsigned table, struct bytes key, struct bytes record, struct err *err) MUST_USE;
+/* `journal`: that too, which may be as long as the zone. */
+int verify_rest(struct verify *v, bool journal, struct err *err) MUST_USE;
+void verify_close(struct verify *v); /* NULL is none */
 /* The local entries alone, whatever else is damaged; *digest: theirs. */
 int verify_local(struct store_txn *t, const struct meta *m, struct digest *digest, struct err *err) MUST_USE;
 
