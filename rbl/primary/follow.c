@@ -37,7 +37,7 @@ static void name_of(const struct primary *p, int zone, const struct addr *host, 
             known = &notify->at[i].address;
             here++;
         }
-    if (node[0] != '\0' && (here > 1 || named > 1))
+    if (node[0] != '\0' && here != 1 && named != 1)
         (void)snprintf(to, BOARD_PEER_MAX, "%s/%s", addr_host_text(host, text), node);
     else
         (void)links_name(conf, here == 1 ? known : host, to);

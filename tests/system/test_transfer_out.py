@@ -20,7 +20,6 @@ import dns.zone
 import pytest
 
 from lib.node import Node, until
-from lib.sync import Sync
 
 ZONE, OPEN, NEW = "list.test.", "open.test.", "new.test."
 SECRET = base64.b64encode(bytes(range(32))).decode()
