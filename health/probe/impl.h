@@ -7,7 +7,7 @@
 
 #include "health/probe/answer.h"
 #include "health/probe/prober.h"
-#include "resolver/base/conf.h"
+#include "resolver/base/conf_members.h"
 #include "resolver/net/exchange.h"
 #include "resolver/net/loop.h"
 
@@ -91,6 +91,8 @@ struct prober {
     struct zone_probe *zones;
     struct zone_sampler *sampler;
     size_t zone_count;
+    struct conf_members *members; /* NULL: none may come */
+    uint64_t members_epoch;
     struct canary *canaries;
     size_t canary_count;
     struct guard_probe *guards;
@@ -133,6 +135,7 @@ int worker_open(struct prober *p) MUST_USE;
 int tcp_open(struct prober *p) MUST_USE;
 int process_open(struct prober *p) MUST_USE;
 int zone_open(struct prober *p) MUST_USE;
+void zone_changed(struct prober *p, size_t place); /* another zone, none, or other options */
 int guard_open(struct prober *p) MUST_USE;
 int canary_open(struct prober *p) MUST_USE;
 int storage_open(struct prober *p) MUST_USE;

@@ -100,6 +100,20 @@ static void note_own_lag(struct prober *p, int64_t now) {
     p->tick_due_ms = now + PROBE_TICK_MS;
 }
 
+static void member_changed(void *ctx, size_t place) { zone_changed(ctx, place); }
+
+/* Zones come and go while the node runs. */
+static void follow_members(struct prober *p) {
+    struct err err = {.text = ""};
+    if (p->members == NULL || board_get(&p->board->members_epoch) == p->members_epoch)
+        return;
+    p->members_epoch = board_get(&p->board->members_epoch);
+    int rc = conf_members_read(p->members, member_changed, p, &err);
+    if (rc < 0 && rc != E_NOTFOUND)
+        LOG(LEVEL_ERROR, "the list of members cannot be read, the last one stays", KS("why", err.text));
+    conf_members_sweep(p->members, clock_mono_ms(), NULL, NULL);
+}
+
 static void start_due(struct prober *p, int64_t now) {
     for (size_t i = 0; i < p->task_count; i++) {
         struct task *t = p->tasks[i];
@@ -115,6 +129,7 @@ static void tick(void *ctx) {
     int64_t now = clock_mono_ms();
     size_t cause;
     note_own_lag(p, now);
+    follow_members(p);
     start_due(p, now);
     /* All checks are looked through, so with very many of them not at every tick. */
     if (now - p->judged_ms < (int64_t)p->book.count / JUDGE_CHECKS_PER_MS)
@@ -170,8 +185,9 @@ static int plan_off(struct prober *p) {
 }
 
 static size_t checks_wanted(const struct conf *c) {
-    return 64 + 4 * (size_t)LIMIT_WORKERS + 8 * (size_t)PROBE_TARGETS_MAX + 4 * c->rbl.zone_count +
-           4 * c->resolver.guard_count + 2 * (size_t)LIMIT_UPSTREAMS + 3 * c->health.peer_count + REPLICA_CHECKS;
+    size_t zones = c->rbl.zone_places > c->rbl.zone_count ? c->rbl.zone_places : c->rbl.zone_count;
+    return 64 + 4 * (size_t)LIMIT_WORKERS + 8 * (size_t)PROBE_TARGETS_MAX + 4 * zones + 4 * c->resolver.guard_count +
+           2 * (size_t)LIMIT_UPSTREAMS + 3 * c->health.peer_count + REPLICA_CHECKS;
 }
 
 static int plan(struct prober *p) {
@@ -187,6 +203,19 @@ static int plan(struct prober *p) {
         if (rc < 0)
             return rc;
     }
+    return 0;
+}
+
+/* Those that there are belong to the plan. */
+static int members_open(struct prober *p, struct err *err) {
+    struct err words = {.text = ""};
+    int rc = conf_members_open(&p->members, p->conf, err);
+    if (rc < 0)
+        return rc;
+    p->members_epoch = board_get(&p->board->members_epoch);
+    rc = conf_members_read(p->members, NULL, NULL, &words);
+    if (rc < 0 && rc != E_NOTFOUND)
+        LOG(LEVEL_ERROR, "the list of members cannot be read", KS("why", words.text));
     return 0;
 }
 
@@ -209,6 +238,8 @@ int prober_open(struct prober **out, struct loop *l, const struct conf *conf, st
     int rc = verdict_open(&p->book, checks_wanted(conf), conf->health.fall, conf->health.rise);
     int64_t grace_ms = 2 * (int64_t)conf->health.interval.local_ms;
     p->book.grace_until_ms = p->started_ms + (grace_ms < PROBE_GRACE_MS ? grace_ms : PROBE_GRACE_MS);
+    if (rc == 0 && conf->rbl.zone_places > 0)
+        rc = members_open(p, err);
     if (rc == 0)
         rc = plan(p);
     if (rc == 0 && (p->timer = loop_timer_start(l, PROBE_TICK_MS, PROBE_TICK_MS, tick, p)) == NULL)
@@ -237,6 +268,7 @@ void prober_close(struct prober *p) {
     replica_close(p);
     far_close(p);
     verdict_close(&p->book);
+    conf_members_close(p->members);
     free(p->tasks);
     free(p);
 }

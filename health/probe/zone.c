@@ -37,6 +37,9 @@ struct zone_probe {
     uint32_t serial;
     bool hurry, judged, bad, points;
     struct evidence evidence;
+    /* zones come and go */
+    bool there, has_task, has_points; /* there: a zone of ours is at this place */
+    size_t checks[4], check_count;
 };
 
 struct zone_sampler {
@@ -52,6 +55,8 @@ static bool kept_out(const struct zone_probe *z, const struct ask_result *r) {
 }
 
 static void judge(struct zone_probe *z, size_t check, enum verdict_state s) {
+    if (!z->there)
+        return; /* it went while it was asked */
     z->hurry |= prober_result(z->p, check, s, &z->evidence);
 }
 
@@ -159,7 +164,7 @@ static bool next_question(struct zone_probe *z) {
     if (z->phase == PHASE_SERIAL)
         return true;
     z->plan.qtype = TYPE_A;
-    for (; z->points && z->phase < PHASE_END; z->phase++) {
+    for (; z->points && z->has_points && z->phase < PHASE_END; z->phase++) {
         int point = z->phase == PHASE_LISTED ? POINT_LISTED : POINT_UNLISTED;
         if (point_name(&z->plan.qname, z->conf->test, point, &z->apex) == 0)
             return true;
@@ -174,7 +179,7 @@ static void round_end(struct zone_probe *z) {
 }
 
 static void zone_ask(struct zone_probe *z) {
-    if (!next_question(z) || ask_start(z->p, &z->plan, zone_answer, z) != 0)
+    if (!z->there || !next_question(z) || ask_start(z->p, &z->plan, zone_answer, z) != 0)
         round_end(z);
 }
 
@@ -183,7 +188,7 @@ static void zone_without_data(struct zone_probe *z) {
     if (zone_data_judge(z->conf, NULL, clock_wall_s(), &z->evidence) == VERDICT_WARN) {
         judge(z, z->serial_check, VERDICT_WARN);
         for (int i = 0; i < POINTS; i++)
-            if (z->conf->test > TEST_NONE)
+            if (z->has_points)
                 judge(z, z->point_check[i], VERDICT_WARN);
     }
     task_done(&z->task, -1);
@@ -192,12 +197,16 @@ static void zone_without_data(struct zone_probe *z) {
 static void zone_start(struct task *task) {
     struct zone_probe *z = CONTAINER_OF(task, struct zone_probe, task);
     struct board_zone board;
+    if (!z->there) {
+        task_done(task, -1);
+        return;
+    }
     z->phase = PHASE_SERIAL;
     z->asked = z->behind = 0;
     z->seen = 0;
     z->hurry = z->judged = z->bad = false;
     z->points = clock_mono_ms() >= z->points_due_ms;
-    z->quota = (unsigned)(ASKS_PER_ROUND / z->p->zone_count);
+    z->quota = (unsigned)(ASKS_PER_ROUND / (z->p->zone_count > 0 ? z->p->zone_count : 1));
     unsigned most = ASKS_PER_WORKER * prober_workers(z->p);
     z->quota = z->quota < ASKS_MIN ? ASKS_MIN : z->quota > most ? most : z->quota;
     if (!zone_data_read(z->p->board, z->index, z->conf->name, &board) || !zone_data_there(&board))
@@ -212,10 +221,12 @@ static void sampler_start(struct task *task) {
     struct prober *p = s->p;
     int64_t now = clock_mono_ms(), wall_s = clock_wall_s();
     bool hurry = false;
-    for (size_t i = 0; i < p->zone_count; i++) {
+    for (size_t i = 0; i < p->conf->rbl.zone_count; i++) {
         struct zone_probe *z = &p->zones[i];
         struct board_zone board;
         struct evidence e;
+        if (!z->there)
+            continue;
         bool there = zone_data_read(p->board, z->index, z->conf->name, &board);
         enum verdict_state state = zone_data_judge(z->conf, there ? &board : NULL, wall_s, &e);
         hurry |= prober_result(p, z->data_check, state, &e);
@@ -232,15 +243,31 @@ static int add_check(struct zone_probe *z, const char *measurement, uint32_t int
     int check = verdict_add(&z->p->book, SCOPE_ZONES, "zone", measurement, z->conf->name, interval_ms, readiness);
     if (check < 0)
         return check;
-    *at = (size_t)check;
+    *at = z->checks[z->check_count++] = (size_t)check;
     return 0;
 }
 
-static int plan_zone(struct prober *p, struct zone_probe *z, size_t i) {
+static int add_points(struct zone_probe *z, uint32_t interval) {
+    z->has_points = z->conf->test > TEST_NONE;
+    if (!z->has_points) {
+        int check = verdict_add_off(&z->p->book, SCOPE_ZONES, "zone", "point", z->conf->name,
+                                    "no test point configured: whether the zone lists what it should is not known",
+                                    clock_wall_ms());
+        if (check >= 0)
+            z->checks[z->check_count++] = (size_t)check;
+        return check < 0 ? check : 0;
+    }
+    int rc = add_check(z, "point_listed", interval, false, &z->point_check[POINT_LISTED]);
+    return rc == 0 ? add_check(z, "point_unlisted", interval, false, &z->point_check[POINT_UNLISTED]) : rc;
+}
+
+/* One that comes while the node runs does not make it unready. */
+static int plan_zone(struct prober *p, struct zone_probe *z, size_t i, bool readiness) {
     uint32_t interval = p->conf->health.interval.zones_ms, local = p->conf->health.interval.local_ms;
-    z->p = p;
-    z->index = i;
-    z->conf = &p->conf->rbl.zones[i];
+    bool had_task = z->has_task;
+    struct task task = z->task;
+    *z = (struct zone_probe){
+        .task = task, .has_task = had_task, .p = p, .index = i, .conf = &p->conf->rbl.zones[i], .there = true};
     z->plan = (struct ask_plan){.server = p->targets[0].addr,
                                 .nsid = true,
                                 .far = true,
@@ -248,39 +275,65 @@ static int plan_zone(struct prober *p, struct zone_probe *z, size_t i) {
                                 .tries = ZONE_TRIES,
                                 .hedge_ms = probe_timeout_ms(local) / 4,
                                 .timeout_ms = probe_timeout_ms(local)};
+    p->zone_count++;
     int rc = name_from_text(&z->apex, z->conf->name, NULL);
     if (rc == 0)
-        rc = add_check(z, "data", local, true, &z->data_check);
-    if (rc == 0 && conf_zone_is_global_acl(z->conf))
+        rc = add_check(z, "data", local, readiness, &z->data_check);
+    if (rc == 0 && !conf_zone_is_served(z->conf))
         return 0; /* nobody can ask for it */
     if (rc == 0)
-        rc = add_check(z, "serial", interval, true, &z->serial_check); /* seen served, not only committed */
-    if (rc == 0 && z->conf->test <= TEST_NONE)
-        rc = verdict_add_off(&p->book, SCOPE_ZONES, "zone", "point", z->conf->name,
-                             "no test point configured: whether the zone lists what it should is not known",
-                             clock_wall_ms());
-    else if (rc == 0) {
-        rc = add_check(z, "point_listed", interval, false, &z->point_check[POINT_LISTED]);
-        if (rc == 0)
-            rc = add_check(z, "point_unlisted", interval, false, &z->point_check[POINT_UNLISTED]);
-    }
-    return rc < 0 ? rc : prober_add(p, &z->task, zone_start, interval / 2, true);
+        rc = add_check(z, "serial", interval, readiness, &z->serial_check); /* seen served, not only committed */
+    if (rc == 0)
+        rc = add_points(z, interval);
+    z->task.due_ms = clock_mono_ms();
+    if (rc < 0 || z->has_task)
+        return rc;
+    z->has_task = true;
+    return prober_add(p, &z->task, zone_start, interval / 2, true);
+}
+
+static void forget_zone(struct prober *p, struct zone_probe *z) {
+    for (size_t i = 0; i < z->check_count; i++)
+        verdict_drop(&p->book, z->checks[i]);
+    z->check_count = 0;
+    z->there = false;
+    p->zone_count--;
+}
+
+void zone_changed(struct prober *p, size_t place) {
+    struct zone_probe *z = &p->zones[place];
+    const struct conf_zone *conf = &p->conf->rbl.zones[place];
+    struct name apex;
+    if (p->target_count == 0)
+        return;
+    bool same = z->there && name_from_text(&apex, conf->name, NULL) == 0 && name_equal(&apex, &z->apex);
+    if (same && conf->name[0] != '\0' && z->has_points == (conf->test > TEST_NONE))
+        return; /* other options of the same zone */
+    if (z->there)
+        forget_zone(p, z);
+    if (conf->name[0] != '\0' && plan_zone(p, z, place, false) < 0)
+        forget_zone(p, z);
+}
+
+static size_t places(const struct conf *c) {
+    size_t count = c->rbl.zone_places > c->rbl.zone_count ? c->rbl.zone_places : c->rbl.zone_count;
+    return count < LIMIT_ZONES ? count : LIMIT_ZONES;
 }
 
 int zone_open(struct prober *p) {
     const struct conf *c = p->conf;
     struct zone_sampler *s = p->sampler = calloc(1, sizeof(*s));
-    size_t count = c->rbl.zone_count < LIMIT_ZONES ? c->rbl.zone_count : LIMIT_ZONES;
-    p->zones = calloc(count > 0 ? count : 1, sizeof(*p->zones));
+    size_t count = c->rbl.zone_count < LIMIT_ZONES ? c->rbl.zone_count : LIMIT_ZONES, cap = places(c);
+    p->zones = calloc(cap > 0 ? cap : 1, sizeof(*p->zones));
     if (s == NULL || p->zones == NULL)
         return E_NOMEM;
-    if (p->target_count == 0 || count == 0)
+    if (p->target_count == 0 || cap == 0)
         return 0;
     int rc = 0, v6 = addr_family(&p->targets[0].addr) == AF_INET6;
-    p->zone_count = count;
     for (size_t i = 0; rc == 0 && i < count; i++)
-        rc = plan_zone(p, &p->zones[i], i);
-    p->tally.probe[TALLY_SERIAL][0][v6].planned = p->tally.probe[TALLY_POINT][0][v6].planned = true;
+        if (c->rbl.zones[i].name[0] != '\0')
+            rc = plan_zone(p, &p->zones[i], i, true);
+    p->tally.probe[TALLY_SERIAL][0][v6].planned = p->tally.probe[TALLY_POINT][0][v6].planned = count > 0;
     uint32_t local = c->health.interval.local_ms;
     s->p = p;
     bool often = count <= SAMPLE_ZONES && local > PROBE_SAMPLE_MS;

@@ -13,7 +13,7 @@ enum {
 };
 
 bool zone_data_read(const struct board *b, size_t index, const char *name, struct board_zone *copy) {
-    if (index >= LIMIT_ZONES || index >= board_get(&b->zone_count))
+    if (name[0] == '\0' || index >= LIMIT_ZONES || index >= board_get(&b->zone_count))
         return false;
     bool whole = board_zone_read(&b->zone[index], copy);
     copy->name[sizeof(copy->name) - 1] = '\0';

@@ -11,7 +11,8 @@ const struct board_asked *asked_of(const struct snapshot_source *s, size_t index
     if (index >= LIMIT_ZONES || index >= board_get(&s->board->zone_count))
         return NULL;
     const struct board_zone *z = &s->board->zone[index];
-    return strncasecmp(z->name, s->conf->rbl.zones[index].name, sizeof(z->name)) == 0 ? &s->board->asked[index] : NULL;
+    bool same = strncasecmp(z->name, s->conf->rbl.zones[index].name, sizeof(z->name)) == 0;
+    return same && z->name[0] != '\0' ? &s->board->asked[index] : NULL;
 }
 
 void render_asked(struct text *t, const struct snapshot_source *s) {

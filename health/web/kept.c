@@ -61,7 +61,7 @@ static bool zone_of(const struct snapshot_source *s, size_t i, struct board_zone
         return false;
     z->name[sizeof(z->name) - 1] = z->error[sizeof(z->error) - 1] = '\0';
     z->change_error[sizeof(z->change_error) - 1] = z->waiting[sizeof(z->waiting) - 1] = '\0';
-    return strcasecmp(z->name, s->conf->rbl.zones[i].name) == 0;
+    return z->name[0] != '\0' && strcasecmp(z->name, s->conf->rbl.zones[i].name) == 0;
 }
 
 void render_kept(struct text *t, const struct snapshot_source *s) {

@@ -199,7 +199,7 @@ static void look_after(struct catalogs *c, const struct conf_member *m, int64_t 
         return;
     }
     /* A clock that was set back does not make it longer than its grace. */
-    if (now_s < m->left_wall_s + grace_s && now_s >= m->left_wall_s - 1)
+    if (now_s <= m->left_wall_s + grace_s && now_s >= m->left_wall_s)
         return;
     if (now_s < m->left_wall_s) {
         change(c, m, m->catalog, m->label, m->options, now_s);

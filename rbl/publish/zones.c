@@ -74,11 +74,22 @@ static void delete_work(void *ctx) {
     keep_delete_aside(z->keeper->conf->node.state);
 }
 
+/* Nobody may ask for it any more; what late workers still add is a handful. */
+static void forget_asked(struct board *b, size_t place) {
+    struct board_asked *a = &b->asked[place];
+    board_set(&a->listed, 0);
+    board_set(&a->unlisted, 0);
+    for (int i = 0; i < WRONG_COUNT; i++)
+        board_set(&a->wrong[i], 0);
+}
+
 static void deleted(void *ctx) {
     struct keeper_zone *z = ctx;
     struct keeper *k = z->keeper;
     k->running--;
     free(z->apex);
+    if (k->board != NULL)
+        forget_asked(k->board, (size_t)(z - k->zone));
     keeper_zone_open(k, (size_t)(z - k->zone), &keeper_no_zone);
 }
 
