@@ -187,6 +187,7 @@ static void sync_close(struct sync *s) {
     }
     secondary_close(s->secondary);
     heartbeat_close(s->heartbeat);
+    links_close(s->links);
     if (s->keeper != NULL)
         keeper_close(s->keeper);
     catalogs_close(s->catalogs);
