@@ -24,6 +24,8 @@ int role_path(char to[PAIR_PATH], const char *state, const char *zone, const cha
         else
             at += (size_t)snprintf(name + at, 4, "%%%02X", (unsigned char)*c);
     }
+    if (at > 1 && name[at - 1] == '.')
+        at--;
     name[at] = '\0';
     if (snprintf(to, PAIR_PATH, "%s/pairs/%s%s", state, name, what) >= PAIR_PATH - 8 || at + strlen(what) > 250)
         return err_set(err, E_RANGE, "zone %.60s: no name for a file", zone);

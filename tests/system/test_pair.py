@@ -87,8 +87,10 @@ def pair(tmp_path):
     ports = free_port(), free_port()
     a = Node(tmp_path / "a", config("a", ports[0], ports[1], "active"))
     b = Node(tmp_path / "b", config("b", ports[1], ports[0], "standby"))
-    with a, b:
-        yield a, b
+    with a:
+        done(a, "192.0.2.250")  # a node is ready when its zones are
+        with b:
+            yield a, b
 
 
 def test_either_takes_updates(pair):

@@ -133,7 +133,7 @@ static void test_names_of_files(void **state) {
     char path[PAIR_PATH], longest[300];
     (void)state;
     assert_int_equal(role_path(path, "/s", "0/25.2.0.192.in-addr.arpa.", ".role", NULL), 0);
-    assert_string_equal(path, "/s/pairs/0%2F25.2.0.192.in-addr.arpa..role");
+    assert_string_equal(path, "/s/pairs/0%2F25.2.0.192.in-addr.arpa.role");
     assert_int_equal(role_path(path, "/s", "../x.", ".role", NULL), 0);
     assert_null(strstr(path, "/../"));
     assert_int_equal(role_path(path, "/s", ".", ".role", NULL), 0);
