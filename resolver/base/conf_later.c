@@ -35,6 +35,7 @@ static const char *const works[] = {
     "rbl.zones[].data",
     "rbl.tls",
     "rbl.transfers",
+    "rbl.zones[].primaries",
     "rbl.zones[].update",
     "rbl.zones[].transfer",
     "rbl.zones[].notify",
