@@ -23,10 +23,10 @@ void plain_open(struct plain *p, const struct name *apex, uint16_t id, uint16_t 
 /* --- the frame of a message */
 
 static int refused(const struct plain *p, unsigned rcode, struct err *err) {
-    char text[16];
+    char room[16];
     bool first = p->messages == 0, unknown = rcode == RCODE_NOTIMP || rcode == RCODE_FORMERR || rcode == RCODE_REFUSED;
     const char *what = p->type == TYPE_IXFR ? "IXFR" : "AXFR";
-    dns_rcode_text(rcode, text);
+    const char *text = dns_rcode_text(rcode, room);
     if (first && p->type == TYPE_IXFR && unknown)
         return err_set(err, E_UNSUPPORTED, "the server answers IXFR with %s", text);
     if (first)

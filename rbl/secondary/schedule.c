@@ -42,6 +42,12 @@ void schedule_times(struct schedule *s, uint32_t refresh_s, uint32_t retry_s, ui
     s->refresh_s = within(refresh_s, 3600, REFRESH_LEAST_S);
     s->retry_s = within(retry_s, 600, REFRESH_LEAST_S);
     s->expire_s = within(expire_s, 604800, EXPIRE_LEAST_S);
+    for (unsigned i = 0; i < s->count; i++) {
+        struct schedule_primary *p = &s->primary[i];
+        int64_t due = p->asked_ms + (int64_t)s->refresh_s * MS;
+        if (p->told && p->failures == 0 && p->ask_ms > due + (int64_t)s->refresh_s * MS / 10)
+            p->ask_ms = due;
+    }
 }
 
 void schedule_have(struct schedule *s, uint32_t serial) {

@@ -10,6 +10,7 @@ import subprocess
 import threading
 import time
 
+import dns.edns
 import dns.exception
 import dns.flags
 import dns.message
@@ -29,6 +30,7 @@ SECRET = base64.b64encode(b"a secret of thirty-two octets ..").decode()
 KEY = {"name": "k.test.", "algorithm": "hmac-sha256", "secret": SECRET}
 RING = {dns.name.from_text("k.test."): dns.tsig.Key("k.test.", SECRET, "hmac-sha256")}
 ZONE = "bl.test."
+CLOCK_C = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "chaos", "clock.c")
 SOA = "ns.test. box.test. %d 3600 1 86400 60"
 
 
@@ -193,17 +195,18 @@ class Liar:
     """A primary of ZONE whose answers are made by the test: `soa_serial`, and `transfer`, a function of the question that returns
     messages (or octets, or None: the connection ends here; or a number: so many seconds of silence)."""
 
-    def __init__(self, serial, entries=range(1, 50), key=False, skew_s=0):
-        self.serial, self.entries, self.key, self.skew_s = serial, list(entries), key, skew_s
+    def __init__(self, serial, entries=range(1, 50)):
+        self.serial, self.entries = serial, list(entries)
         self.transfer = self.axfr
-        self.asked = []
+        self.asked, self.open = [], []
         self.stopped = False
+        self.soa_text, self.fixed_port = SOA, None
 
     def rrset(self, owner, rdtype, *texts):
         return dns.rrset.from_text(owner, 300, "IN", rdtype, *texts)
 
     def soa(self, serial=None):
-        return self.rrset(ZONE, "SOA", SOA % (self.serial if serial is None else serial))
+        return self.rrset(ZONE, "SOA", self.soa_text % (self.serial if serial is None else serial))
 
     def a(self, entry):
         return self.rrset("%d.0.0.127.%s" % (entry, ZONE), "A", "127.0.0.%d" % entry)
@@ -221,20 +224,12 @@ class Liar:
         return [self.message(q, self.soa(), self.rrset(ZONE, "NS", "ns.test."), *half[:20]), self.message(q, *half[20:], self.soa())]
 
     def answers(self, wire):
-        q = dns.message.from_wire(wire, keyring=RING, continue_on_error=True)
+        q = dns.message.from_wire(wire, continue_on_error=True)
         what = q.question[0]
         self.asked.append(dns.rdatatype.to_text(what.rdtype))
         if what.rdtype == dns.rdatatype.SOA:
             return [self.message(q, self.soa())]
         return self.transfer(q)
-
-    def wires(self, out, request_mac):
-        ctx, first = None, True
-        for m in out:
-            if m is None or isinstance(m, (bytes, int, float)):
-                yield m
-            else:
-                yield m.to_wire(max_size=65535)
 
     def serve_one(self, c):
         with c:
@@ -247,13 +242,14 @@ class Liar:
                     buffer += more
                 size = struct.unpack("!H", buffer[:2])[0]
                 wire, buffer = buffer[2:2 + size], buffer[2 + size:]
-                for w in self.wires(self.answers(wire), None):
-                    if w is None:
+                for m in self.answers(wire):
+                    if m is None:
                         return
-                    if isinstance(w, (int, float)):
-                        time.sleep(w)
-                    else:
-                        c.sendall(struct.pack("!H", len(w)) + w)
+                    if isinstance(m, (int, float)):
+                        time.sleep(m)
+                        continue
+                    w = m if isinstance(m, bytes) else m.to_wire(max_size=65535)
+                    c.sendall(struct.pack("!H", len(w)) + w)
 
     def serve_quietly(self, c):
         with contextlib.suppress(OSError):
@@ -265,21 +261,26 @@ class Liar:
                 c, _ = self.s.accept()
             except OSError:
                 return
+            self.open.append(c)
             threading.Thread(target=self.serve_quietly, args=(c,), daemon=True).start()
 
     def __enter__(self):
         self.s = socket.socket()
         self.s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.port = free_port()
+        self.port = self.fixed_port or free_port()
         self.s.bind(("127.0.0.1", self.port))
         self.s.listen(16)
         threading.Thread(target=self.accept, daemon=True).start()
         return self
 
     def __exit__(self, *exc):
-        self.stopped = True
-        self.s.shutdown(socket.SHUT_RDWR)
-        self.s.close()
+        if not self.stopped:
+            self.stopped = True
+            self.s.shutdown(socket.SHUT_RDWR)
+            self.s.close()
+            for c in self.open:
+                with contextlib.suppress(OSError):
+                    c.shutdown(socket.SHUT_RDWR)
 
     @property
     def rule(self):
@@ -289,13 +290,14 @@ class Liar:
 def status(node):
     """The zone in `candor sync-status`; its links by port."""
     p = node.candor("sync-status", ZONE, "--json", check=False)
-    z = json.loads(p.stdout)["zones"][0]
+    zones = json.loads(p.stdout)["zones"] if p.stdout else []
+    z = zones[0] if zones else {"links": []}
     z["from"] = {int(k["node"].rsplit("@", 1)[1]): k for k in z["links"] if k["way"] == "from"}
     return z
 
 
 def link_error(node, port, words, within_s=20):
-    until("%r of port %d: %s" % (words, port, node.folder), lambda: words in status(node)["from"][port]["error"], within_s, 0.1)
+    until("%r of port %d: %s" % (words, port, node.folder), lambda: words in status(node)["from"].get(port, {}).get("error", ""), within_s, 0.1)
 
 
 @pytest.mark.parametrize("make", [Named, Nsd])
@@ -314,3 +316,225 @@ def test_from_another_make(tmp_path, make):
         print(s.log())
         assert "kind=difference" in s.log(), "IXFR, not the whole zone again"
 
+
+
+def test_a_dead_primary_and_a_slow_one_are_done_without(tmp_path):
+    dead = free_port()
+    with Liar(7) as old, Liar(9) as new, \
+            secondary(tmp_path / "s", [{"address": "127.0.0.1@%d" % dead}, old.rule, new.rule]) as s:
+        serial_is(s, 9)
+        link_error(s, dead, "refused")
+        old.serial = 10
+        assert notify(s, 10).rcode() == 0
+        serial_is(s, 10)  # from the other one
+        assert status(s)["from"][old.port]["error"] == ""
+
+
+def test_notify_from_strangers_is_refused_and_from_primaries_asks_once(tmp_path):
+    with Liar(7) as p, secondary(tmp_path / "s", [p.rule]) as s:
+        serial_is(s, 7)
+        for _ in range(20):
+            assert notify(s, 8).rcode() == 0
+        time.sleep(1)
+        assert p.asked.count("SOA") < 15
+        asked = len(p.asked)
+        assert notify(s, 7).rcode() == 0  # we have that
+        time.sleep(0.5)
+        assert len(p.asked) == asked
+    with Liar(7) as p, secondary(tmp_path / "t", [{"address": "127.0.0.2@%d" % p.port}]) as s:
+        link_error(s, p.port, "refused")
+        assert notify(s, 8).rcode() == dns.rcode.REFUSED
+
+
+HALF = 30
+
+
+def cut(p, q):
+    return [p.axfr(q)[0], None]
+
+
+def other_end(p, q):
+    a = p.axfr(q)
+    a[1].answer[-1] = p.soa(p.serial + 1)
+    return a
+
+
+def wrong_id(p, q):
+    a = p.axfr(q)
+    a[1].id ^= 1
+    return a + [None]
+
+
+def wrong_question(p, q):
+    a = p.axfr(q)
+    a[1].question[0] = dns.rrset.RRset(dns.name.from_text("other.test."), 1, dns.rdatatype.AXFR)
+    return a
+
+
+def half_a_message(p, q):
+    w = p.axfr(q)[1].to_wire()
+    return [p.axfr(q)[0], w[:len(w) // 2] + b"\0" * (len(w) - len(w) // 2)]
+
+
+def no_soa_first(p, q):
+    return [p.axfr(q)[1]]
+
+
+def behind_the_end(p, q):
+    return p.axfr(q) + [p.message(q, p.a(60))]
+
+
+def refused(p, q):
+    return [p.message(q, rcode=dns.rcode.REFUSED)]
+
+
+def servfail_in_the_middle(p, q):
+    return [p.axfr(q)[0], p.message(q, rcode=dns.rcode.SERVFAIL)]
+
+
+@pytest.mark.parametrize("lie,words", [(cut, "cut off"), (other_end, "not that of the beginning"), (wrong_id, "cut off"),
+                                       (wrong_question, "another question"), (half_a_message, ""), (no_soa_first, "begin with an SOA"),
+                                       (behind_the_end, "behind the end"), (refused, "REFUSED"), (servfail_in_the_middle, "SERVFAIL")])
+def test_nothing_of_a_transfer_that_is_wrong_is_taken(tmp_path, lie, words):
+    with Liar(7) as p, secondary(tmp_path / "s", [p.rule]) as s:
+        p.transfer = lambda q: lie(p, q)
+        link_error(s, p.port, words or "R")
+        assert soa(s) is None
+        p.transfer = p.axfr
+        serial_is(s, 7)  # and it heals by itself
+        assert len(contents(s)) == 49
+
+
+def ixfr_from(p, old, deleted, added):
+    def answer(q):
+        if q.question[0].rdtype == dns.rdatatype.AXFR:
+            return p.axfr(q)
+        r = p.message(q)
+        r.answer = [p.soa(), p.soa(old)] + [p.a(e) for e in deleted] + [p.soa()] + [p.a(e) for e in added] + [p.soa()]
+        return [r]
+    return answer
+
+
+@pytest.mark.parametrize("deleted,added,by", [([1, 2], [60], ["IXFR"]),          # as it should be
+                                              ([99], [60], ["IXFR", "AXFR"]),    # takes away what is not there
+                                              ([1], [5], ["IXFR", "AXFR"])])     # adds what is there
+def test_differences_that_do_not_fit_are_asked_for_whole(tmp_path, deleted, added, by):
+    with Liar(7) as p, secondary(tmp_path / "s", [p.rule]) as s:
+        serial_is(s, 7)
+        p.asked.clear()
+        p.entries = [e for e in p.entries if e not in deleted] + [e for e in added if e not in p.entries]
+        p.serial = 8
+        p.transfer = ixfr_from(p, 7, deleted, added)
+        notify(s, 8)
+        serial_is(s, 8)
+        assert [a for a in p.asked if a != "SOA"] == by
+        assert set(contents(s)) == {"%d.0.0.127.%s" % (e, ZONE) for e in p.entries}
+
+
+def test_a_server_without_ixfr_is_asked_for_axfr(tmp_path):
+    with Liar(7) as p, secondary(tmp_path / "s", [p.rule]) as s:
+        serial_is(s, 7)
+        p.serial, p.entries = 8, p.entries[5:]
+        p.transfer = lambda q: [p.message(q, rcode=dns.rcode.NOTIMP)] if q.question[0].rdtype == dns.rdatatype.IXFR else p.axfr(q)
+        p.asked.clear()
+        notify(s, 8)
+        serial_is(s, 8)
+        assert [a for a in p.asked if a != "SOA"] == ["IXFR", "AXFR"]
+
+
+def test_a_serial_that_goes_back_is_named_and_not_followed(tmp_path):
+    with Liar(70) as p, secondary(tmp_path / "s", [p.rule]) as s:
+        serial_is(s, 70)
+        p.serial, p.entries = 3, [1]
+        notify(s, 3)
+        link_error(s, p.port, "serial went from 70 back to 3; ours is newer: refusing")
+        assert soa(s) == 70 and len(contents(s)) == 49
+        s.candor("refresh", ZONE)
+        time.sleep(0.5)
+        assert soa(s) == 70
+        s.candor("refresh", ZONE, "--whole")
+        serial_is(s, 3)
+        assert len(contents(s)) == 1
+        until("the error is gone", lambda: status(s)["from"][p.port]["error"] == "", 10)
+        assert s.candor("refresh", "none.test.", check=False).returncode == 2
+
+
+def test_serials_go_round(tmp_path):
+    with Liar(0xFFFFFFFE) as p, secondary(tmp_path / "s", [p.rule]) as s:
+        serial_is(s, 0xFFFFFFFE)
+        p.serial = 5
+        notify(s, 5)
+        serial_is(s, 5)
+
+
+def test_guards_refuse_and_the_next_serial_is_tried(tmp_path):
+    with Liar(7, range(1, 201)) as p, secondary(tmp_path / "s", [p.rule]) as s:
+        serial_is(s, 7)
+        p.serial, p.entries = 8, [1]
+        notify(s, 8)
+        link_error(s, p.port, "would remove")
+        transfers = sum(a != "SOA" for a in p.asked)
+        for _ in range(3):
+            notify(s, 8)
+            time.sleep(0.3)
+        assert soa(s) == 7 and sum(a != "SOA" for a in p.asked) <= transfers + 1  # not again and again
+        p.serial, p.entries = 9, list(range(1, 205))
+        notify(s, 9)
+        serial_is(s, 9)
+        assert len(contents(s)) == 204
+
+
+def answers(node):
+    """RCODE of the zone's SOA at the DNS port, and whether it has an EDE that speaks of expiry."""
+    q = dns.message.make_query(ZONE, "SOA", use_edns=0)
+    try:
+        r = dns.query.udp(q, "127.0.0.1", port=node.dns_port, timeout=2)
+    except (OSError, dns.exception.DNSException):
+        return None, False
+    return r.rcode(), any(b"expired" in o.text.encode() for o in r.options if isinstance(o, dns.edns.EDEOption) and o.text)
+
+
+def test_a_zone_expires_when_no_primary_was_reached_for_so_long_and_only_then(tmp_path):
+    s = secondary(tmp_path / "s", [{"address": "127.0.0.1@1"}], program="run")
+    with Liar(7) as p:
+        p.soa_text = "ns.test. box.test. %d 1 1 4 60"
+        s.config["rbl"]["zones"][0]["primaries"] = [p.rule]
+        s.write_config()
+        with s:
+            time.sleep(6)
+            assert answers(s) == (0, False)  # checked each second
+            p.__exit__()
+            until("it expires", lambda: answers(s) == (2, True), 10)
+    with s.start(ready=False):  # who was away knows how old it is
+        until("it is expired still", lambda: answers(s) == (2, True), 10)
+        again = Liar(7)
+        again.fixed_port, again.soa_text = p.port, p.soa_text
+        with again:
+            until("it is back", lambda: answers(s) == (0, False), 10)
+
+
+def test_keys_and_clocks_that_differ_are_named_and_heal_soon(tmp_path, monkeypatch):
+    other = base64.b64encode(b"another secret of so many octets").decode()
+    clock, library = str(tmp_path / "clock"), str(tmp_path / "clock.so")
+    subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-o", library, CLOCK_C, "-ldl"], check=True)
+    with Named(tmp_path / "n", 1, range(1, 5)) as n:
+        s = secondary(tmp_path / "s", [n.port])
+        for key, words in (({"secret": other}, "BADSIG"), ({"name": "unknown.test."}, "BADKEY")):
+            s.config["rbl"]["keys"] = [dict(KEY, **key)]
+            s.config["rbl"]["zones"][0]["primaries"][0]["key"] = s.config["rbl"]["zones"][0]["transfer"][0]["key"] = key.get("name", "k.test.")
+            s.write_config()
+            with s:
+                link_error(s, n.port, words)
+        s = secondary(tmp_path / "t", [n.port])
+        with open(clock, "wb") as f:
+            f.write(struct.pack("=q", 3600000))
+        with monkeypatch.context() as m:
+            m.setenv("LD_PRELOAD", library)
+            m.setenv("CANDOR_CLOCK", clock)
+            s.start()
+        with contextlib.ExitStack() as stack:
+            stack.callback(s.stop)
+            link_error(s, n.port, "BADTIME: its clock is -3600 s from ours")
+            with open(clock, "r+b") as f:
+                f.write(struct.pack("=q", 0))
+            serial_is(s, 1, 10)

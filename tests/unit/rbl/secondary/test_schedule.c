@@ -98,6 +98,23 @@ static void times_are_bounded(void **state) {
     assert_true(s.primary[0].ask_ms > 0);
 }
 
+/* The first zone that comes has a refresh time shorter than what was assumed before. */
+static void a_shorter_refresh_counts_at_once(void **state) {
+    (void)state;
+    struct schedule s;
+    schedule_open(&s, 1, 0);
+    s.random = highest;
+    assert_int_equal(ask_all(&s, 0), 1);
+    schedule_said(&s, 0, 7, 0, 10);
+    schedule_times(&s, 2, 1, 10);
+    assert_int_equal(ask_all(&s, 1000), 0);
+    assert_int_equal(ask_all(&s, 2201), 1);
+    schedule_said(&s, 0, 7, 0, 2201);
+    int64_t due = s.primary[0].ask_ms;
+    schedule_times(&s, 2, 1, 10); /* what varies is left alone */
+    assert_int_equal(s.primary[0].ask_ms, due);
+}
+
 static void notify_is_a_hint(void **state) {
     (void)state;
     struct schedule s;
@@ -239,6 +256,7 @@ int main(void) {
         cmocka_unit_test(refresh_varies_by_a_tenth),
         cmocka_unit_test(silence_backs_off_to_retry),
         cmocka_unit_test(times_are_bounded),
+        cmocka_unit_test(a_shorter_refresh_counts_at_once),
         cmocka_unit_test(notify_is_a_hint),
         cmocka_unit_test(the_newest_wins_and_the_dead_are_left_out),
         cmocka_unit_test(a_broken_transfer_goes_to_another),
