@@ -13,6 +13,7 @@
 #include "rbl/keep/edit.h"
 #include "resolver/base/clock.h"
 #include "resolver/store/env.h"
+#include "tests/bench/bench.h"
 
 enum {
     SCATTERED = 1000,
@@ -22,40 +23,6 @@ enum {
     DAYS = 30,
     CHURN = 25 /* one in so many a day */
 };
-
-static uint64_t state = 88172645463325252ULL;
-
-static uint32_t any32(void) {
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return (uint32_t)(state >> 16);
-}
-
-static void must(int rc, const char *what, const struct err *err) {
-    if (rc >= 0)
-        return;
-    fprintf(stderr, "bench_edit: %s: %s\n", what, err != NULL ? err->text : err_name(rc));
-    exit(1);
-}
-
-static double now_s(void) { return (double)clock_ns(CLOCK_KIND_MONO) / 1e9; }
-
-static double cpu_s(void) {
-    struct rusage u;
-    getrusage(RUSAGE_SELF, &u);
-    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) + (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
-}
-
-static int rising(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
-static double median(double *t, unsigned n) {
-    qsort(t, n, sizeof *t, rising);
-    return t[n / 2];
-}
 
 static struct value the_value(void) {
     return (struct value){.a = {127, 0, 0, 2}, .has_txt = true, .txt_size = 22, .txt = "https://x.example/ip/$"};

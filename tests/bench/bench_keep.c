@@ -13,42 +13,9 @@
 #include "rbl/keep/view.h"
 #include "resolver/base/clock.h"
 #include "resolver/store/env.h"
+#include "tests/bench/bench.h"
 
 enum { LOOKS = 1000000, RUNS = 7, BATCH = 32, CHANGES = 1000, COMMITS = 11 };
-
-static uint64_t state = 88172645463325252ULL;
-
-static uint32_t any32(void) {
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return (uint32_t)(state >> 16);
-}
-
-static void must(int rc, const char *what, const struct err *err) {
-    if (rc >= 0)
-        return;
-    fprintf(stderr, "bench_keep: %s: %s\n", what, err != NULL ? err->text : err_name(rc));
-    exit(1);
-}
-
-static double now_s(void) { return (double)clock_ns(CLOCK_KIND_MONO) / 1e9; }
-
-static double cpu_s(void) {
-    struct rusage u;
-    getrusage(RUSAGE_SELF, &u);
-    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) + (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
-}
-
-static int rising(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
-static double median(double *t, unsigned n) {
-    qsort(t, n, sizeof *t, rising);
-    return t[n / 2];
-}
 
 /* `n` addresses, `changed` of the first replaced by others than in round 0. */
 static void make(struct data *d, size_t n, uint32_t round) {
