@@ -149,7 +149,7 @@ static int connect_to(struct mate *m, struct err *err) {
                                 .down = on_down,
                                 .ctx = m};
     if (!mate_may(m))
-        return err_set(err, E_AGAIN, "%s", m->why.text);
+        return err_set(err, E_AGAIN, "the primary cannot be reached: %s", m->why.text);
     return session_open(&m->session, m->p->c.loop, &plan, err);
 }
 
