@@ -365,14 +365,21 @@ static int seek(struct look *l, const struct look_at *at, struct bytes path) {
         sift(p, i);
     if (rc == 0)
         rc = seek_covers(p, from);
-    /* Places before this one are behind us. */
-    for (unsigned labels = 1; labels < LABELS6 + 1 && from != 0; labels++) {
-        unsigned bits = labels * p->step;
-        if (bits > p->all)
+    /* What begins here and holds more than this place was told above it. */
+    while (rc == 0 && p->heaped > 0) {
+        const struct run *r = &p->run[p->heap[0]];
+        if (r->now.addr != from || r->now.bits >= at->labels * p->step)
             break;
-        p->visited[labels] = (from & read_mask(bits)) == from ? from - ((read_addr)1 << (128 - bits))
-                                                               : from & read_mask(bits);
-        p->any_visited[labels] = true;
+        rc = cover_push(p, &r->now, r->dataset);
+        if (rc == 0)
+            rc = top_next(p);
+    }
+    /* Places above this one were visited, and those before it are behind us. */
+    for (unsigned labels = 1; labels * p->step <= p->all; labels++) {
+        read_addr one = (read_addr)1 << (128 - labels * p->step);
+        bool above_it = labels < at->labels;
+        p->any_visited[labels] = above_it || from != 0;
+        p->visited[labels] = above_it ? from & read_mask(labels * p->step) : from - one;
     }
     find_next(p);
     return rc;

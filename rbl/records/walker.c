@@ -275,12 +275,31 @@ static size_t next_spelled(struct walker *w, struct frame *f, uint8_t to[PATH_MA
     return size;
 }
 
+/* Whether the next place of the looks is in the region, or the region's first is there because of it. */
+static bool is_wanted(const struct walker *w, struct bytes next) {
+    const struct region *r = w->restricted ? &w->region[w->next_region - 1] : NULL;
+    return r == NULL || region_has(r, next) || (w->frames == w->base && is_under(next, r->from, r->from_size));
+}
+
+/* What was visited in a region stays for the next one, which may be beneath it: a place is visited once. */
+static bool is_done(struct walker *w, unsigned base, bool has) {
+    uint8_t spell[PATH_MAX_SIZE];
+    if (has || !w->restricted)
+        return false;
+    for (unsigned i = base > 0 ? base - 1 : 0; i < w->frames; i++)
+        if (next_spelled(w, &w->frame[i], spell) > 0)
+            return false;
+    return true;
+}
+
 /* One place more: 1, or 0 when there are no more beneath the frames at `base`. */
 static int step(struct walker *w, unsigned base) {
     const struct look *l = first_look(w);
     struct bytes next = {l != NULL ? l->next : w->path, l != NULL ? l->next_size : 0};
     uint8_t spell[PATH_MAX_SIZE];
-    bool has = l != NULL && (!w->restricted || region_has(&w->region[w->next_region - 1], next));
+    bool has = l != NULL && is_wanted(w, next);
+    if (is_done(w, base, has))
+        return 0;
     for (; w->frames > 0; w->frames--) {
         struct frame *f = &w->frame[w->frames - 1];
         bool under = has && is_under(next, w->path, f->size);
