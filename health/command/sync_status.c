@@ -154,8 +154,9 @@ static json_t *zone_json(const struct replica *r, const char *words, json_t *lin
         (void)json_object_set_new(o, "dataAge", json_real((double)replica_data_age_ms(r) / 1000));
     if (replica_check_age_ms(r) >= 0)
         (void)json_object_set_new(o, "checkAge", json_real((double)replica_check_age_ms(r) / 1000));
-    if (r->z->source_known != 0)
-        (void)json_object_set_new(o, "sourceSerial", json_integer((json_int_t)(uint32_t)r->z->source_serial));
+    uint32_t newest;
+    if (replica_newest(r, &newest))
+        (void)json_object_set_new(o, "sourceSerial", json_integer((json_int_t)newest));
     return o;
 }
 

@@ -58,7 +58,7 @@ static int64_t behind_ms(struct replica_zone *z, const struct replica *r, int64_
     }
     if (z->behind_ms == 0 || !board_serial_newer(z->wanted, r->z->serial)) {
         z->behind_ms = now;
-        z->wanted = (uint32_t)r->z->source_serial;
+        (void)replica_newest(r, &z->wanted);
     }
     return now - z->behind_ms;
 }

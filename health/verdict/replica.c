@@ -89,6 +89,17 @@ const char *replica_age_text(char to[32], int64_t ms) {
     return to;
 }
 
+const char *replica_clip(char *to, size_t cap, const char *text) {
+    size_t n = strlen(text);
+    if (cap < sizeof("...") || n < cap) {
+        text_copy(to, cap, text);
+        return to;
+    }
+    memcpy(to, "...", 3);
+    text_copy(to + 3, cap - 3, text + n - (cap - 4));
+    return to;
+}
+
 bool replica_is_secondary(const struct replica *r) {
     return board_get(&r->z->secondary) != 0 || r->zone->primaries.count > 0 || r->z->role == ROLE_STANDBY;
 }
@@ -131,9 +142,25 @@ int64_t replica_data_age_ms(const struct replica *r) {
     return age > 0 ? age : 0;
 }
 
+/* A primary that cannot be reached any more may have taken its newest serial with it. */
+bool replica_newest(const struct replica *r, uint32_t *serial) {
+    bool known = r->z->source_known != 0;
+    *serial = (uint32_t)r->z->source_serial;
+    for (size_t i = 0; i < r->links; i++) {
+        const struct board_link *k = r->link[i];
+        if (k->way != LINK_FROM || k->serial_known == 0 || k->heard_wall_ms == 0)
+            continue;
+        if (!known || board_serial_newer(k->serial, *serial))
+            *serial = (uint32_t)k->serial;
+        known = true;
+    }
+    return known;
+}
+
 uint32_t replica_lag(const struct replica *r) {
-    bool newer = r->z->source_known != 0 && board_serial_newer(r->z->source_serial, r->z->serial);
-    return newer ? (uint32_t)r->z->source_serial - (uint32_t)r->z->serial : 0;
+    uint32_t newest;
+    bool newer = replica_newest(r, &newest) && board_serial_newer(newest, r->z->serial);
+    return newer ? newest - (uint32_t)r->z->serial : 0;
 }
 
 int64_t replica_refresh_ms(const struct replica *r) {
@@ -178,11 +205,11 @@ bool replica_expects(const struct replica *r, const struct board_link *k) {
 
 /* Why the last try failed, and since when. */
 static int64_t failing_ms(const struct replica *r, const struct board_link *k, char *words, size_t size) {
-    char age[32];
+    char age[32], why[150];
     int64_t ms = since(r, k->failing_since_wall_ms);
     ms = ms > 0 ? ms : 1;
-    snprintf(words, size, "%.60s %s for %s: %.150s", k->peer, replica_link_word(k->state), replica_age_text(age, ms),
-             k->error);
+    snprintf(words, size, "%.60s %s for %s: %s", k->peer, replica_link_word(k->state), replica_age_text(age, ms),
+             replica_clip(why, sizeof(why), k->error));
     return ms;
 }
 
@@ -191,9 +218,10 @@ int64_t replica_trouble_ms(const struct replica *r, const struct board_link *k, 
     int64_t queued = since(r, k->oldest_queued_wall_ms), silent = since(r, k->heard_wall_ms);
     words[0] = '\0';
     if (k->queue_commits > 0 && queued > r->allowance_ms) {
-        snprintf(words, size, "%.60s is %" PRIu64 " commit%s behind, the oldest waits for %s%s%.100s", k->peer,
+        char why[100];
+        snprintf(words, size, "%.60s is %" PRIu64 " commit%s behind, the oldest waits for %s%s%s", k->peer,
                  k->queue_commits, k->queue_commits == 1 ? "" : "s", replica_age_text(age, queued),
-                 k->error[0] != '\0' ? ": " : "", k->error);
+                 k->error[0] != '\0' ? ": " : "", replica_clip(why, sizeof(why), k->error));
         return queued;
     }
     if (k->state >= LINK_UNREACHABLE)

@@ -48,6 +48,8 @@ bool replica_is_primary(const struct replica *r);
  * at its files, and -1 when it has none. */
 int64_t replica_data_age_ms(const struct replica *r);
 int64_t replica_check_age_ms(const struct replica *r);
+/* The newest serial that a primary said to have; false: none did. */
+bool replica_newest(const struct replica *r, uint32_t *serial);
 /* How many serials the newest primary is ahead; 0 too when that is not known. */
 uint32_t replica_lag(const struct replica *r);
 /* A link, its evidence aged. */

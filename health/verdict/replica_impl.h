@@ -6,5 +6,7 @@
 
 /* Of the SOA that is served, bounded. */
 int64_t replica_refresh_ms(const struct replica *r);
+/* Cut at its front when it is too long: why something failed stands at the end. Returns `to`. */
+const char *replica_clip(char *to, size_t cap, const char *text);
 
 #endif

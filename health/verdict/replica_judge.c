@@ -33,8 +33,10 @@ static struct primaries look_at(const struct replica *r) {
 
 static void say_worst(const struct primaries *p, char *to, size_t size) {
     to[0] = '\0';
+    char why[112];
     if (p->worst != NULL)
-        snprintf(to, size, "; %.60s %s: %.110s", p->worst->peer, replica_link_word(p->worst->state), p->worst->error);
+        snprintf(to, size, "; %.60s %s: %s", p->worst->peer, replica_link_word(p->worst->state),
+                 replica_clip(why, sizeof(why), p->worst->error));
 }
 
 /* Ours is newer than what a primary has, and that one had more before. */
@@ -50,9 +52,15 @@ static const struct board_link *went_back(const struct replica *r) {
 
 static bool has_data(const struct replica *r) { return r->z->generation[0] != '\0' && r->z->serial != 0; }
 
+static bool has_expired(const struct replica *r) {
+    int64_t until_s = (int64_t)r->z->expires_wall_s;
+    return r->z->state == ZONE_EXPIRED || (until_s != 0 && until_s * 1000 <= r->now_ms);
+}
+
 static enum verdict_state without_data(const struct replica *r, const char *worst, char *came, size_t size) {
-    const char *why = r->z->error[0] != '\0' ? r->z->error : "the first transfer has not come";
-    snprintf(came, size, "no data yet: %.120s%s", why, worst);
+    char why[120];
+    replica_clip(why, sizeof(why), r->z->error[0] != '\0' ? r->z->error : "the first transfer has not come");
+    snprintf(came, size, "no data yet: %s%s", why, worst);
     return VERDICT_FAIL;
 }
 
@@ -104,7 +112,7 @@ enum verdict_state replica_source(const struct replica *r, int64_t behind_ms, ch
     say_worst(&p, worst, sizeof(worst));
     if (!has_data(r))
         return without_data(r, worst, came, size);
-    if (r->z->state == ZONE_EXPIRED) {
+    if (has_expired(r)) {
         snprintf(came, size, "serial %" PRIu64 " has expired%s", r->z->serial, worst);
         return VERDICT_FAIL;
     }
@@ -117,8 +125,10 @@ enum verdict_state replica_source(const struct replica *r, int64_t behind_ms, ch
         return VERDICT_FAIL;
     }
     if (replica_lag(r) > 0 && behind_ms > r->allowance_ms) {
-        snprintf(came, size, "behind for %s: serial %" PRIu64 ", a primary has %" PRIu64 "%s",
-                 replica_age_text(age, behind_ms), r->z->serial, r->z->source_serial, worst);
+        uint32_t newest;
+        (void)replica_newest(r, &newest);
+        snprintf(came, size, "behind for %s: serial %" PRIu64 ", a primary has %" PRIu32 "%s",
+                 replica_age_text(age, behind_ms), r->z->serial, newest, worst);
         return VERDICT_FAIL;
     }
     if (too_old(r, worst, came, size) != VERDICT_PASS)

@@ -33,8 +33,9 @@ static void each_zone(struct metrics *m, zone_fn fn) {
 }
 
 static void put_source_serial(struct metrics *m, const struct replica *r) {
-    if (r->z->source_known != 0)
-        metric_one(m, "zone", r->zone->name, (double)(uint32_t)r->z->source_serial);
+    uint32_t newest;
+    if (replica_newest(r, &newest))
+        metric_one(m, "zone", r->zone->name, newest);
 }
 static void put_lag(struct metrics *m, const struct replica *r) {
     if (replica_is_secondary(r))

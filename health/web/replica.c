@@ -83,8 +83,9 @@ static void zone_json(struct text *t, const struct replica *r) {
     text_fmt(t, ":{\"role\":\"%s\"", role_of(r));
     number(t, "serial", (uint32_t)r->z->serial);
     words(t, "digest", digest);
-    if (r->z->source_known != 0)
-        number(t, "sourceSerial", (uint32_t)r->z->source_serial);
+    uint32_t newest;
+    if (replica_newest(r, &newest))
+        number(t, "sourceSerial", newest);
     number(t, "lag", replica_lag(r));
     seconds(t, "dataAge", replica_data_age_ms(r));
     seconds(t, "checkAge", replica_check_age_ms(r));
@@ -169,7 +170,9 @@ static void zone_row(struct text *t, const struct replica *r) {
     text_put(t, "</th>");
     cell(t, role_of(r));
     cell_number(t, r->z->serial != 0, (uint32_t)r->z->serial);
-    cell_number(t, r->z->source_known != 0, (uint32_t)r->z->source_serial);
+    uint32_t newest;
+    bool known = replica_newest(r, &newest);
+    cell_number(t, known, newest);
     cell_number(t, replica_is_secondary(r), replica_lag(r));
     cell_age(t, replica_data_age_ms(r));
     cell_age(t, replica_check_age_ms(r));

@@ -97,7 +97,7 @@ static void behind(void **state) {
     source(VERDICT_FAIL, 30001, "behind for 30.0 s: serial 7, a primary has 9");
     fail_link(&t.link[0], LINK_BROKEN, "no space left on device");
     source(VERDICT_FAIL, 30001, "no space left");
-    t.z.source_serial = 0xffffffff; /* older (RFC 1982), though the number is larger */
+    t.z.source_serial = t.link[0].serial = 0xffffffff; /* older (RFC 1982), though the number is larger */
     assert_int_equal(replica_lag(&t.r), 0);
 }
 
@@ -150,6 +150,10 @@ static void backwards(void **state) {
 
 static void nothing_yet_and_expired(void **state) {
     (void)state;
+    t.z.expires_wall_s = (uint64_t)NOW / 1000;
+    source(VERDICT_FAIL, 0, "has expired");
+    t.z.expires_wall_s++;
+    source(VERDICT_PASS, 0, "serial 7");
     t.z.state = ZONE_EXPIRED;
     source(VERDICT_FAIL, 0, "has expired");
     t.z.generation[0] = '\0';
