@@ -7,6 +7,7 @@
 
 #include "health/command/command.h"
 #include "resolver/base/bytes.h"
+#include "resolver/base/conf_members.h"
 
 static const char default_path[] = "/etc/candor/candor.yaml";
 
@@ -26,6 +27,7 @@ static const struct {
     {OPTION_TTL_OF_ENTRY, 259, "ttl-of-entry", "TIME", offsetof(struct args, ttl_of_entry),
      "the entries go by themselves after this time: 90s, 30m, 1h, 7d"},
     {OPTION_WHOLE, 261, "whole", NULL, offsetof(struct args, whole), "the whole zone, even when it is older than ours"},
+    {OPTION_NOW, 262, "now", NULL, offsetof(struct args, now), "without grace"},
     {OPTION_FORMAT, 260, "format", "FORMAT", offsetof(struct args, format), "rbldnsd (the default), bind, plain, json"},
 };
 
@@ -89,7 +91,13 @@ const char *args_config_path(const struct args *a) {
 int args_config(const struct args *a, struct conf **conf) {
     struct err err = {0};
     int rc = conf_read(conf, args_config_path(a), &err);
-    if (rc < 0)
+    if (rc < 0) {
         fprintf(stderr, "candor: %s\n", err.text);
-    return rc;
+        return rc;
+    }
+    /* Zones that came at run time count as those of the file; without their list there are those of the file. */
+    rc = conf_read_members(*conf, &err);
+    if (rc < 0 && rc != E_NOTFOUND && rc != E_DENIED)
+        fprintf(stderr, "candor: zones that were added at run time are not known: %s\n", err.text);
+    return 0;
 }

@@ -20,14 +20,14 @@ static void list_dns(const struct conf_resolver *r) {
 }
 
 static void list_zone(const struct conf_zone *z) {
-    printf("  zone      %s:", z->name);
+    printf("  %-10s%s:", z->catalog != NULL ? "catalog" : z->member ? "member" : "zone", z->name);
     for (size_t i = 0; i < z->data_count; i++)
         printf(" %s (%zu file%s)", conf_dataset_name(z->data[i].type), z->data[i].files.count,
                z->data[i].files.count == 1 ? "" : "s");
     if (z->primaries.count > 0)
         printf(" from %zu primar%s", z->primaries.count, z->primaries.count == 1 ? "y" : "ies");
     if (z->data_count == 0 && z->primaries.count == 0)
-        printf(" from updates alone");
+        printf(z->catalog != NULL ? " made by this node" : " from updates alone");
     printf("\n");
 }
 
@@ -41,7 +41,8 @@ static int check(const struct args *a) {
     list_addresses("sync on", &conf->rbl.listen);
     list_addresses("health on", &conf->health.listen);
     for (size_t i = 0; i < conf->rbl.zone_count; i++)
-        list_zone(&conf->rbl.zones[i]);
+        if (conf->rbl.zones[i].name[0] != '\0')
+            list_zone(&conf->rbl.zones[i]);
     for (size_t i = 0; i < conf->resolver.forward_count; i++)
         printf("  forward   %s to %zu server%s\n", conf->resolver.forward[i].zone, conf->resolver.forward[i].to.count,
                conf->resolver.forward[i].to.count == 1 ? "" : "s");

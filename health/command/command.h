@@ -22,11 +22,12 @@ enum command_option {
     OPTION_TTL_OF_ENTRY = 16,
     OPTION_FORMAT = 32,
     OPTION_WHOLE = 64,
+    OPTION_NOW = 128,
 };
 
 /* A command line taken apart; texts are argv's own. An option that was not given is false or NULL. */
 struct args {
-    bool json, dry_run, help, whole;
+    bool json, dry_run, help, whole, now;
     const char *config, *force, *ttl_of_entry, *format;
     int count; /* arguments that are no options, in order */
     char *const *at;
@@ -46,7 +47,8 @@ struct command {
 
 extern const struct command command_run, command_check, command_status, command_publish, command_add, command_del,
     command_lookup, command_why, command_history, command_diff, command_export, command_compact, command_verify,
-    command_rbldnsd, command_refresh, command_sync_status, command_promote, command_demote;
+    command_rbldnsd, command_refresh, command_sync_status, command_promote, command_demote, command_zone_add,
+    command_zone_del, command_catalog;
 
 /* argv[0] is the sub-command's own name. 0, or E_INVALID with a text for the user. Reorders argv: options first. */
 int args_parse(struct args *a, const struct command *c, int argc, char **argv, struct err *err) MUST_USE;

@@ -30,7 +30,8 @@ static bool dns_address(const struct conf *conf, struct addr *to) {
 static bool own_name(const struct lookup *l, const struct conf *conf) {
     for (size_t i = 0; i < conf->rbl.zone_count; i++) {
         struct name apex;
-        if (name_from_text(&apex, conf->rbl.zones[i].name, NULL) == 0 && name_under(&l->name, &apex))
+        if (conf_zone_is_served(&conf->rbl.zones[i]) && name_from_text(&apex, conf->rbl.zones[i].name, NULL) == 0 &&
+            name_under(&l->name, &apex))
             return true;
     }
     return false;
@@ -55,7 +56,7 @@ static size_t targets(struct target *t, struct query *q, const struct conf *conf
     if (l->kind == LOOKUP_NAMES && own_name(l, conf))
         return n;
     for (size_t i = 0; i < conf->rbl.zone_count; i++)
-        if ((lookup_kinds(&conf->rbl.zones[i]) & l->kind) != 0)
+        if (conf_zone_is_served(&conf->rbl.zones[i]) && (lookup_kinds(&conf->rbl.zones[i]) & l->kind) != 0)
             n += aim(&t[n], &q[2 * n], &conf->rbl.zones[i], l);
     return n;
 }

@@ -96,6 +96,8 @@ void shown_zones(const struct board *b, const struct conf *conf, int64_t now_wal
     for (size_t i = 0; i < conf->rbl.zone_count && i < LIMIT_ZONES; i++) {
         struct board_zone z;
         char serial[24], entries[32], hand[32], checked[32], changed[32];
+        if (conf->rbl.zones[i].name[0] == '\0')
+            continue;
         bool whole = board_zone_read(&b->zone[i], &z);
         (void)snprintf(serial, sizeof serial, "%llu", (unsigned long long)z.serial);
         out_row(

@@ -102,7 +102,8 @@ json_t *why_read(const struct conf *conf, const char *zone, const char *what, st
     json_t *zones = json_array();
     for (size_t i = 0; i < conf->rbl.zone_count && zones != NULL; i++) {
         const struct conf_zone *z = &conf->rbl.zones[i];
-        json_t *o = only == NULL || z == only ? zone_json(conf, z, &l, only != NULL) : NULL;
+        bool wanted = only == NULL ? conf_zone_is_served(z) : z == only;
+        json_t *o = wanted ? zone_json(conf, z, &l, only != NULL) : NULL;
         if (o == NULL)
             continue;
         json_object_set_new(o, "zone", text_of(z->name));

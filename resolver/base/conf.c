@@ -12,13 +12,15 @@
 #include "resolver/base/bytes.h"
 #include "resolver/base/conf_check.h"
 #include "resolver/base/conf_fill.h"
+#include "resolver/base/conf_members.h"
 #include "resolver/base/conf_raw_health.h"
 #include "resolver/base/conf_raw_rbl.h"
 #include "resolver/base/conf_raw_resolver.h"
 
 struct whole {
     struct conf conf;
-    struct arena arena; /* all that conf points at */
+    struct arena arena;           /* all that conf points at */
+    struct conf_members *members; /* that end with it; NULL: none do */
 };
 
 /* libcyaml says what is wrong to a log only. After conf_check() nothing can be, so its first words are kept as they
@@ -228,9 +230,16 @@ void conf_free(struct conf *conf) {
     if (conf == NULL)
         return;
     w = CONTAINER_OF(conf, struct whole, conf);
+    conf_members_close(w->members);
     arena = w->arena;
     arena_free(&arena);
     free(w);
+}
+
+int conf_read_members(struct conf *conf, struct err *err) {
+    struct whole *w = CONTAINER_OF(conf, struct whole, conf);
+    int rc = w->members == NULL ? conf_members_open(&w->members, conf, err) : 0;
+    return rc == 0 ? conf_members_read(w->members, NULL, NULL, err) : rc;
 }
 
 size_t conf_upstreams(const struct conf *conf, struct addr *to, size_t cap) {

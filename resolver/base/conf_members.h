@@ -43,6 +43,9 @@ typedef void (*conf_members_fn)(void *ctx, size_t place);
  * nothing changed and `err` says FILE:LINE. `fn` may be NULL. */
 int conf_members_read(struct conf_members *m, conf_members_fn fn, void *ctx, struct err *err) MUST_USE;
 
+/* For who looks once: takes the members into the configuration and ends with it (conf_free). As conf_members_read. */
+int conf_read_members(struct conf *conf, struct err *err) MUST_USE;
+
 /* NULL: no member has this place. */
 const struct conf_member *conf_members_at(const struct conf_members *m, size_t place);
 const struct conf_member *conf_members_find(const struct conf_members *m, const char *name);
