@@ -87,10 +87,14 @@ def pair(tmp_path):
     ports = free_port(), free_port()
     a = Node(tmp_path / "a", config("a", ports[0], ports[1], "active"))
     b = Node(tmp_path / "b", config("b", ports[1], ports[0], "standby"))
-    with a:
-        done(a, "192.0.2.250")  # a node is ready when its zones are
-        with b:
+    b.start(ready=False)
+    try:
+        with a:
+            done(a, "192.0.2.250")  # b is ready when its zone is there
+            b.wait_ready()
             yield a, b
+    finally:
+        b.stop()
 
 
 def test_either_takes_updates(pair):
@@ -223,9 +227,14 @@ def test_a_loop_is_noticed(tmp_path):
         n.start(ready=False)
     try:
         until("both listen", lambda: all(update(n, "192.0.2.1") for n in nodes))
-        began = time.monotonic()
-        rcode, text = update(nodes[0], "192.0.2.1")
-        assert rcode == dns.rcode.SERVFAIL and "loop" in text and time.monotonic() - began < 5, text
+
+        def noticed():
+            began = time.monotonic()
+            rcode, text = update(nodes[0], "192.0.2.1")
+            assert rcode == dns.rcode.SERVFAIL and time.monotonic() - began < 5, text
+            return "loop" in text
+
+        until("the loop is noticed", noticed)
     finally:
         for n in nodes:
             n.stop()
