@@ -89,6 +89,7 @@ static bool become_ready(struct sec_zone *z) {
         return true;
     if (keeper_keep(z->in->c.keeper, z->index, &keep, NULL) < 0)
         return false;
+    keeper_give_back(z->in->c.keeper, z->index); /* only asked whether it is open */
     z->ready = true;
     kept_take(z);
     if (keeper_state(z->in->c.keeper, z->index, &st, NULL) == 0 && z->checked_wall_ms < st.changed_wall_s * MS)
