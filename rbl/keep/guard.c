@@ -122,9 +122,10 @@ static int check_world(struct work *w, struct err *err) {
     const struct conf_zone *z = w->k->zone;
     const struct meta *m = w->k->meta;
     char why[GUARD_WHY] = "";
-    int rc = guard_space(z, w->d, m, w->next, why);
+    const struct guard_world world = {.z = z, .before = m, .next = w->next, .d = w->d};
+    int rc = guard_space(&world, why);
     if (rc == 0)
-        rc = guard_names(z, w->d, m, w->next, why);
+        rc = guard_names(&world, why);
     if (rc == 0)
         rc = guard_values(z, &w->ids, why);
     if (rc == 0 && w->c->whole)

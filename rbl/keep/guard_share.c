@@ -83,33 +83,8 @@ static void on_listed4(void *ctx, uint64_t first, uint64_t last) {
     }
 }
 
-static bool lists_addresses(const struct data *d, unsigned dataset) {
-    return dataset < d->dataset_count && d->dataset[dataset].type <= DATASET_IP6TRIE;
-}
+bool guard_lists_addresses(enum conf_dataset_type type) { return type <= DATASET_IP6TRIE; }
 _Static_assert(DATASET_IP4SET == 0 && DATASET_IP6TRIE == 4 && DATASET_DNSET == 5, "addresses come first");
-
-double guard_share4(const struct data *d) {
-    struct space4 x = {.net = calloc(NETS / 64, sizeof(uint64_t))};
-    struct sweep s = {.listed = on_listed4, .ctx = &x};
-    unsigned dataset = 0;
-    if (x.net == NULL)
-        return E_NOMEM;
-    for (size_t i = 0; i < d->n4; i++) {
-        const struct entry4 *e = &d->e4[i];
-        uint64_t size = 1ULL << (32 - (e->bits <= 32 ? e->bits : 32));
-        if (e->dataset != dataset)
-            finish(&s);
-        dataset = e->dataset;
-        if (lists_addresses(d, dataset))
-            take(&s, e->addr & ~(size - 1), (e->addr & ~(size - 1)) + size - 1, e->value != VALUE_EXCLUDED);
-    }
-    finish(&s);
-    for (unsigned i = 0; i < NETS / 64; i++)
-        x.addresses += 256u * (unsigned)__builtin_popcountll(x.net[i]);
-    free(x.net);
-    double share = (double)x.addresses / 4294967296.0;
-    return share < 1 ? share : 1;
-}
 
 /* IPv6 by the first 64 bits: what is longer is nothing beside them. Only 2000::/3 is given to anybody. */
 enum { GLOBAL_SHIFT = 61 };
@@ -122,26 +97,86 @@ static void on_listed6(void *ctx, uint64_t first, uint64_t last) {
         *(uint64_t *)ctx += last - first + 1;
 }
 
-double guard_share6(const struct data *d) {
-    uint64_t sum = 0, most = 0;
-    struct sweep s = {.listed = on_listed6, .ctx = &sum};
+struct guard_share {
+    enum bucket_kind kind;
+    struct sweep s;
+    struct space4 x;
+    uint64_t sum, most; /* IPv6: of a dataset, of the largest */
+};
+
+int guard_share_open(struct guard_share **out, enum bucket_kind kind) {
+    struct guard_share *g = *out = calloc(1, sizeof *g);
+    if (g == NULL)
+        return E_NOMEM;
+    g->kind = kind;
+    g->s = (struct sweep){.listed = kind == KIND4 ? on_listed4 : on_listed6,
+                          .ctx = kind == KIND4 ? (void *)&g->x : (void *)&g->sum};
+    if (kind == KIND4 && (g->x.net = calloc(NETS / 64, sizeof(uint64_t))) == NULL) {
+        free(g);
+        *out = NULL;
+        return E_NOMEM;
+    }
+    return 0;
+}
+
+void guard_share_dataset(struct guard_share *g) {
+    finish(&g->s);
+    g->most = g->sum > g->most ? g->sum : g->most;
+    g->sum = 0;
+}
+
+void guard_share_take(struct guard_share *g, uint64_t addr, unsigned bits, bool listed) {
+    unsigned width = g->kind == KIND4 ? 32 : 64;
+    if (bits > width)
+        return;
+    uint64_t host = bits == 0 ? UINT64_MAX : bits == 64 ? 0 : (1ULL << (64 - bits)) - 1;
+    if (g->kind == KIND4)
+        host = bits == 32 ? 0 : UINT32_MAX >> bits;
+    take(&g->s, addr & ~host, addr | host, listed);
+}
+
+double guard_share_close(struct guard_share *g) {
+    guard_share_dataset(g);
+    for (unsigned i = 0; g->kind == KIND4 && i < NETS / 64; i++)
+        g->x.addresses += 256u * (unsigned)__builtin_popcountll(g->x.net[i]);
+    double share =
+        g->kind == KIND4 ? (double)g->x.addresses / 4294967296.0 : (double)g->most / (double)(1ULL << GLOBAL_SHIFT);
+    free(g->x.net);
+    free(g);
+    return share < 1 ? share : 1;
+}
+
+static void take4(struct guard_share *g, const struct data *d) {
+    unsigned dataset = 0;
+    for (size_t i = 0; i < d->n4; i++) {
+        const struct entry4 *e = &d->e4[i];
+        if (e->dataset != dataset)
+            guard_share_dataset(g);
+        dataset = e->dataset;
+        if (dataset < d->dataset_count && guard_lists_addresses(d->dataset[dataset].type))
+            guard_share_take(g, e->addr, e->bits, e->value != VALUE_EXCLUDED);
+    }
+}
+
+static void take6(struct guard_share *g, const struct data *d) {
     unsigned dataset = 0;
     for (size_t i = 0; i < d->n6; i++) {
         const struct entry6 *e = &d->e6[i];
-        if (e->dataset != dataset) {
-            finish(&s);
-            most = sum > most ? sum : most;
-            sum = 0;
-            dataset = e->dataset;
-        }
-        if (!lists_addresses(d, dataset) || e->bits > 64)
-            continue;
-        uint64_t host = e->bits == 0 ? UINT64_MAX : e->bits == 64 ? 0 : (1ULL << (64 - e->bits)) - 1;
-        uint64_t first = get_u64(e->addr) & ~host;
-        take(&s, first, first | host, e->value != VALUE_EXCLUDED);
+        if (e->dataset != dataset)
+            guard_share_dataset(g);
+        dataset = e->dataset;
+        if (dataset < d->dataset_count && guard_lists_addresses(d->dataset[dataset].type))
+            guard_share_take(g, get_u64(e->addr), e->bits, e->value != VALUE_EXCLUDED);
     }
-    finish(&s);
-    most = sum > most ? sum : most;
-    double share = (double)most / (double)(1ULL << GLOBAL_SHIFT);
-    return share < 1 ? share : 1;
+}
+
+double guard_share_data(const struct data *d, enum bucket_kind kind) {
+    struct guard_share *g;
+    if (guard_share_open(&g, kind) < 0)
+        return E_NOMEM;
+    if (kind == KIND4)
+        take4(g, d);
+    else
+        take6(g, d);
+    return guard_share_close(g);
 }

@@ -48,22 +48,30 @@ static int judge(const struct conf_zone *z, const char *space, double share, dou
     return 0;
 }
 
-int guard_space(const struct conf_zone *z, const struct data *d, const struct meta *before, const struct meta *next,
-                char why[GUARD_WHY]) {
-    bool known = before != NULL && meta_entries(before) >= KEEP_LIMITS_FROM;
-    if (!watched(z))
+static double share_of(const struct guard_world *w, enum bucket_kind kind) {
+    return w->d != NULL ? guard_share_data(w->d, kind) : guard_share_stored(w->t, w->next, kind);
+}
+
+int guard_space(const struct guard_world *w, char why[GUARD_WHY]) {
+    static const struct {
+        enum bucket_kind kind;
+        enum count_kind count;
+        const char *space;
+    } spaces[] = {{KIND4, COUNT_4, "IPv4"}, {KIND6, COUNT_6, "IPv6 (2000::/3)"}};
+    bool known = w->before != NULL && meta_entries(w->before) >= KEEP_LIMITS_FROM;
+    if (!watched(w->z))
         return 0;
-    if (most_of(next, COUNT_4) >= JUMP_FROM) {
-        double share = guard_share4(d);
+    for (unsigned i = 0; i < ARRAY_SIZE(spaces); i++) {
+        if (most_of(w->next, spaces[i].count) < JUMP_FROM)
+            continue;
+        double share = share_of(w, spaces[i].kind);
         if (share < 0)
-            return E_NOMEM;
-        int rc = judge(z, "IPv4", share, most_of(before, COUNT_4), known, why);
+            return (int)share;
+        int rc = judge(w->z, spaces[i].space, share, most_of(w->before, spaces[i].count), known, why);
         if (rc < 0)
             return rc;
     }
-    if (most_of(next, COUNT_6) < JUMP_FROM)
-        return 0;
-    return judge(z, "IPv6 (2000::/3)", guard_share6(d), most_of(before, COUNT_6), known, why);
+    return 0;
 }
 
 static uint64_t wildcards(const struct meta *m, unsigned labels) {
@@ -74,45 +82,117 @@ static uint64_t wildcards(const struct meta *m, unsigned labels) {
     return n;
 }
 
-static uint64_t tld_weight(const struct entry_name *e) {
+/* Whole top-level domains. */
+struct tlds {
+    uint64_t all, weight, listed;
+    uint8_t last[LIMIT_NAME_WIRE];
+    size_t last_size;
+};
+
+static uint64_t tld_weight(struct bytes name) {
     static const char *const large[] = {"\3com", "\3net", "\3org"};
     for (unsigned i = 0; i < ARRAY_SIZE(large); i++)
-        if (e->size == 4 && memcmp(e->name, large[i], 4) == 0)
+        if (name.size == 4 && memcmp(name.at, large[i], 4) == 0)
             return TLD_LARGE;
     return 1;
 }
 
-int guard_names(const struct conf_zone *z, const struct data *d, const struct meta *before, const struct meta *next,
-                char why[GUARD_WHY]) {
-    uint64_t all = 0, tlds = 0, listed = 0, roots = wildcards(next, 0), count = wildcards(next, 1);
-    const struct entry_name *last = NULL;
-    if (!watched(z) || roots + count == 0)
+static int take_name(void *ctx, struct bytes name, bool wildcard, bool excluded) {
+    struct tlds *t = ctx;
+    if (!wildcard || excluded)
         return 0;
-    for (size_t i = 0; i < d->nn; i++) {
-        const struct entry_name *e = &d->en[i];
-        if (!e->wildcard || e->value == VALUE_EXCLUDED || d->dataset[e->dataset].type != DATASET_DNSET)
-            continue;
-        if (e->size == 0) {
-            all++;
-        } else if (e->size == e->name[0] + 1u) {
-            tlds += tld_weight(e);
-            listed++;
-            last = e;
-        }
+    if (name.size == 0) {
+        t->all++;
+    } else if (name.size == name.at[0] + 1u) {
+        t->weight += tld_weight(name);
+        t->listed++;
+        memcpy(t->last, name.at, name.size);
+        t->last_size = name.size;
     }
-    if (all > 0 && (before == NULL || wildcards(before, 0) == 0)) {
-        snprintf(why, GUARD_WHY, "would list every name (\"*\"; limits.space %.3g%%)", z->limits.space * 100);
+    return 0;
+}
+
+static int take_names(const struct guard_world *w, struct tlds *t) {
+    int rc = 0;
+    for (size_t i = 0; w->d != NULL && i < w->d->nn && rc == 0; i++) {
+        const struct entry_name *e = &w->d->en[i];
+        if (e->dataset < w->d->dataset_count && w->d->dataset[e->dataset].type == DATASET_DNSET)
+            rc = take_name(t, (struct bytes){e->name, e->size}, e->wildcard, e->value == VALUE_EXCLUDED);
+    }
+    for (unsigned i = 0; w->d == NULL && i < w->next->dataset_count && rc == 0; i++)
+        if (w->next->dataset[i].type == DATASET_DNSET)
+            rc = guard_each_name(w->t, i, take_name, t);
+    return rc;
+}
+
+int guard_names(const struct guard_world *w, char why[GUARD_WHY]) {
+    const struct meta *before = w->before;
+    uint64_t count = wildcards(w->next, 1);
+    struct tlds t = {0};
+    if (!watched(w->z) || wildcards(w->next, 0) + count == 0)
+        return 0;
+    int rc = take_names(w, &t);
+    if (rc < 0)
+        return rc;
+    if (t.all > 0 && (before == NULL || wildcards(before, 0) == 0)) {
+        snprintf(why, GUARD_WHY, "would list every name (\"*\"; limits.space %.3g%%)", w->z->limits.space * 100);
         return E_REFUSED;
     }
-    if (tlds > z->limits.tlds && (before == NULL || count > wildcards(before, 1))) {
+    if (t.weight > w->z->limits.tlds && (before == NULL || count > wildcards(before, 1))) {
         char name[80];
-        text_name(name, sizeof name, last->name, last->size, true);
+        text_name(name, sizeof name, t.last, t.last_size, true);
         snprintf(why, GUARD_WHY,
                  "would list %llu whole top-level domains, %s among them, which count %llu (limits.tlds %llu)",
-                 (unsigned long long)listed, name, (unsigned long long)tlds, (unsigned long long)z->limits.tlds);
+                 (unsigned long long)t.listed, name, (unsigned long long)t.weight,
+                 (unsigned long long)w->z->limits.tlds);
         return E_REFUSED;
     }
     return 0;
+}
+
+/* By counts alone, which are never less; and when they say too much, from what is stored exactly and the rest by
+ * counts. */
+static int space_grown(const struct guard_world *w, char why[GUARD_WHY]) {
+    bool known = meta_entries(w->before) >= KEEP_LIMITS_FROM;
+    for (unsigned kind = KIND4; kind <= KIND6; kind++) {
+        enum count_kind count = kind == KIND4 ? COUNT_4 : COUNT_6;
+        const char *space = kind == KIND4 ? "IPv4" : "IPv6 (2000::/3)";
+        double now = most_of(w->next, count), was = most_of(w->before, count);
+        if (now <= was || now < JUMP_FROM || judge(w->z, space, now, was, known, why) == 0)
+            continue;
+        double share = guard_share_stored(w->t, w->before, (enum bucket_kind)kind);
+        if (share < 0)
+            return (int)share;
+        if (judge(w->z, space, share + now - was, was, known, why) < 0)
+            return E_NOTFOUND;
+    }
+    return 0;
+}
+
+/* Each wildcard that comes counted as the dearest. */
+static int names_grown(const struct guard_world *w, char why[GUARD_WHY]) {
+    uint64_t now = wildcards(w->next, 1), was = wildcards(w->before, 1);
+    const struct guard_world stored = {.z = w->z, .next = w->before, .t = w->t};
+    struct tlds t = {0};
+    if (wildcards(w->next, 0) > 0 && wildcards(w->before, 0) == 0) {
+        snprintf(why, GUARD_WHY, "would list every name (\"*\")");
+        return E_NOTFOUND;
+    }
+    if (now <= was || now * TLD_LARGE <= w->z->limits.tlds)
+        return 0;
+    int rc = take_names(&stored, &t);
+    if (rc < 0 || t.weight + (now - was) * TLD_LARGE <= w->z->limits.tlds)
+        return rc;
+    snprintf(why, GUARD_WHY, "would list more whole top-level domains than %llu (limits.tlds)",
+             (unsigned long long)w->z->limits.tlds);
+    return E_NOTFOUND;
+}
+
+int guard_grown(const struct guard_world *w, char why[GUARD_WHY]) {
+    if (!watched(w->z))
+        return 0;
+    int rc = space_grown(w, why);
+    return rc == 0 ? names_grown(w, why) : rc;
 }
 
 int guard_value(const struct conf_zone *z, const struct value *v, char why[GUARD_WHY]) {

@@ -49,10 +49,18 @@ int reader_open(struct reader **out, struct keep *reading, struct err *err) {
     return rc;
 }
 
+int reader_of(struct reader **out, struct store_txn *t) {
+    struct reader *r = *out = calloc(1, sizeof *r);
+    if (r != NULL)
+        r->t = t;
+    return r != NULL ? 0 : E_NOMEM;
+}
+
 void reader_close(struct reader *r) {
     if (r == NULL)
         return;
-    store_read_end(r->t);
+    if (r->k != NULL)
+        store_read_end(r->t);
     free(r->m);
     free(r);
 }

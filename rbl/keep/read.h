@@ -18,6 +18,8 @@ void read_addr_put(read_addr a, uint8_t addr[16]);
 struct reader;
 /* E_NOTFOUND: nothing was ever committed. `reading` outlives the reader, and nothing else is asked of it meanwhile. */
 int reader_open(struct reader **r, struct keep *reading, struct err *err) MUST_USE;
+/* In a transaction that is open, and stays so: places alone, without meta and a guard. */
+int reader_of(struct reader **r, struct store_txn *t) MUST_USE;
 void reader_close(struct reader *r); /* NULL is none */
 const struct meta *reader_meta(const struct reader *r);
 /* Runs `body` so that a fault in the map is E_CORRUPT; the reader is then good for closing alone. */

@@ -199,7 +199,14 @@ static int guards(struct applying *a, struct err *err) {
             return err_set(err, E_REFUSED, "%s: refused, kept serial %u", why, a->k->meta->serial);
     const struct guard_batch g = {
         .k = a->k, .next = a->next, .after = &source, .less = a->less, .more = a->more, .force = a->c->force};
-    return guard_check_batch(&g, err);
+    int rc = guard_check_batch(&g, err);
+    if (rc < 0 || a->c->force)
+        return rc;
+    const struct guard_world w = {.z = a->k->zone, .before = a->k->meta, .next = a->next, .t = a->t};
+    rc = guard_grown(&w, why);
+    return rc == E_NOTFOUND ? err_set(err, rc, "%s, perhaps: all of it will tell", why)
+           : rc < 0         ? err_set(err, rc, "guards: %s", err_name(rc))
+                            : 0;
 }
 
 /* The newest commits, as many as the journal may hold; of one that is too long the header. */

@@ -183,6 +183,18 @@ int stream_fill_check(struct stream_in *in, struct err *err) {
     return rc == 0 ? store_sync(in->making, err) : rc;
 }
 
+static int guard_rest(struct stream_in *in, struct store_txn *t, struct err *err) {
+    const struct meta *was = in->k->meta;
+    const struct guard_world w = {.z = in->k->zone, .before = was, .next = in->m, .t = t};
+    char why[GUARD_WHY] = "";
+    int rc = guard_space(&w, why);
+    if (rc == 0)
+        rc = guard_names(&w, why);
+    if (rc == E_REFUSED)
+        return err_set(err, rc, "%s: refused, kept serial %u", why, was != NULL ? was->serial : 0);
+    return rc < 0 ? err_set(err, rc, "guards: %s", err_name(rc)) : 0;
+}
+
 static int guards(struct stream_in *in, const struct keep_commit *c, struct err *err) {
     struct keep *k = in->k;
     struct buf none = {0};
@@ -199,6 +211,8 @@ static int guards(struct stream_in *in, const struct keep_commit *c, struct err 
                                   .more = now > before ? now - before : 0,
                                   .force = c->force};
     rc = guard_check_batch(&g, err);
+    if (rc == 0 && !c->force)
+        rc = guard_rest(in, after.t, err);
     store_read_end(after.t);
     return rc;
 }

@@ -46,7 +46,7 @@ static void shares_are_exact(void **state) {
         for (unsigned e = 0; e < 8 && table[i].entry[e] != NULL; e++)
             add(&d, 0, table[i].entry[e], v);
         settle(&d);
-        double share = guard_share4(&d);
+        double share = guard_share_data(&d, KIND4);
         if (share != table[i].share)
             fail_msg("case %u: %.12f instead of %.12f", i, share, table[i].share);
         data_free(&d);
@@ -68,8 +68,8 @@ static void shares_of_several_datasets(void **state) {
     add(&d, 3, "8000::/1", v); /* nobody's */
     add(&d, 3, "2001:db8::1", v);
     settle(&d);
-    assert_true(guard_share4(&d) == 2.0 / 256);
-    assert_true(guard_share6(&d) == 0.125);
+    assert_true(guard_share_data(&d, KIND4) == 2.0 / 256);
+    assert_true(guard_share_data(&d, KIND6) == 0.125);
     data_free(&d);
 }
 
@@ -102,9 +102,43 @@ static void shares_against_a_map(void **state) {
         unsigned sum = 0;
         for (unsigned a = 0; a < 65536; a++)
             sum += listed[a];
-        assert_int_equal((int)(guard_share4(&d) * 4294967296.0), sum);
+        assert_int_equal((int)(guard_share_data(&d, KIND4) * 4294967296.0), sum);
         data_free(&d);
     }
+}
+
+/* What is stored comes to the same share, whatever the levels that the prefixes stand in. */
+static void shares_of_what_is_stored(void **state) {
+    (void)state;
+    struct conf_zone z = zone_new();
+    struct keep *k = keep_of(&z);
+    for (unsigned round = 0; round < 30; round++) {
+        struct store_txn *t;
+        struct data d;
+        data_new(&d, 3, DATASET_IP4TRIE, DATASET_ACL, DATASET_IP6TRIE);
+        uint32_t v = value_of(&d, 2, NULL);
+        for (unsigned i = 0; i < 1 + any(60); i++) {
+            unsigned bits = 4 + any(29);
+            uint32_t first = (any(0) & 0x0fffffff) & ~(uint32_t)((1ULL << (32 - bits)) - 1);
+            assert_int_equal(data_add4(&d, any(2), first, first | (uint32_t)((1ULL << (32 - bits)) - 1),
+                                       any(3) == 0 ? VALUE_EXCLUDED : v),
+                             0);
+        }
+        for (unsigned i = 0; i < 1 + any(60); i++) {
+            uint8_t a[16] = {(uint8_t)(0x20 + any(16)), (uint8_t)any(4), (uint8_t)any(0), 0, (uint8_t)any(2)};
+            unsigned bits = 8 * (1 + any(10));
+            memset(a + bits / 8, 0, 16 - bits / 8);
+            assert_int_equal(data_add6(&d, 2, a, bits, any(3) == 0 ? VALUE_EXCLUDED : v), 0);
+        }
+        settle(&d);
+        (void)commit(k, &d);
+        assert_int_equal(store_read_begin(k->store, &t, NULL), 0);
+        assert_true(guard_share_stored(t, k->meta, KIND4) == guard_share_data(&d, KIND4));
+        assert_true(guard_share_stored(t, k->meta, KIND6) == guard_share_data(&d, KIND6));
+        store_read_end(t);
+        data_free(&d);
+    }
+    keep_close(k);
 }
 
 /* --- lists --- */
@@ -424,9 +458,9 @@ static void changes_by_hand(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shares_are_exact),     cmocka_unit_test(shares_of_several_datasets),
-        cmocka_unit_test(shares_against_a_map), cmocka_unit_test(every_guard),
-        cmocka_unit_test(beyond_already),       cmocka_unit_test(keys_switch_them_off),
-        cmocka_unit_test(changes_by_hand),
+        cmocka_unit_test(shares_against_a_map), cmocka_unit_test(shares_of_what_is_stored),
+        cmocka_unit_test(every_guard),          cmocka_unit_test(beyond_already),
+        cmocka_unit_test(keys_switch_them_off), cmocka_unit_test(changes_by_hand),
     };
     return cmocka_run_group_tests(tests, make_state, drop_state);
 }

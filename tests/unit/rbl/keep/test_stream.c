@@ -327,6 +327,75 @@ static void torn_and_altered(void **state) {
     free(t[1].at);
 }
 
+static void list(struct keep *k, const char *entry, unsigned others) {
+    struct data d;
+    data_new(&d, 2, DATASET_IP4SET, DATASET_DNSET);
+    uint32_t v = value_of(&d, 2, NULL);
+    for (unsigned i = 0; i < others; i++)
+        assert_int_equal(data_add4(&d, 0, 0x0a000000 + i, 0x0a000000 + i, v), 0);
+    if (entry != NULL)
+        add(&d, entry[0] >= '0' && entry[0] <= '9' ? 0 : 1, entry, v);
+    add(&d, 0, "127.0.0.2", v);
+    settle(&d);
+    (void)commit(k, &d);
+    data_free(&d);
+}
+
+/* The receiver's own guards: what its configuration does not allow is refused, in either form, and the old state stays.
+ */
+static void guards_of_the_receiver(void **state) {
+    (void)state;
+    static const struct {
+        const char *entry;
+        unsigned others;
+        double space, shrink;
+        enum conf_test test;
+        int changes, snapshot;
+    } cases[] = {
+        {"64.0.0.0/2", 500, 0.1, 1e9, TEST_NONE, E_NOTFOUND, E_REFUSED},
+        {"64.0.0.0/2", 500, 0.5, 1e9, TEST_NONE, 0, 0},
+        {"*", 500, 0.1, 1e9, TEST_NONE, E_NOTFOUND, E_REFUSED},
+        {"*.com", 500, 0.1, 1e9, TEST_NONE, E_NOTFOUND, E_REFUSED},
+        {NULL, 200, 0.1, 0.5, TEST_NONE, E_REFUSED, E_REFUSED},
+        {NULL, 400, 0.1, 0.5, TEST_NONE, 0, 0},
+        {"127.0.0.1", 500, 0.1, 1e9, TEST_RFC5782_IP4, E_REFUSED, E_REFUSED},
+        {"10.1.0.1", 500, 0.1, 1e9, TEST_RFC5782_IP4, 0, 0},
+    };
+    for (unsigned i = 0; i < ARRAY_SIZE(cases); i++)
+        for (unsigned snapshot = 0; snapshot < 2; snapshot++) {
+            struct conf_zone za = zone_new(), zb = zone_new();
+            struct keep *a = keep_of(&za), *b = keep_of(&zb);
+            struct told t = {0};
+            struct keep_result r;
+            struct err err = {0};
+            zb.limits.grow = 1e9;
+            zb.limits.space = cases[i].space;
+            zb.limits.shrink = cases[i].shrink;
+            zb.limits.tlds = 20;
+            zb.test = cases[i].test;
+            list(a, NULL, 500);
+            told_whole(a, &t);
+            take(b, &t, 5000);
+            struct keep_state st = state_of(b);
+            list(a, cases[i].entry, cases[i].others);
+            if (snapshot)
+                told_whole(a, &t);
+            else
+                assert_int_equal(told_since(a, st.serial, &st.digest, &t), 0);
+            int rc = taken(b, t.at, t.size, 5000, &r, &err), expected = snapshot ? cases[i].snapshot : cases[i].changes;
+            if (rc != expected)
+                fail_msg("case %u: %d instead of %d: %s", i, rc, expected, err.text);
+            if (rc == 0)
+                alike(a, b);
+            else
+                assert_true(state_of(b).serial == st.serial && same_digest(state_of(b).digest, st.digest));
+            verified(b);
+            keep_close(a);
+            keep_close(b);
+            free(t.at);
+        }
+}
+
 static void whole_and_exact(void **state) {
     (void)state;
     struct conf_zone z = zone_new();
@@ -409,9 +478,13 @@ static void apex_alone(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(snapshot_of_everything), cmocka_unit_test(changes_of_all_kinds),
-        cmocka_unit_test(not_from_here),          cmocka_unit_test(torn_and_altered),
-        cmocka_unit_test(whole_and_exact),        cmocka_unit_test(apex_alone),
+        cmocka_unit_test(snapshot_of_everything),
+        cmocka_unit_test(changes_of_all_kinds),
+        cmocka_unit_test(not_from_here),
+        cmocka_unit_test(torn_and_altered),
+        cmocka_unit_test(guards_of_the_receiver),
+        cmocka_unit_test(whole_and_exact),
+        cmocka_unit_test(apex_alone),
     };
     return cmocka_run_group_tests(tests, make_state, drop_state);
 }
