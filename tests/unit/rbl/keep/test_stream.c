@@ -142,7 +142,7 @@ static void everything(struct data *d, unsigned round) {
         snprintf(name, sizeof name, "%sn%u.d%u.example", i % 7 ? "" : "*.", i, i % 50);
         add(d, 2, name, v[i % 6]);
     }
-    add(d, 2, "*", v[3]);
+    add(d, 2, "*.", v[3]);
     settle(d);
 }
 
@@ -354,7 +354,7 @@ static void guards_of_the_receiver(void **state) {
     } cases[] = {
         {"64.0.0.0/2", 500, 0.1, 1e9, TEST_NONE, E_NOTFOUND, E_REFUSED},
         {"64.0.0.0/2", 500, 0.5, 1e9, TEST_NONE, 0, 0},
-        {"*", 500, 0.1, 1e9, TEST_NONE, E_NOTFOUND, E_REFUSED},
+        {"*.", 500, 0.1, 1e9, TEST_NONE, E_NOTFOUND, E_REFUSED},
         {"*.com", 500, 0.1, 1e9, TEST_NONE, E_NOTFOUND, E_REFUSED},
         {NULL, 200, 0.1, 0.5, TEST_NONE, E_REFUSED, E_REFUSED},
         {NULL, 400, 0.1, 0.5, TEST_NONE, 0, 0},
