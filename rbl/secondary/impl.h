@@ -221,6 +221,8 @@ struct sec_primary {
     unsigned differs; /* same serial, other digest: times seen */
     uint64_t differs_digest;
     bool diverged;
+    unsigned heals; /* whole zones taken because of that */
+    int64_t heal_after_ms;
     int64_t offset_ms;
     bool offset_known;
     char said[ERR_TEXT_MAX];

@@ -4,7 +4,12 @@
 #include "rbl/secondary/impl.h"
 #include "resolver/base/log.h"
 
-enum { OFFSET_JUMP_MS = 2000, CONFIRMED = 2 };
+enum {
+    OFFSET_JUMP_MS = 2000,
+    CONFIRMED = 2,
+    HEAL_AGAIN_MS = 10000, /* what a whole zone did not heal is tried again then, and twice as late each time */
+    HEAL_DOUBLINGS = 6
+};
 
 void judge_reject(struct sec_primary *p, enum board_reject why, const char *text) {
     board_add(&p->link->rejected[why], 1);
@@ -96,6 +101,15 @@ static void count_diverged(struct sec_zone *z) {
         board_set(&z->slot->diverged, count);
 }
 
+static void heal(struct sec_primary *p, int64_t now_ms) {
+    if (now_ms < p->heal_after_ms)
+        return;
+    p->heal_after_ms = now_ms + ((int64_t)HEAL_AGAIN_MS << p->heals);
+    p->heals += p->heals < HEAL_DOUBLINGS;
+    p->zone->snapshot_wanted = true;
+    schedule_whole(&p->zone->s, (int)p->index, now_ms);
+}
+
 /* A commit that is under way, here or there, looks like a difference for a moment: twice, and nothing under way. */
 static void judge_digest(struct sec_primary *p, const struct native_state *st) {
     struct sec_zone *z = p->zone;
@@ -116,14 +130,14 @@ static void judge_digest(struct sec_primary *p, const struct native_state *st) {
         judge_reject(p, REJECT_DIGEST, text);
     }
     p->diverged = diverged;
+    if (known && !differs && have.serial == st->serial)
+        p->heals = 0;
     count_diverged(z);
     int64_t now_ms = loop_now_ms(z->in->c.loop);
     if (p->differs > 0 && !diverged && z->s.primary[p->index].ask_ms > now_ms + SECONDARY_CONFIRM_MS)
         z->s.primary[p->index].ask_ms = now_ms + SECONDARY_CONFIRM_MS;
-    if (p->differs == CONFIRMED && !another_agrees(p, &have)) {
-        z->snapshot_wanted = true;
-        schedule_whole(&z->s, (int)p->index, now_ms);
-    }
+    if (diverged && !another_agrees(p, &have))
+        heal(p, now_ms);
 }
 
 /* --- clocks */

@@ -207,8 +207,10 @@ void zone_committed(struct sec_zone *z, struct inbound *i, const struct job *j) 
         board_add(&p->link->bytes_in, i->octets);
         board_add(&p->link->applied, j->result.changed);
         link_tried(p->link, 0, "");
-        p->native_failed = p->out_of_step = p->differs = 0;
-        p->diverged = p->went_back = false;
+        p->out_of_step = p->differs = 0;
+        p->went_back = false;
+        if (i->kind == INBOUND_NATIVE)
+            p->native_failed = 0;
         p->most = serial_of(i);
         p->most_known = true;
         note_fresh(z, p, i);
