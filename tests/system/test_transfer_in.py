@@ -505,7 +505,9 @@ def test_a_zone_expires_when_no_primary_was_reached_for_so_long_and_only_then(tm
             assert answers(s) == (0, False)  # checked each second
             p.__exit__()
             until("it expires", lambda: answers(s) == (2, True), 10)
-    with s.start(ready=False):  # who was away knows how old it is
+    with contextlib.ExitStack() as stack:  # who was away knows how old it is
+        stack.callback(s.stop)
+        s.start(ready=False)
         until("it is expired still", lambda: answers(s) == (2, True), 10)
         again = Liar(7)
         again.fixed_port, again.soa_text = p.port, p.soa_text
@@ -538,3 +540,80 @@ def test_keys_and_clocks_that_differ_are_named_and_heal_soon(tmp_path, monkeypat
             with open(clock, "r+b") as f:
                 f.write(struct.pack("=q", 0))
             serial_is(s, 1, 10)
+
+
+def add(node, *entries):
+    until("candor-sync listens", lambda: os.path.exists(os.path.join(node.folder, "run", "sync.sock")))
+    node.candor("add", ZONE, *entries)
+
+
+def same(*nodes):
+    digests = {status(n).get("digest") for n in nodes}
+    return len(digests) == 1 and None not in digests
+
+
+def test_native_from_node_to_node_to_node(tmp_path):
+    a = source(tmp_path / "a")
+    b = secondary(tmp_path / "b", [a.sync_port])
+    c = secondary(tmp_path / "c", [b.sync_port])
+    with a, b, c:
+        add(a, "192.0.2.0/24", "!192.0.2.7", "2001:db8::/48", "*.spam.example")
+        for n in (b, c):
+            serial_is(n, soa(a))
+        until("the same digest everywhere", lambda: same(a, b, c))
+        for i in range(20):
+            add(a, "198.51.100.%d" % i)
+        for n in (b, c):
+            serial_is(n, soa(a), 5)
+        until("the same digest everywhere", lambda: same(a, b, c))
+        up = status(c)["from"][b.sync_port]
+        assert up["transport"] == "native" and up["held"] and up["error"] == ""
+        until("the source knows that b has all", lambda: all(k["queued"] == 0 for k in status(a)["links"]), 10)
+        # b away for a while, and back
+        b.stop()
+        add(a, "203.0.113.1")
+        link_error(c, b.sync_port, "")
+        b.start()
+        serial_is(c, soa(a))
+        until("the same digest everywhere", lambda: same(a, b, c))
+
+
+def test_a_primary_that_stands_still_is_noticed_and_done_without(tmp_path):
+    a = source(tmp_path / "a")
+    b = secondary(tmp_path / "b", [a.sync_port])
+    c = secondary(tmp_path / "c", [b.sync_port, a.sync_port])
+    with a, b, c:
+        add(a, "192.0.2.1")
+        for n in (b, c):
+            serial_is(n, soa(a))
+        until("c holds", lambda: any(k["held"] for k in status(c)["links"]))
+        os.kill(b.process.pid, signal.SIGSTOP)
+        add(a, "192.0.2.2")
+        serial_is(c, soa(a), 15)
+        link_error(c, b.sync_port, "no answer within")
+        os.kill(b.process.pid, signal.SIGCONT)
+        serial_is(b, soa(a))
+        until("the same digest everywhere", lambda: same(a, b, c))
+
+
+def test_a_loop_is_named(tmp_path):
+    b_port = free_port()
+    a = source(tmp_path / "a")
+    c = secondary(tmp_path / "c", [a.sync_port, b_port])
+    b = secondary(tmp_path / "b", [c.sync_port])
+    b.config["rbl"]["listen"] = ["127.0.0.1@%d" % b_port]
+    b.sync_port = b_port
+    b.write_config()
+    with a, b, c:
+        add(a, "192.0.2.1")
+        for n in (b, c):
+            serial_is(n, soa(a))
+        link_error(c, b_port, "a loop")
+        add(a, "192.0.2.2")
+        for n in (b, c):
+            serial_is(n, soa(a))
+    itself = secondary(tmp_path / "d", [1])
+    itself.config["rbl"]["zones"][0]["primaries"] = [{"address": "127.0.0.1@%d" % itself.sync_port}]
+    itself.write_config()
+    itself.start(ready=False)
+    assert itself.process.wait(20) != 0 and "is this node itself" in itself.log()
