@@ -218,6 +218,10 @@ enum verdict_state replica_pair(const struct replica *r, char *came, size_t size
         snprintf(came, size, "neither active nor standby");
         return VERDICT_FAIL;
     }
+    if (r->z->pair_trouble != 0) {
+        snprintf(came, size, "%s, epoch %" PRIu64 "; %s", role, epoch, r->z->pair_error);
+        return r->z->pair_trouble > 1 ? VERDICT_FAIL : VERDICT_WARN;
+    }
     snprintf(came, size, "%s, epoch %" PRIu64 ", %" PRIu64 " updates forwarded, %" PRIu64 " of them in vain", role,
              epoch, r->z->forwarded, r->z->forward_failed);
     return VERDICT_PASS;

@@ -85,6 +85,7 @@ struct pair_zone {
     bool heard, failed;
     struct said other;
     int64_t heard_ms;
+    bool both;                    /* are active in this epoch */
     bool conflict;                /* both are active in this epoch, and the other goes on */
     char trouble[BOARD_TEXT_MAX]; /* of the other one's last answer; "": it went well */
     char rescued[BOARD_TEXT_MAX]; /* what was lost and where it is written */

@@ -38,6 +38,8 @@ void zone_role_show(struct pair_zone *z) {
         return;
     board_set(&slot->role, r->is);
     board_set(&slot->epoch, r->epoch);
+    bool person = z->rescued[0] != '\0' || z->conflict || z->both || z->mate == NULL;
+    board_set(&slot->pair_trouble, person ? 2 : z->trouble[0] != '\0');
     const char *wrong = z->rescued[0] != '\0' ? z->rescued : z->trouble;
     if (strncmp(slot->pair_error, wrong, sizeof slot->pair_error - 1) == 0)
         return;

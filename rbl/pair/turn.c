@@ -117,7 +117,7 @@ static void done(void *ctx, struct job *j) {
         tell(z, j);
     z->call = NULL;
     z->turn = TURN_NONE;
-    z->conflict = false;
+    z->conflict = z->both = false;
     if (!p->closed)
         zone_role_set(z);
     else if (p->turns == 0)

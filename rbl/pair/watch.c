@@ -46,7 +46,7 @@ void watch_hear(struct pair_zone *z, const struct said *s) {
     z->failed = false;
     z->heard_ms = loop_now_ms(z->p->c.loop);
     z->trouble[0] = '\0';
-    bool both = z->role.active && s->active && s->epoch == z->role.epoch;
+    bool both = z->both = z->role.active && s->active && s->epoch == z->role.epoch;
     /* The first by name goes on; of two that bear the same name neither does. */
     z->conflict = both && strcmp(z->p->c.conf->node.name, s->name) >= 0;
     if (both)
@@ -68,7 +68,7 @@ static void failed(struct pair_zone *z, const char *why) {
     z->failed = true;
     text_copy(z->trouble, sizeof z->trouble, why);
     if (!zone_heard(z))
-        z->conflict = false;
+        z->conflict = z->both = false;
     zone_role_show(z);
     if (z->logged_ms != 0 && now - z->logged_ms < PAIR_LOG_MS)
         return;

@@ -46,6 +46,7 @@ static void clear(struct board_zone *slot) {
                              &slot->diverged,
                              &slot->forwarded,
                              &slot->forward_failed,
+                             &slot->pair_trouble,
                              &slot->propagation_sum_ms,
                              &slot->map_bytes,
                              &slot->used_bytes,
