@@ -1,5 +1,5 @@
 /* `candor export`: a kept zone as a file of another program. Streams: the entries go by in the order of the store, and
- * only what was changed by hand is held (for the format of BIND, all of them: 32 octets an entry). */
+ * only what was changed by hand is held, where the format needs it. */
 #ifndef CANDOR_COMMAND_EXPORT_H
 #define CANDOR_COMMAND_EXPORT_H
 
@@ -20,7 +20,7 @@ struct export {
 /* A data file of rbldnsd: of the dataset's type when there is one alone, else a combined one. What rbldnsd's format has
  * no word for is said in comments. */
 int export_rbldnsd(struct export *x, struct err *err) MUST_USE;
-/* A master file (RFC 1035): networks as wildcards, what is excluded from one as a name without A and TXT. */
+/* A master file (RFC 1035): the RRs that transfers send. */
 int export_bind(struct export *x, struct err *err) MUST_USE;
 /* One entry a line: "192.0.2.0/24", "!192.0.2.1"; or an object of JSON. */
 int export_plain(struct export *x, struct err *err) MUST_USE;

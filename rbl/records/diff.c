@@ -89,8 +89,7 @@ static int add_name(struct records_diff *d, bool removed, const struct keep_entr
     uint32_t id;
     size_t size = path_of(path, &e->name);
     const uint8_t *name = copy(d, path, size);
-    int rc = name == NULL ? E_NOMEM
-                          : grow((void **)&d->over.name, &d->name_cap, d->over.names, sizeof *d->over.name);
+    int rc = name == NULL ? E_NOMEM : grow((void **)&d->over.name, &d->name_cap, d->over.names, sizeof *d->over.name);
     if (rc == 0)
         rc = add_value(d, e, &id);
     if (rc < 0)

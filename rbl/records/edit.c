@@ -232,7 +232,8 @@ static int put_rr(struct records_edit *e, const struct told *t, uint16_t type, u
     return records_in_add(e->in, &rr, err);
 }
 
-/* The last that was said of an RR at this owner, and that each before it fits: 1 it is there, 0 it is not, E_INVALID. */
+/* The last that was said of an RR at this owner, and that each before it fits: 1 it is there, 0 it is not, E_INVALID.
+ */
 static int outcome(const struct op *ops, size_t count, const struct op *o, bool there) {
     for (size_t i = 0; i < count; i++) {
         const struct op *k = &ops[i];
@@ -248,8 +249,9 @@ static int outcome(const struct op *ops, size_t count, const struct op *o, bool 
 
 static bool first_of_rr(const struct op *ops, size_t i) {
     for (size_t k = 0; k < i; k++)
-        if (ops[k].type == ops[i].type && records_rdata_same(ops[i].type, (struct bytes){ops[k].rdata, ops[k].rdata_size},
-                                                             (struct bytes){ops[i].rdata, ops[i].rdata_size}))
+        if (ops[k].type == ops[i].type &&
+            records_rdata_same(ops[i].type, (struct bytes){ops[k].rdata, ops[k].rdata_size},
+                               (struct bytes){ops[i].rdata, ops[i].rdata_size}))
             return false;
     return true;
 }
@@ -257,8 +259,9 @@ static bool first_of_rr(const struct op *ops, size_t i) {
 static const struct op *last_of_rr(const struct op *ops, size_t count, size_t i) {
     const struct op *last = &ops[i];
     for (size_t k = i + 1; k < count; k++)
-        if (ops[k].type == ops[i].type && records_rdata_same(ops[i].type, (struct bytes){ops[k].rdata, ops[k].rdata_size},
-                                                             (struct bytes){ops[i].rdata, ops[i].rdata_size}))
+        if (ops[k].type == ops[i].type &&
+            records_rdata_same(ops[i].type, (struct bytes){ops[k].rdata, ops[k].rdata_size},
+                               (struct bytes){ops[i].rdata, ops[i].rdata_size}))
             last = &ops[k];
     return last;
 }
@@ -375,7 +378,8 @@ static int change_regions(struct records_edit *e, struct err *err) {
         if (!is_within(e, t))
             continue;
         if (++e->walked > EDIT_WALKED)
-            return err_set(err, E_FULL, "the change has to do with more than %d names: the whole zone is the shorter way",
+            return err_set(err, E_FULL,
+                           "the change has to do with more than %d names: the whole zone is the shorter way",
                            EDIT_WALKED);
         rc = pass_new_owners(e, t, err);
         if (rc == 0)
@@ -436,9 +440,7 @@ static int put_entries(struct records_edit *e, const struct data *d, struct err 
     qsort(e->was.at, e->was.count, sizeof *e->was.at, edit_entry_order);
     qsort(e->is.at, e->is.count, sizeof *e->is.at, edit_entry_order);
     while (rc == 0 && (i < e->was.count || k < e->is.count)) {
-        int c = i == e->was.count   ? 1
-                : k == e->is.count ? -1
-                                   : edit_entry_order(&e->was.at[i], &e->is.at[k]);
+        int c = i == e->was.count ? 1 : k == e->is.count ? -1 : edit_entry_order(&e->was.at[i], &e->is.at[k]);
         if (c != 0)
             keep_entry_of(c < 0 ? &e->was.at[i] : &e->is.at[k], d, &one);
         if (c < 0)
@@ -456,7 +458,8 @@ static int foreign(const struct meta *m, struct err *err) {
         for (unsigned kind = 0; kind < COUNT_KINDS && m->dataset[i].type != DATASET_ACL; kind++)
             for (unsigned n = 0; n < COUNT_LENGTHS; n++)
                 if (m->counts[i].n[kind][n] > 0)
-                    return err_set(err, E_FULL, "the zone has datasets that no transfer brings: the whole zone is needed");
+                    return err_set(err, E_FULL,
+                                   "the zone has datasets that no transfer brings: the whole zone is needed");
     return 0;
 }
 

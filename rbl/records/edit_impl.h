@@ -40,8 +40,7 @@ int edit_stored(struct zone_read *z, struct arena *arena, const struct region *r
 int edit_entries_add(struct edit_entries *to, const struct edit_entry *e) MUST_USE;
 
 /* in.c: as records_in_open, for a part of a zone. */
-int records_in_open_part(struct records_in **out, const struct conf_zone *zone, uint32_t ttl,
-                         struct err *err) MUST_USE;
+int records_in_open_part(struct records_in **out, const struct conf_zone *zone, uint32_t ttl, struct err *err) MUST_USE;
 struct data *records_in_part(struct records_in *in);
 
 #endif

@@ -86,8 +86,7 @@ static int stored_name(struct zone_read *z, struct arena *arena, const struct re
     if (n->name.size > 0)
         memcpy(path, n->name.at, n->name.size);
     while ((rc = name_item_next(&s, &i)) > 0) {
-        struct edit_entry e = {
-            .kind = KEEP_NAME, .path = path, .size = (uint8_t)n->name.size, .wildcard = i.wildcard};
+        struct edit_entry e = {.kind = KEEP_NAME, .path = path, .size = (uint8_t)n->name.size, .wildcard = i.wildcard};
         rc = value_in(z, d, i.value, &e.value);
         if (rc == 0)
             rc = edit_entries_add(to, &e);

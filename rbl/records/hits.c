@@ -20,8 +20,7 @@ void hits_prefix(struct hits *h, struct hit one, bool classes) {
     bool local = one.dataset == DATASET_LOCAL, replaces = false;
     for (unsigned i = 0; i < h->count; i++) {
         const struct hit *k = &h->hit[i];
-        if (k->dataset != one.dataset ||
-            (local && (k->value == VALUE_EXCLUDED) != (one.value == VALUE_EXCLUDED)))
+        if (k->dataset != one.dataset || (local && (k->value == VALUE_EXCLUDED) != (one.value == VALUE_EXCLUDED)))
             continue;
         replaces |= classes ? entry_class4(k->specific) != entry_class4(one.specific) : k->specific < one.specific;
     }

@@ -69,8 +69,8 @@ struct over {
 /* --- looks --- */
 /* One reading of a zone: at a subzone, of prefixes or names, in all datasets that are attached there. */
 struct look;
-struct look_at { /* where the walker's path is, for a look */
-    bool inside; /* beneath its subzone, and in its shape */
+struct look_at {    /* where the walker's path is, for a look */
+    bool inside;    /* beneath its subzone, and in its shape */
     uint8_t labels; /* beneath the subzone */
     read_addr addr; /* prefixes */
 };
@@ -178,7 +178,7 @@ void told_clear(struct told *t);
 /* Takes the RRs of hits, as rbl/answer collects them. `asked`: what stands for '$'; NULL: the listed entry's own. */
 struct told_place {
     enum keep_kind kind;
-    bool whole;      /* a whole address or a name itself; else all beneath it */
+    bool whole; /* a whole address or a name itself; else all beneath it */
     read_addr addr;
     struct bytes path; /* names: beneath the subzone */
 };

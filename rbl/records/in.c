@@ -51,7 +51,9 @@ int records_in_open_part(struct records_in **out, const struct conf_zone *zone, 
     return 0;
 }
 
-struct data *records_in_part(struct records_in *in) { return &in->d; }
+struct data *records_in_part(struct records_in *in) {
+    return &in->d;
+}
 
 int records_in_collect(struct records_in *in) { return in->zonemd != NULL ? 0 : zonemd_open(&in->zonemd); }
 
@@ -98,7 +100,8 @@ static int add_as_name(struct records_in *in, const struct name *n, bool wildcar
 static int add_key(struct records_in *in, const struct records_key *k, uint32_t id) {
     if (k->kind == KEEP_6)
         return data_add6(&in->d, DATASET_LOCAL, k->addr, k->bits, id);
-    uint32_t first = get_u32(k->addr), last = k->bits == 0 ? UINT32_MAX : first | (uint32_t)((1ULL << (32 - k->bits)) - 1);
+    uint32_t first = get_u32(k->addr),
+             last = k->bits == 0 ? UINT32_MAX : first | (uint32_t)((1ULL << (32 - k->bits)) - 1);
     return data_add4(&in->d, DATASET_LOCAL, first, last, id);
 }
 

@@ -154,7 +154,8 @@ static int fold_place(struct fold *x, const struct read_item *at, const struct t
     if (rc < 0)
         return rc;
     const struct told_ids *above = &x->frame[x->frames - 1].says;
-    bool again = ids->count > 0 && told_ids_same(ids, above) && ((beneath && !whole) || is_spelled(x, at->addr, labels));
+    bool again =
+        ids->count > 0 && told_ids_same(ids, above) && ((beneath && !whole) || is_spelled(x, at->addr, labels));
     if (!again && (ids->count > 0 || above->count > 0))
         keep(x, at, ids);
     if (!whole && (ids->count > 0 || above->count > 0))
@@ -178,7 +179,7 @@ static int fold_wildcards(struct fold *x) {
 /* --- side by side --- */
 
 struct sides {
-    size_t at[129]; /* where the last place of so many bits stands */
+    size_t at[129];  /* where the last place of so many bits stands */
     unsigned n[129]; /* and how many values it has; 0: none */
 };
 

@@ -1,5 +1,5 @@
-/* Names as DNS has them become entries of a list of names: exact ones and wildcards, with exclusions where a name, or an
- * empty non-terminal, ends the wildcard above. */
+/* Names as DNS has them become entries of a list of names: exact ones and wildcards, with exclusions where a name, or
+ * an empty non-terminal, ends the wildcard above. */
 #include <stdlib.h>
 
 #include "rbl/model/impl.h"

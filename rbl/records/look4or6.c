@@ -96,8 +96,8 @@ static int hidden(const struct prefixes *p, unsigned dataset, const struct read_
 static int run_settle(struct prefixes *p, struct run *r) {
     if (r->over) {
         const struct over *o = p->look.z->over;
-        while (r->at < o->items[p->kind] && (o->item[p->kind][r->at].gone ||
-                                             (p->look.which >> o->item[p->kind][r->at].dataset & 1) == 0))
+        while (r->at < o->items[p->kind] &&
+               (o->item[p->kind][r->at].gone || (p->look.which >> o->item[p->kind][r->at].dataset & 1) == 0))
             r->at++;
         r->held = r->at < o->items[p->kind];
         if (r->held) {
@@ -231,9 +231,10 @@ static void find_next(struct prefixes *p) {
     l->has = has;
     if (has) {
         memcpy(l->next, l->sub, l->sub_size);
-        l->next_size = (uint8_t)(l->sub_size + (p->kind == KIND4
-                                                    ? path_octets(l->next + l->sub_size, p->next_addr, p->next_labels)
-                                                    : path_nibbles(l->next + l->sub_size, p->next_addr, p->next_labels)));
+        l->next_size =
+            (uint8_t)(l->sub_size + (p->kind == KIND4
+                                         ? path_octets(l->next + l->sub_size, p->next_addr, p->next_labels)
+                                         : path_nibbles(l->next + l->sub_size, p->next_addr, p->next_labels)));
     }
 }
 

@@ -32,6 +32,8 @@ int records_walk_open(struct records_walk **out, struct keep *reading, struct er
 int records_walk_next(struct records_walk *w, struct records_rr *rr,
                       struct err *err) MUST_USE; /* 1, 0: the end, error */
 void records_walk_close(struct records_walk *w);
+/* SOA of the same commit. */
+void records_walk_soa(const struct records_walk *w, struct dns_soa *soa, uint32_t *ttl);
 
 /* What has to be removed from and added to the RRs of `from_serial` to have those of now, netted, SOA apart: first all
  * removed ones, then all added ones. E_NOTFOUND: the journal does not reach back, or the change cannot be told in RRs

@@ -25,8 +25,8 @@ struct records_key {
     enum keep_kind kind; /* KEEP_4, KEEP_6 */
     uint8_t bits, addr[16];
 };
-/* Whether a name (relative, lower-case, for a wildcard without its star) is one. `exact`: an octet with leading zeros is
- * none; else it is one, as look-ups read it. */
+/* Whether a name (relative, lower-case, for a wildcard without its star) is one. `exact`: an octet with leading zeros
+ * is none; else it is one, as look-ups read it. */
 bool records_shape(const struct records_zone *z, const struct name *n, bool wildcard, bool exact,
                    struct records_key *k);
 

@@ -126,19 +126,20 @@ int records_walk_next(struct records_walk *w, struct records_rr *rr, struct err 
     return 1;
 }
 
-static int soa_of(struct keep *reading, struct dns_soa *soa, uint32_t *ttl, struct err *err) {
+static void take_soa(const struct meta *m, struct dns_soa *soa, uint32_t *ttl) {
+    *soa = m->apex.soa;
+    soa->serial = m->serial;
+    *ttl = m->apex.soa_ttl;
+}
+
+void records_walk_soa(const struct records_walk *w, struct dns_soa *soa, uint32_t *ttl) { take_soa(w->z.m, soa, ttl); }
+
+int records_soa(struct keep *reading, struct dns_soa *soa, uint32_t *ttl, struct err *err) {
     struct reader *r;
     int rc = reader_open(&r, reading, err);
     if (rc < 0)
         return rc;
-    const struct meta *m = reader_meta(r);
-    *soa = m->apex.soa;
-    soa->serial = m->serial;
-    *ttl = m->apex.soa_ttl;
+    take_soa(reader_meta(r), soa, ttl);
     reader_close(r);
     return 0;
-}
-
-int records_soa(struct keep *reading, struct dns_soa *soa, uint32_t *ttl, struct err *err) {
-    return soa_of(reading, soa, ttl, err);
 }

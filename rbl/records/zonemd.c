@@ -147,8 +147,7 @@ static int compare(const void *va, const void *vb, void *ctx) {
 static bool counts(const struct canonical *c, const uint8_t *apex, size_t apex_size) {
     if (c->path_size != apex_size || memcmp(c->path, apex, apex_size) != 0)
         return true;
-    return c->type != TYPE_ZONEMD &&
-           !(c->type == TYPE_RRSIG && c->rdata_size >= 2 && get_u16(c->rdata) == TYPE_ZONEMD);
+    return c->type != TYPE_ZONEMD && !(c->type == TYPE_RRSIG && c->rdata_size >= 2 && get_u16(c->rdata) == TYPE_ZONEMD);
 }
 
 static bool put_rr(EVP_MD_CTX *ctx, const struct canonical *c) {

@@ -122,8 +122,8 @@ void set_walk(struct set *s, const char *state, const struct conf_zone *z) {
     for (size_t i = 1; i < s->count; i++)
         owners += !name_equal(&s->at[i].owner, &s->at[i - 1].owner);
     for (size_t i = 1; i < s->count; i++) /* an RRset's RRs stand together */
-        assert_true(!name_equal(&s->at[i].owner, &s->at[i - 1].owner) || s->at[i].type == s->at[i - 1].type ||
-                    i < 2 || !name_equal(&s->at[i].owner, &s->at[i - 2].owner) || s->at[i].type != s->at[i - 2].type);
+        assert_true(!name_equal(&s->at[i].owner, &s->at[i - 1].owner) || s->at[i].type == s->at[i - 1].type || i < 2 ||
+                    !name_equal(&s->at[i].owner, &s->at[i - 2].owner) || s->at[i].type != s->at[i - 2].type);
     set_sort(s);
     for (size_t i = 1; i < s->count; i++) {
         again += !name_equal(&s->at[i].owner, &s->at[i - 1].owner);

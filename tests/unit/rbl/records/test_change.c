@@ -37,7 +37,7 @@ static void edit_some(const struct conf_zone *z, unsigned count, bool names) {
             e.bits = (uint8_t)(16 + any(113));
             some_addr6(e.addr);
             for (unsigned bit = e.bits; bit < 128; bit++)
-                e.addr[bit / 8] &= (uint8_t)~(0x80 >> bit % 8);
+                e.addr[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
         }
         e.value = (struct value){.kind = VALUE_LISTED, .a = {127, 0, 0, (uint8_t)(20 + any(2))}, .ttl = ttls ? 90 : 0};
         if (any(2)) {
@@ -175,8 +175,8 @@ static void transfer_in(const struct conf_zone *z, const struct conf_zone *from,
     struct data *d;
     struct keep_result r;
     struct err err = {.text = ""};
-    const struct keep_commit c = {.source = "test", .force = true, .whole = true, .serial_hint = serial,
-                                  .exact_serial = true};
+    const struct keep_commit c = {
+        .source = "test", .force = true, .whole = true, .serial_hint = serial, .exact_serial = true};
     struct records_rr rr = soa_rr(from, serial);
     if (records_in_open(&in, z, &err) < 0 || records_in_add(in, &rr, &err) < 0)
         fail_msg("in: %s", err.text);
@@ -231,7 +231,7 @@ static void round_trip(const struct conf_zone *z, bool compact) {
 }
 
 static void random_trips(const enum conf_dataset_type *types, unsigned count, bool compact) {
-    ttls = false; /* a listing has one TTL for A and TXT */
+    ttls = false;   /* a listing has one TTL for A and TXT */
     digits = false; /* who gets a name that looks like an address takes it for one */
     for (unsigned i = 0; i < ROUNDS; i++) {
         struct conf_zone z = some_zone(types, count, ENTRIES);
@@ -273,9 +273,7 @@ static int apply(const struct conf_zone *o, const struct set *old, const struct 
     assert_int_equal(rc, 0);
     assert_int_equal(records_edit_open(&e, o, b, &err), 0);
     for (size_t i = 0, n = 0; i < old->count || n < new->count;) {
-        int order = i == old->count   ? 1
-                    : n == new->count ? -1
-                                      : set_compare_rr(&old->at[i], &new->at[n]);
+        int order = i == old->count ? 1 : n == new->count ? -1 : set_compare_rr(&old->at[i], &new->at[n]);
         struct records_rr rr = order < 0 ? set_get(old, i) : order > 0 ? set_get(new, n) : set_get(old, i);
         if (order < 0)
             rc = records_edit_remove(e, &rr, &err);
@@ -345,9 +343,9 @@ static void test_edits_of_many(void **state) {
 int main(void) {
 #define T(t) cmocka_unit_test_setup_teardown(t, make_state, drop_state)
     const struct CMUnitTest tests[] = {
-        T(test_diffs_of_a_trie),      T(test_diffs_of_many),      T(test_diff_of_a_new_version),
+        T(test_diffs_of_a_trie),       T(test_diffs_of_many),      T(test_diff_of_a_new_version),
         T(test_a_trie_there_and_back), T(test_ip6_there_and_back), T(test_names_there_and_back),
-        T(test_all_there_and_back),   T(test_edits_of_a_trie),    T(test_edits_of_many),
+        T(test_all_there_and_back),    T(test_edits_of_a_trie),    T(test_edits_of_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
