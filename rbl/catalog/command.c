@@ -199,6 +199,7 @@ static bool take(struct catalogs *c, struct control_call *call, const json_t *do
         show(c, call);
     if (rc < 0)
         answer_error(call, rc, err.text);
+    c->stale = true; /* a name may be free for a catalog, or taken */
     catalogs_settle(c);
     return true;
 }

@@ -47,6 +47,7 @@ static void follow(struct catalog *k, struct catalog_list *next, uint32_t serial
     LOG(LEVEL_INFO, "a catalog says which zones there are", KS("catalog", k->conf->name), KU("serial", serial),
         KU("members", k->list.count));
     catalog_trouble(k, "");
+    k->all->stale = true;
     catalogs_settle(k->all);
 }
 

@@ -31,7 +31,7 @@ struct catalog {
     /* producing */
     bool writing;
     uint64_t written; /* hash of what was written last; 0: nothing */
-    struct produced *made;
+    uint64_t made_of; /* changes of the list that it was made of */
 };
 
 /* A command that is answered when the members' file is durable. */
@@ -62,6 +62,7 @@ struct catalogs {
     struct waiting *waiting;
     unsigned waits;
     bool closing, settling;
+    bool stale;       /* some catalog says something else than is done */
     unsigned working; /* on the pool or with the keeper */
 };
 
@@ -77,7 +78,8 @@ void catalog_trouble(struct catalog *k, const char *text);
 int catalog_accept(struct catalog *k, struct err *err) MUST_USE;
 
 /* --- settle.c --- */
-/* Brings the zones of this node in line with what the catalogs say now; as often as one likes. */
+/* Brings the zones of this node in line with what the catalogs say now, if they are stale, and lets go of those whose
+ * grace is over; as often as one likes. */
 void catalogs_settle(struct catalogs *c);
 static inline bool member_is_own(const struct conf_member *m) { return m->catalog[0] == '.'; }
 /* The catalog of this name; NULL. */

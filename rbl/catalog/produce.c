@@ -191,11 +191,13 @@ static void written(void *ctx, struct job *j) {
 
 void catalog_produce(struct catalog *k) {
     struct err err;
-    if (k->writing || k->all->closing)
+    if (k->writing || k->all->closing || (k->written != 0 && k->made_of == k->all->changes))
         return;
     struct produced *p = made(k);
+    k->made_of = k->all->changes;
     uint64_t hash = p != NULL ? XXH3_64bits_digest(&p->hash) | 1 : 0;
     if (p == NULL || p->code != 0 || hash == k->written) {
+        k->made_of -= p == NULL || p->code != 0; /* again at the next tick */
         if (p != NULL)
             produced_free(p);
         return;
@@ -210,6 +212,7 @@ void catalog_produce(struct catalog *k) {
     if (j == NULL || keeper_submit(k->all->c.keeper, k->zone, j, &err) < 0) {
         job_free(j);
         produced_free(p);
+        k->written = 0;
         return;
     }
     k->written = hash;

@@ -52,6 +52,7 @@ static void gone(void *ctx, size_t place) {
     if (c->closing)
         return;
     conf_members_drop(c->members, place, clock_wall_s());
+    c->stale = true;
     catalogs_changed(c);
     catalogs_settle(c);
 }
@@ -114,6 +115,7 @@ static void add(const struct want *w) {
         LOG(LEVEL_INFO, "a zone came with its catalog", KS("zone", w->e->name), KS("catalog", w->k->conf->name));
     else if (rc != E_AGAIN)
         refuse(w, err.text);
+    w->c->stale |= rc == E_AGAIN || rc == E_FULL; /* places become free */
 }
 
 static void meet(const struct want *w, const struct conf_member *m) {
@@ -214,7 +216,9 @@ void catalogs_settle(struct catalogs *c) {
     if (c->closing || c->settling)
         return;
     c->settling = true; /* what goes at once comes back in here */
-    for (size_t i = 0; i < c->count; i++) {
+    bool stale = c->stale;
+    c->stale = false;
+    for (size_t i = 0; i < c->count && stale; i++) {
         struct catalog *k = &c->at[i];
         for (size_t j = 0; k->known && j < k->list.count; j++)
             want(c, k, &k->list.at[j]);

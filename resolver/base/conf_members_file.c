@@ -22,6 +22,7 @@ struct reading {
     struct conf_member *entry;
     unsigned *line;
     size_t count;
+    bool taken[LIMIT_ZONES + 1]; /* places; the last: no room */
 };
 
 static int path_of(const struct conf *conf, const char *file, char to[PATH_MAX], struct err *err) {
@@ -84,11 +85,11 @@ static int take_line(struct reading *r, char *line, unsigned at, struct err *err
         return broken(r, at, "a label", err);
     if (field[4][0] != '{' || strlen(field[4]) > LIMIT_CONF_OPTIONS)
         return broken(r, at, "options in { }", err);
-    for (size_t i = 0; i < r->count; i++)
-        if (r->entry[i].place == (size_t)place)
-            return broken(r, at, "each place once", err);
+    if (r->taken[place])
+        return broken(r, at, "each place once", err);
     if (r->count >= LIMIT_ZONES)
         return broken(r, at, "fewer members", err);
+    r->taken[place] = true;
     r->line[r->count] = at;
     r->entry[r->count++] = (struct conf_member){
         .place = (size_t)place, .catalog = field[1], .label = field[2], .left_wall_s = left, .options = field[4]};
@@ -113,21 +114,15 @@ static int take_lines(struct reading *r, struct err *err) {
     return 0;
 }
 
-static bool taken(const struct reading *r, size_t place) {
-    for (size_t i = 0; i < r->count; i++)
-        if (r->entry[i].place == place)
-            return true;
-    return false;
-}
-
 /* The configuration has grown over some of the places: every process moves those members alike, in their order. */
 static void move_aside(struct reading *r) {
     size_t to = r->m->conf->rbl.zone_fixed;
     for (size_t i = 0; i < r->count; i++) {
         if (r->entry[i].place >= r->m->conf->rbl.zone_fixed)
             continue;
-        while (to < LIMIT_ZONES && taken(r, to))
+        while (to < LIMIT_ZONES && r->taken[to])
             to++;
+        r->taken[to] = true;
         r->entry[i].place = to; /* LIMIT_ZONES: no room */
     }
 }
@@ -170,6 +165,8 @@ static int compare(struct reading *r, struct member **fresh, bool *keep, struct 
     return 0;
 }
 
+static int by_text(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
+
 /* No name twice, in the file and in one place after the other. */
 static int check_names(const struct reading *r, struct member *const *fresh, const bool *keep, struct err *err) {
     const char *seen[LIMIT_ZONES];
@@ -178,11 +175,12 @@ static int check_names(const struct reading *r, struct member *const *fresh, con
         const struct member *m = keep[i] ? r->m->at[i] : fresh[i];
         if (m == NULL || m->parsed == NULL)
             continue;
-        for (size_t j = 0; j < count; j++)
-            if (strcmp(seen[j], m->public.zone->name) == 0)
-                return err_set(err, E_CORRUPT, "%s:1: expected each zone once, got %s twice", r->path, seen[j]);
         seen[count++] = m->public.zone->name;
     }
+    qsort(seen, count, sizeof *seen, by_text);
+    for (size_t i = 1; i < count; i++)
+        if (strcmp(seen[i - 1], seen[i]) == 0)
+            return err_set(err, E_CORRUPT, "%s:1: expected each zone once, got %s twice", r->path, seen[i]);
     return 0;
 }
 
