@@ -10,6 +10,7 @@ import time
 import dns.flags
 import dns.message
 import dns.name
+import dns.opcode
 import dns.query
 import dns.rcode
 import dns.rdatatype
@@ -233,8 +234,8 @@ def count(host, port, q):
     return n
 
 
-def fresh_axfr():
-    q = dns.message.make_query(ZONE, "AXFR")
+def fresh_axfr(zone=ZONE):
+    q = dns.message.make_query(zone, "AXFR", use_edns=True)
     q.use_tsig(KEYRING, "one.")
     return q
 
@@ -322,3 +323,90 @@ def test_transfers_during_commits_are_each_of_one_version(node):
 
 def names_of(zone):
     return len(list(zone.iterate_rdatas("A")))
+
+
+class Notified:
+    """A secondary that only hears NOTIFY."""
+
+    def __init__(self):
+        self.s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.s.bind(("127.0.0.1", 0))
+        self.port = self.s.getsockname()[1]
+
+    def hear(self, within_s, answer=True):
+        """The next one's serial, its signature looked at; None: none came."""
+        wire, end = b"", time.monotonic() + within_s
+        while not wire or wire[2] >> 3 & 15 != dns.opcode.NOTIFY:  # health asks its DNS port, for all that it knows
+            self.s.settimeout(max(0.01, end - time.monotonic()))
+            try:
+                wire, peer = self.s.recvfrom(4096)
+            except socket.timeout:
+                return None
+        m = dns.message.from_wire(wire, keyring=KEYRING)
+        assert m.had_tsig and m.flags & dns.flags.AA and m.question[0].name.to_text() == NOTED
+        if answer:
+            r = dns.message.make_response(m)
+            r.use_tsig(KEYRING, "one.")
+            self.s.sendto(r.to_wire(), peer)
+        return m.answer[0][0].serial
+
+
+NOTED, WIDE = "noted.test.", "wide.test."
+
+
+@pytest.fixture(scope="module")
+def tight(tmp_path_factory):
+    """One transfer at a time, of a zone that no socket's buffers hold; and one that a secondary is told of."""
+    folder = tmp_path_factory.mktemp("tight")
+    with open(folder / "wide", "w") as f:
+        f.write(HEAD + "127.0.0.2\n")
+        f.writelines("%d.%d.%d.%d :%d:a text that is long enough to fill buffers, number %d\n" %
+                     (i * 7 % 223 + 1, i * 31 % 256, i >> 8 & 255, i & 255, i % 9 + 2, i) for i in range(120000))
+    heard = Notified()
+    zones = [
+        {"name": WIDE, "data": [{"type": "ip4trie", "files": [str(folder / "wide")]}], "transfer": [{"key": "one."}], "update": [{"key": "one."}]},
+        {"name": NOTED, "update": [{"key": "one."}], "notify": [{"address": "127.0.0.1@%d" % heard.port, "key": "one."}]},
+    ]
+    rbl = {"keys": [{"name": n, "algorithm": a, "secret": SECRET} for n, a in KEYS.items()], "zones": zones, "transfers": {"out": "1"}}
+    with Node(folder / "node", {"rbl": rbl}) as n:
+        n.heard = heard
+        until("the files are read", lambda: soa(n, WIDE))
+        yield n
+
+
+def test_notify_until_it_is_heard(tight):
+    """Without an answer again, then with a longer pause; at once for what was committed meanwhile."""
+    serial = update(tight, NOTED, "+a A 127.0.0.2")
+    assert tight.heard.hear(5, answer=False) == serial
+    later = update(tight, NOTED, "+b A 127.0.0.2")
+    assert tight.heard.hear(5) == later  # the try after the first second says what is true now
+    assert tight.heard.hear(0.5) is None
+    for i in range(3):
+        serial = update(tight, NOTED, "+c%d A 127.0.0.2" % i)
+        assert tight.heard.hear(5) == serial
+
+
+def test_a_slow_client_keeps_its_version_and_the_others_wait_for_a_turn(tight):
+    host, port = where(tight)
+    slow = socket.socket()
+    slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+    slow.settimeout(30)
+    slow.connect((host, port))
+    wire, began = fresh_axfr(WIDE).to_wire(), soa(tight, WIDE)
+    slow.sendall(struct.pack(">H", len(wire)) + wire)
+    first = exactly(slow, struct.unpack(">H", exactly(slow, 2))[0])
+    asked = time.monotonic()
+    m, _ = raw_transfer(host, port, fresh_axfr(WIDE))  # the only turn is taken
+    assert m[0].rcode() == dns.rcode.SERVFAIL and "rbl.transfers.out" in m[0].to_text() and 5 < time.monotonic() - asked < 25
+    assert update(tight, WIDE, "+new A 127.0.0.2") != began  # the writer waits for nobody
+    total, soas = 0, 0
+    message = first
+    while True:
+        total += struct.unpack(">H", message[6:8])[0]
+        soas += message.count(struct.pack(">IIIII", began, 300, 60, 86400, 120))
+        if soas == 2:
+            break
+        message = exactly(slow, struct.unpack(">H", exactly(slow, 2))[0])
+    assert total > 240000
+    slow.close()
+    until("its turn is free", lambda: count(host, port, fresh_axfr(WIDE)) == total + 1)

@@ -2,6 +2,7 @@
 #include "tests/unit/resolver/dns/wire.h"
 
 #include "resolver/dns/message.h"
+#include "resolver/dns/writer.h"
 
 static struct wire w;
 static struct dns_edns e;
@@ -144,6 +145,43 @@ static void options_are_limited(void **state) {
 }
 
 /* An RR that says more than the message holds. */
+/* Several of one code, put in and taken out in their order; others in between are passed over. */
+static void several_of_one_code(void **state) {
+    (void)state;
+    static const char *const texts[] = {"one", "", "three"};
+    uint8_t options[64], msg[256];
+    int size = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+        size = dns_option_put(options, (size_t)size, sizeof options, 65313,
+                              (struct bytes){(const uint8_t *)texts[i], strlen(texts[i])});
+        size = dns_option_put(options, (size_t)size, sizeof options, 65000, (struct bytes){(const uint8_t *)"x", 1});
+    }
+    assert_int_equal(size, 3 * (4 + 5) + strlen("one") + strlen("three"));
+    assert_int_equal(dns_option_put(options, (size_t)size, (size_t)size + 3, 1, (struct bytes){NULL, 0}), E_FULL);
+    assert_int_equal(dns_option_put(options, 65, 64, 1, (struct bytes){NULL, 0}), E_FULL);
+    struct name root;
+    struct dns_query q;
+    struct dns_opt opt = DNS_OPT_INIT(1232);
+    opt.options = (struct bytes){options, (size_t)size};
+    assert_int_equal(name_from_text(&root, ".", NULL), 0);
+    int n = dns_query_write(msg, sizeof msg, 1, 0, &root, TYPE_SOA, CLASS_IN, &opt);
+    assert_int_equal(n, DNS_HEADER + 5 + dns_opt_size(&opt));
+    assert_int_equal(dns_query_read(&q, msg, (size_t)n), 0);
+    struct bytes rest = q.edns.options, data;
+    for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+        assert_int_equal(dns_option_next(&rest, 65313, &data), 0);
+        assert_int_equal(data.size, strlen(texts[i]));
+        assert_memory_equal(data.at, texts[i], data.size);
+    }
+    assert_int_equal(dns_option_next(&rest, 65313, &data), E_NOTFOUND);
+    assert_int_equal(dns_option_next(&rest, 65313, &data), E_NOTFOUND);
+    static const uint8_t cut[] = {0xFF, 0x21, 0, 9, 1};
+    for (size_t i = 0; i <= sizeof cut; i++) {
+        rest = (struct bytes){cut, i};
+        assert_int_equal(dns_option_next(&rest, 0xFF21, &data), E_NOTFOUND);
+    }
+}
+
 static void rdata_outside(void **state) {
     (void)state;
     static const uint8_t msg[8] = {0};
@@ -166,6 +204,7 @@ int main(void) {
         cmocka_unit_test(shapes_taken),
         cmocka_unit_test(options_are_limited),
         cmocka_unit_test(rdata_outside),
+        cmocka_unit_test(several_of_one_code),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
