@@ -37,7 +37,7 @@ static int soa_serial(const struct dns_rr *rr, struct bytes msg, uint32_t *seria
     return dns_soa_read(rr, msg.at, msg.size, serial, &minimum);
 }
 
-static int read_status(struct bytes msg, struct soa_answer *a) {
+static void read_status(struct bytes msg, struct soa_answer *a) {
     struct native n;
     struct bytes rest = ask_options(msg), data;
     while (!a->has_status && dns_option_next(&rest, NATIVE_OPTION, &data) == 0)
@@ -45,14 +45,13 @@ static int read_status(struct bytes msg, struct soa_answer *a) {
             a->status = n.state;
             a->has_status = true;
         }
-    return 0;
 }
 
 static int read_answer(const struct sec_primary *p, struct bytes msg, struct soa_answer *a, struct err *err) {
     struct dns_reader r;
     struct dns_rr rr;
     struct name qname;
-    uint16_t type, klass;
+    uint16_t type = 0, klass = 0;
     memset(a, 0, sizeof *a);
     int rc = dns_reader_open(&r, msg.at, msg.size, &qname, &type, &klass);
     if (rc < 0 || (r.header.flags & FLAG_QR) == 0 || r.header.opcode != OPCODE_QUERY)
@@ -66,7 +65,8 @@ static int read_answer(const struct sec_primary *p, struct bytes msg, struct soa
             a->has_soa = soa_serial(&rr, msg, &a->serial) == 0;
     if (rc != E_NOTFOUND)
         return err_set(err, E_INVALID, "the answer is no DNS message");
-    return read_status(msg, a);
+    read_status(msg, a);
+    return 0;
 }
 
 static int judge_answer(const struct soa_answer *a, struct err *err) {
@@ -105,7 +105,7 @@ static void good_answer(struct sec_primary *p, const struct soa_answer *a) {
 
 static enum question_end on_answer(void *ctx, struct bytes msg, bool is_signed, const struct err *why) {
     struct sec_primary *p = ctx;
-    struct soa_answer a;
+    struct soa_answer a = {0};
     struct err err = {0};
     (void)is_signed;
     p->check = NULL;
