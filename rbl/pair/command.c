@@ -17,12 +17,17 @@ static void answer_error(struct control_call *call, int code, const char *why) {
 
 static int promote(struct pair_zone *z, bool force, struct control_call *call, struct err *err) {
     struct role_file next = z->role;
+    struct said own;
     if (z->role.active && !z->conflict)
         return err_set(err, E_EXISTS, "this node is the active one already, epoch %u", z->role.epoch);
     if (!force && zone_heard(z) && z->other.active)
         return err_set(err, E_REFUSED,
                        "%s (%s) answers and is active: candor demote %s there first, or --force REASON here",
                        z->other.name, mate_text(z->mate), z->conf->name);
+    zone_said(z, &own);
+    if (!force && zone_heard(z) && z->other.have && (!own.have || (int32_t)(z->other.serial - own.serial) > 0))
+        return err_set(err, E_AGAIN, "%s (%s) has serial %u, this node %u: wait until all of it has come, or --force",
+                       z->other.name, mate_text(z->mate), z->other.serial, own.serial);
     next.active = true;
     next.epoch = (z->heard && z->other.epoch > z->role.epoch ? z->other.epoch : z->role.epoch) + 1;
     return turn_start(z, TURN_PROMOTE, &next, call, err);

@@ -89,7 +89,7 @@ struct pair_zone {
     bool conflict;                /* both are active in this epoch, and the other goes on */
     char trouble[BOARD_TEXT_MAX]; /* of the other one's last answer; "": it went well */
     char rescued[BOARD_TEXT_MAX]; /* what was lost and where it is written */
-    int64_t logged_ms;
+    int64_t logged_ms, looked_ms;
     /* a turn under way */
     enum turn turn;
     struct role_file next;
@@ -132,6 +132,8 @@ int turn_start(struct pair_zone *z, enum turn turn, const struct role_file *next
 
 /* --- rescue.c: on a thread of the pool. Lines to z->lost_path, their number to z->lost. */
 int rescue_write(struct pair_zone *z, struct keep *k, struct err *err) MUST_USE;
+/* On the loop: whether such a file lies there still, into z->rescued. */
+void rescue_find(struct pair_zone *z);
 
 /* --- forward.c --- */
 /* The size of a reply written at once, or 0. */

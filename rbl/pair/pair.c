@@ -73,6 +73,9 @@ int pair_writable(const struct pair *p, int zone, struct err *err) {
                        addr_text(&z->conf->pair.at[0].address, text));
     if (z->turn != TURN_NONE)
         return err_set(err, E_AGAIN, "zone %s: its role in the pair is being changed", z->conf->name);
+    if (z->heard && z->other.epoch > z->role.epoch)
+        return err_set(err, E_AGAIN, "zone %s: %s was promoted since, this node is about to step down", z->conf->name,
+                       z->other.name);
     if (z->conflict)
         return err_set(err, E_AGAIN, "zone %s has two active primaries: %s goes on, here nothing is changed",
                        z->conf->name, z->other.name);
@@ -158,6 +161,7 @@ static int zone_open(struct pair *p, int zone, const struct conf_zone *conf, str
         z->role = (struct role_file){.active = conf->active, .epoch = 1};
     else if (rc < 0)
         return rc;
+    rescue_find(z);
     z->mate = mate_get(p, &conf->pair.at[0], &why);
     if (z->mate == NULL)
         text_copy(z->trouble, sizeof z->trouble, why.text);

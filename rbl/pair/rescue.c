@@ -2,11 +2,13 @@
  * again with `candor add` and `candor del`:
  *
  *   add 192.0.2.1/32 :127.0.0.2:text
- *   del name.example. :127.0.0.2: */
+ *   del name.example :127.0.0.2: */
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "rbl/keep/walk.h"
@@ -19,8 +21,9 @@ struct rescue {
 
 static const char *entry_text(const struct keep_entry *e, char *to, size_t cap) {
     char text[NAME_TEXT_MAX];
-    if (e->kind == KEEP_NAME)
-        (void)snprintf(to, cap, "%s%s%s", e->excluded ? "!" : "", e->bits != 0 ? "*." : "", name_text(&e->name, text));
+    if (e->kind == KEEP_NAME) /* without the final dot, as data files and `candor add` have it */
+        (void)snprintf(to, cap, "%s%s%.*s", e->excluded ? "!" : "", e->bits != 0 ? "*." : "",
+                       (int)strlen(name_text(&e->name, text)) - 1, text);
     else
         (void)snprintf(to, cap, "%s%s/%u", e->excluded ? "!" : "",
                        inet_ntop(e->kind == KEEP_4 ? AF_INET : AF_INET6, e->addr, text, sizeof text), e->bits);
@@ -65,9 +68,35 @@ static int write_all(struct rescue *r, const struct pair_zone *z, struct keep *k
     return rc == E_IO ? err_errno(err, "%.300s", z->lost_path) : rc;
 }
 
-/* Whether the other one's line goes on from what we have: then nothing is lost. */
+/* Whether the other one's line goes on from what we have: then nothing is lost. A standby may have fetched contents of
+ * the new epoch before it heard of it; no serial lies between the beginning of an epoch and its jump. */
 static bool nothing_lost(const struct pair_zone *z, const struct keep_state *st) {
-    return st->empty || (z->lost_known && (int32_t)(st->serial - z->lost_from) <= 0);
+    uint32_t jump = (z->lost_from / PAIR_JUMP + 1) * (uint32_t)PAIR_JUMP;
+    if (st->empty || (z->lost_known && (int32_t)(st->serial - z->lost_from) <= 0))
+        return true;
+    return z->turn == TURN_NOTE && (!z->lost_known || (int32_t)(st->serial - jump) >= 0);
+}
+
+void rescue_find(struct pair_zone *z) {
+    char path[PAIR_PATH];
+    struct stat st;
+    const char *at = NULL;
+    if (z->lost_path[0] != '\0' && stat(z->lost_path, &st) == 0)
+        return;
+    z->rescued[0] = z->lost_path[0] = '\0';
+    if (role_path(path, z->p->c.conf->node.state, z->conf->name, ".rescue-", NULL) < 0 ||
+        (at = strrchr(path, '/')) == NULL)
+        return;
+    size_t folder = (size_t)(at - path);
+    path[folder] = '\0';
+    DIR *d = opendir(path);
+    for (struct dirent *e; d != NULL && (e = readdir(d)) != NULL && z->rescued[0] == '\0';)
+        if (strncmp(e->d_name, path + folder + 1, strlen(path + folder + 1)) == 0 &&
+            snprintf(z->lost_path, sizeof z->lost_path, "%.3500s/%.255s", path, e->d_name) > 0)
+            (void)snprintf(z->rescued, sizeof z->rescued, "changes that the new primary does not have: %.160s",
+                           z->lost_path);
+    if (d != NULL)
+        (void)closedir(d);
 }
 
 int rescue_write(struct pair_zone *z, struct keep *k, struct err *err) {

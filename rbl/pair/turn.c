@@ -66,13 +66,19 @@ static int change(void *ctx, struct keep *k, struct keep_result *r, struct err *
     keep_state(k, &st);
     if (z->turn == TURN_PROMOTE && !st.empty)
         add_fork(&z->next, st.serial);
-    if (z->turn == TURN_STEP_DOWN)
+    if (z->turn == TURN_STEP_DOWN || z->turn == TURN_NOTE)
         rc = rescue_write(z, k, err);
     if (rc == 0)
         rc = role_write(&z->next, z->path, err);
     if (rc == 0 && z->turn == TURN_PROMOTE)
         rc = jump(k, z, r, err);
     return rc;
+}
+
+/* A change that is none. */
+static int nothing(void *ctx, struct keep_batch *b, struct err *err) {
+    (void)ctx, (void)b, (void)err;
+    return 0;
 }
 
 /* --- on the loop */
@@ -97,7 +103,7 @@ static void log_turn(const struct pair_zone *z, const struct job *j) {
     }
     LOG(LEVEL_WARN, "role in the pair", KS("zone", z->conf->name), KS("role", z->role.active ? "active" : "standby"),
         KU("epoch", z->role.epoch), KU("serial", j->state.serial));
-    if (z->turn == TURN_STEP_DOWN && z->rescued[0] != '\0')
+    if (z->lost > 0)
         LOG(LEVEL_ERROR, "acknowledged changes that the new primary does not have", KS("zone", z->conf->name),
             KS("why", z->rescued));
 }
@@ -109,7 +115,7 @@ static void done(void *ctx, struct job *j) {
     /* A role file that was written counts, whatever came behind it. */
     if (j->code == 0)
         z->role = z->next;
-    if (j->code == 0 && z->turn == TURN_STEP_DOWN && (z->lost > 0 || !z->lost_known))
+    if (j->code == 0 && z->lost > 0)
         (void)snprintf(z->rescued, sizeof z->rescued, "%llu changes that the new primary does not have: %.160s",
                        (unsigned long long)z->lost, z->lost_path);
     log_turn(z, j);
@@ -124,23 +130,41 @@ static void done(void *ctx, struct job *j) {
         pair_free(p);
 }
 
+static int submit(struct pair_zone *z, enum job_kind kind, void (*finished)(void *, struct job *), struct err *err) {
+    struct job *j = job_new(kind);
+    if (j == NULL)
+        return err_set(err, E_NOMEM, "no memory");
+    j->write = change;
+    j->change = nothing;
+    j->done = finished;
+    j->ctx = z;
+    j->change_source = "pair";
+    int rc = keeper_submit(z->p->c.keeper, z->zone, j, err);
+    if (rc < 0)
+        job_free(j);
+    return rc;
+}
+
+/* All changes that were taken before this turn are committed, and none has come since. */
+static void drained(void *ctx, struct job *j) {
+    struct pair_zone *z = ctx;
+    int rc = submit(z, JOB_WRITE, done, &j->err);
+    if (rc == 0)
+        return;
+    j->code = rc;
+    done(z, j);
+}
+
 int turn_start(struct pair_zone *z, enum turn turn, const struct role_file *next, struct control_call *call,
                struct err *err) {
     if (z->turn != TURN_NONE)
         return err_set(err, E_AGAIN, "its role is being changed already");
-    struct job *j = job_new(JOB_WRITE);
-    if (j == NULL)
-        return err_set(err, E_NOMEM, "no memory");
-    j->write = change;
-    j->done = done;
-    j->ctx = z;
-    j->change_source = "pair";
     z->turn = turn;
     z->next = *next;
     z->call = call;
-    int rc = keeper_submit(z->p->c.keeper, z->zone, j, err);
+    z->lost = 0;
+    int rc = submit(z, JOB_CHANGE, drained, err);
     if (rc < 0) {
-        job_free(j);
         z->turn = TURN_NONE;
         z->call = NULL;
         return rc;

@@ -134,6 +134,11 @@ static void ask(struct pair_zone *z) {
 }
 
 void watch_tick(struct pair_zone *z, int64_t now_ms) {
+    if (z->rescued[0] != '\0' && z->turn == TURN_NONE && now_ms - z->looked_ms >= PAIR_BELIEVED_MS) {
+        z->looked_ms = now_ms;
+        rescue_find(z); /* somebody has looked at it and put it away */
+        zone_role_show(z);
+    }
     if (z->mate == NULL || z->asking || now_ms < z->ask_ms)
         return;
     z->ask_ms = now_ms + PAIR_ASK_MS;

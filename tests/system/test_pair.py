@@ -3,6 +3,7 @@ have lost, two that are active at once; secondaries that hand updates on."""
 # time bound: 240 s
 import base64
 import glob
+import json
 import os
 import signal
 import time
@@ -177,6 +178,7 @@ def test_what_would_be_lost_is_kept(pair):
         lines = [x.strip() for x in f if not x.startswith("#")]
     assert sorted(x.split()[0:2] for x in lines) == [["add", "198.51.100.7/32"], ["del", "192.0.2.1/32"]], lines
     assert os.path.basename(found[0]) in a.log()
+    until("health names it", lambda: os.path.basename(found[0]) in json.dumps(a.scope("replication")))
     assert not listed(a, "198.51.100.7") and listed(a, "192.0.2.1")
 
 
