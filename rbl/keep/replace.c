@@ -159,12 +159,12 @@ static void fill_result(const struct work *w, struct keep_result *r) {
     memcpy(r->first, w->diff.first, sizeof r->first);
 }
 
-/* The entries stay. Times that readers go by are written without a new serial; the rest is remembered only. */
+/* The entries stay. $TIMESTAMP is written without a new serial; the rest is remembered only. */
 static int settle_unchanged(struct work *w, struct err *err) {
     struct meta *m = w->k->meta, *n = w->next;
     if (w->c->dry_run || m == NULL)
         return 0;
-    if (m->expires_wall_s != n->expires_wall_s || m->timestamp_wall_s != n->timestamp_wall_s) {
+    if (m->timestamp_wall_s != n->timestamp_wall_s) {
         n->serial = m->serial;
         n->commits = m->commits;
         n->changed_wall_s = m->changed_wall_s;
@@ -177,7 +177,6 @@ static int settle_unchanged(struct work *w, struct err *err) {
         m->format = META_FORMAT;
     }
     m->bad_lines = n->bad_lines;
-    m->expires_wall_s = n->expires_wall_s;
     m->timestamp_wall_s = n->timestamp_wall_s;
     return 0;
 }
@@ -227,7 +226,8 @@ static int replace(struct work *w, struct keep_result *r, struct err *err) {
     w->next->bad_lines = w->d->bad_lines;
     w->next->timestamp_wall_s = w->d->timestamp;
     w->next->expires_wall_s = w->d->expires_wall_s;
-    if (w->t != NULL && w->diff.added + w->diff.removed == 0 && !apex_changed(w) && !commit_wants_serial(w->k, w->c))
+    if (w->t != NULL && w->diff.added + w->diff.removed == 0 && !apex_changed(w) && !commit_wants_serial(w->k, w->c) &&
+        w->k->meta->expires_wall_s == w->next->expires_wall_s) /* the end of a zone is something other nodes must know */
         return settle_unchanged(w, err);
     fill_result(w, r); /* who is refused is told how much it would have been */
     rc = guard_check(w, err);

@@ -1,12 +1,18 @@
 #include "resolver/store/fault.h"
 
+#include <link.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <ucontext.h>
 
 #include "resolver/store/impl.h"
 
-enum { FAULT_MAPS = 4096, FAULT_SLACK = 1 << 17 /* an offset of 16 bits behind the last page, and a key */ };
+enum {
+    FAULT_MAPS = 4096,
+    FAULT_SLACK = 1 << 17, /* an offset of 16 bits behind the last page, and a key */
+    FAULT_NULL = 1 << 16   /* below: a pointer that is none, and a member's offset */
+};
 
 __thread struct store_fault *store_fault_now;
 
@@ -24,17 +30,47 @@ static void jump(struct store_fault *f, int signum, uintptr_t at) {
     siglongjmp(f->back, 1);
 }
 
+/* LMDB's code. */
+static uintptr_t code_low, code_high;
+
+static int on_object(struct dl_phdr_info *info, size_t size, void *ctx) {
+    uintptr_t in = (uintptr_t)mdb_get, ours = (uintptr_t)store_fault_watch;
+    (void)size, (void)ctx;
+    for (unsigned i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+        uintptr_t low = info->dlpi_addr + p->p_vaddr, high = low + p->p_memsz;
+        if (p->p_type != PT_LOAD || !(p->p_flags & PF_X) || in < low || in >= high || (ours >= low && ours < high))
+            continue; /* linked in with ours, it cannot be told from it */
+        code_low = low;
+        code_high = high;
+    }
+    return 0;
+}
+
+/* A flag that a damaged node must not have makes LMDB use what this kind of table has not: a null pointer, in its own
+ * code. */
+static bool is_astray(uintptr_t at, const void *context) {
+    const ucontext_t *u = context;
+#if defined(__x86_64__)
+    uintptr_t pc = (uintptr_t)u->uc_mcontext.gregs[REG_RIP];
+#elif defined(__aarch64__)
+    uintptr_t pc = (uintptr_t)u->uc_mcontext.pc;
+#else
+    uintptr_t pc = (void)u, 0;
+#endif
+    return at < FAULT_NULL && pc >= code_low && pc < code_high;
+}
+
 static void on_fault(int signum, siginfo_t *info, void *context) {
     struct store_fault *f = store_fault_now;
     uintptr_t at = (uintptr_t)info->si_addr;
-    (void)context;
     if (f != NULL && info->si_code > 0) { /* not sent by anybody */
         for (unsigned i = 0; i < FAULT_MAPS; i++) {
             uintptr_t low = atomic_load(&maps[i].low);
             if (low != 0 && at >= low && at < atomic_load(&maps[i].high))
                 jump(f, signum, at - low);
         }
-        if (f->any)
+        if (f->any || is_astray(at, context))
             jump(f, signum, at);
     }
     (void)sigaction(signum, &before[signum == SIGSEGV], NULL); /* as if this had not been here: it happens again */
@@ -49,9 +85,14 @@ void store_fault_watch(void) {
             before[i] = old;
 }
 
+static void find_code(void) {
+    (void)dl_iterate_phdr(on_object, NULL);
+    store_fault_watch();
+}
+
 void store_fault_install(void) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, store_fault_watch);
+    pthread_once(&once, find_code);
 }
 
 /* LMDB calls this instead of dying, and dies when it returns. */

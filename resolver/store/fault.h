@@ -12,9 +12,10 @@
  *     store_fault_disarm(&f);
  *
  * Between arm and disarm no lock may be taken that others wait for, and what is changed there and used after the jump
- * is volatile or in memory. Only faults inside of the maps that this room has open are taken (and LMDB's assertions);
- * any other goes its way as if this were not here. It costs two stores and the saving of eight registers. A guard may
- * stand inside of another: the inner one is told. One thread's guards are its own.
+ * is volatile or in memory. Only faults inside of the maps that this room has open are taken (and LMDB's assertions,
+ * and null pointers in its own code, where damaged flags of a node lead it); any other goes its way as if this were not
+ * here. It costs two stores and the saving of eight registers. A guard may stand inside of another: the inner one is
+ * told. One thread's guards are its own.
  *
  * Behind a fault the store that was read is good for closing alone. */
 #ifndef CANDOR_STORE_FAULT_H
