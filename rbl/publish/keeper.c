@@ -69,6 +69,8 @@ void zone_look(struct keeper_zone *z, int64_t now) {
         look_at_files(z, now);
     else if (!reading && z->retry_at_ms != 0 && now >= z->retry_at_ms)
         zone_submit(z, JOB_OPEN);
+    else if (!reading && z->retry_at_ms == 0 && z->conf->primaries.count == 0 && !z->follows)
+        show_checked(z); /* it is its own source */
     if (!queued(z, JOB_COMPACT) && compaction_is_due(z, now))
         zone_submit(z, JOB_COMPACT);
     if (!zone_busy(z) && now - z->last_stat_ms >= KEEPER_STAT_MS)
