@@ -78,7 +78,7 @@ class Publisher(threading.Thread):
         with inside(self.cluster.switch):
             while not self.over:
                 self.publish(self.version)
-                self.version += 1
+                self.version = self.acknowledged + 1
                 time.sleep(random.uniform(0.01, 0.2))
 
     def publish(self, v):
@@ -353,6 +353,10 @@ FAULTS = (Partition, Partition, Kill, Kill, KillAll, Stop, StopAll, ClockJump, D
 
 # --- what the health pages say ---
 
+# What the configuration of these nodes leaves out, and their pages say all the time.
+HARMLESS = ("switched off", "no test point configured", "this version does not ask")
+
+
 def complaints(document):
     """[(key, text)] of everything that is not well."""
     found = []
@@ -360,7 +364,7 @@ def complaints(document):
         for one in checks:
             if one.get("status") not in (None, "pass"):
                 found.append((key, "%s %s %s" % (key, one.get("componentId", ""), one.get("output", ""))))
-    return found
+    return [(key, text) for key, text in found if not any(words in text for words in HARMLESS)]
 
 
 class Watch(threading.Thread):
@@ -480,7 +484,7 @@ def one_run(c, rng, first, path):
     with inside(c.switch):
         c.publisher.over = False
         c.publisher.key = "k1."
-        if c.publisher.acknowledged < c.publisher.version:
+        if c.publisher.acknowledged < c.publisher.version:  # one more in the end, whatever became of the last
             deadline = threading.Timer(CONVERGE_S, lambda: setattr(c.publisher, "over", True))
             deadline.start()
             c.publisher.publish(c.publisher.version)
@@ -495,7 +499,7 @@ def one_run(c, rng, first, path):
     found = list(check.check(history.events))
     if left:
         found.append(("uncalm", "long after everything was healed: %s" % left))
-    return found, c.publisher.version + 1, done
+    return found, c.publisher.acknowledged + 1, done
 
 
 def clusters(number, runs, seed, folder, say):
