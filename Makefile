@@ -50,7 +50,7 @@ MAIN_candor-health := $(call objs,health)
 PROGRAMS := $(foreach p,candor candor-resolver candor-sync candor-health,$(if $(filter %/main.o,$(MAIN_$(p))),$(p)))
 
 .DELETE_ON_ERROR:
-.PHONY: all deps deps-test run test unit unit-build system-build lint lint-tidy lint-objects bench bench-build bench-dnsbl man fuzz fuzz-build install uninstall clean help
+.PHONY: all deps deps-test run test unit unit-build system-build lint lint-tidy lint-objects bench bench-build bench-dnsbl chaos man fuzz fuzz-build install uninstall clean help
 
 all: $(addprefix $(O)/,$(PROGRAMS))
 
@@ -60,6 +60,7 @@ help:
 	@echo 'make all        build candor and its three daemons into $(BUILD)'
 	@echo 'make unit       unit tests alone; make unit-resolver/dns those of one room'
 	@echo 'make lint       floor law, headers, format, clang-tidy, both compilers, sizes'
+	@echo 'make chaos      a thousand runs of faults against four nodes (CHAOS_RUNS, CHAOS_CLUSTERS)'
 	@echo 'make bench      benchmarks against peers (tests/bench); make bench-dnsbl: blocklists beside rbldnsd, the whole table'
 	@echo 'make fuzz       every fuzz target for SECONDS=$(SECONDS)'
 	@echo 'make deps       Debian packages for the build; make deps-test: those for the tests'
@@ -195,6 +196,12 @@ bench: all system-build bench-build
 # Everything about blocklists beside rbldnsd, about ten minutes; BENCH_ARGS=--quick one million entries alone, --json for machines.
 bench-dnsbl: all system-build bench-build
 	@CANDOR_BUILD=$(abspath $(O)) tests/bench/dnsbl.py $(BENCH_ARGS)
+
+# A thousand runs of the fault script by CHAOS_CLUSTERS clusters of four nodes; histories that are broken stay.
+CHAOS_RUNS ?= 1000
+CHAOS_CLUSTERS ?= 4
+chaos: all system-build
+	@CANDOR_BUILD=$(abspath $(O)) tests/chaos/run.py -n $$(( ($(CHAOS_RUNS) + $(CHAOS_CLUSTERS) - 1) / $(CHAOS_CLUSTERS) )) -j $(CHAOS_CLUSTERS) $(O)/chaos
 
 # candor(1) is what `candor help` says; candor.yaml(5) ends with the file that has all keys.
 man: all
