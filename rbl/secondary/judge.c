@@ -107,6 +107,7 @@ static void heal(struct sec_primary *p, int64_t now_ms) {
     p->heal_after_ms = now_ms + ((int64_t)HEAL_AGAIN_MS << p->heals);
     p->heals += p->heals < HEAL_DOUBLINGS;
     p->zone->snapshot_wanted = true;
+    p->native_failed = 0; /* a plain transfer may be why: it brings the same contents in other entries */
     schedule_whole(&p->zone->s, (int)p->index, now_ms);
 }
 

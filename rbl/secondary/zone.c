@@ -6,7 +6,13 @@
 #include "rbl/secondary/impl.h"
 #include "resolver/base/log.h"
 
-enum { MS = 1000, OUT_OF_STEP_MS = 100, OUT_OF_STEP_MOST = 2, NATIVE_AGAIN_MS = 1000 };
+enum {
+    MS = 1000,
+    OUT_OF_STEP_MS = 100,
+    OUT_OF_STEP_MOST = 2,
+    NOT_KEPT_MOST = 4, /* then everything is asked for */
+    NATIVE_AGAIN_MS = 1000
+};
 
 static int64_t now_of(const struct sec_zone *z) { return loop_now_ms(z->in->c.loop); }
 
@@ -207,7 +213,8 @@ void zone_committed(struct sec_zone *z, struct inbound *i, const struct job *j) 
         board_add(&p->link->bytes_in, i->octets);
         board_add(&p->link->applied, j->result.changed);
         link_tried(p->link, 0, "");
-        p->out_of_step = p->differs = 0;
+        p->out_of_step = p->differs = p->not_kept = p->run_failures = 0;
+        p->said[0] = '\0';
         p->went_back = false;
         if (i->kind == INBOUND_NATIVE)
             p->native_failed = 0;
@@ -234,6 +241,9 @@ static void up_to_date(struct sec_zone *z, struct inbound *i, struct sec_primary
     zone_checked(z);
 }
 
+/* No room, a disk that fails: nothing that the primary could do better. */
+static bool own_trouble(int code) { return code == E_FULL || code == E_IO || code == E_NOMEM; }
+
 static void native_failed(struct sec_zone *z, struct inbound *i, struct sec_primary *p, int code, const char *why) {
     int64_t now = now_of(z);
     bool stale = z->s.have && !z->s.whole && !serial_newer(i->state.serial, z->s.serial);
@@ -245,8 +255,14 @@ static void native_failed(struct sec_zone *z, struct inbound *i, struct sec_prim
         p->run_after_ms = now + OUT_OF_STEP_MS;
         return;
     }
-    z->snapshot_wanted = true;
     p->run_after_ms = now + NATIVE_AGAIN_MS;
+    if (own_trouble(code)) { /* another kind of transfer would meet the same, and bring the contents in other entries */
+        z->snapshot_wanted |= ++p->not_kept % NOT_KEPT_MOST == 0; /* changes that are too many for memory alone */
+        link_tried(p->link, code, why);
+        primary_log(p, "a transfer cannot be kept", why);
+        return;
+    }
+    z->snapshot_wanted = true;
     p->native_failed++;
     p->native_serial = z->s.primary[p->index].serial;
     judge_reject(p, code == E_CORRUPT || code == E_NOTFOUND ? REJECT_DIGEST : REJECT_FORMAT, why);
