@@ -140,6 +140,17 @@ static int read_members(struct catalogs *c, struct err *err) {
     return conf_read_zone(&c->plain, c->c.conf, "{name: plain.invalid.}", "defaults", err);
 }
 
+/* What a process that was killed while it deleted has left. */
+static void tidy_work(void *ctx) {
+    const struct catalogs *c = ctx;
+    keep_delete_aside(c->c.conf->node.state);
+}
+
+static void tidied(void *ctx) {
+    struct catalogs *c = ctx;
+    c->working--;
+}
+
 int catalogs_open(struct catalogs **out, const struct catalogs_config *config, struct err *err) {
     *out = NULL;
     struct catalogs *c = calloc(1, sizeof *c);
@@ -156,6 +167,8 @@ int catalogs_open(struct catalogs **out, const struct catalogs_config *config, s
     }
     if (rc == 0 && (c->timer = loop_timer_start(c->c.loop, 0, CATALOGS_TICK_MS, tick, c)) == NULL)
         rc = err_set(err, E_NOMEM, "no memory for a timer");
+    if (rc == 0 && loop_work(c->c.loop, tidy_work, tidied, c) == 0)
+        c->working++;
     *out = c; /* also when it failed: the keeper has its zones */
     return rc;
 }
