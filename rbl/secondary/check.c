@@ -86,7 +86,6 @@ static void good_answer(struct sec_primary *p, const struct soa_answer *a) {
     int64_t now = loop_now_ms(z->in->c.loop), half = (now - p->check_sent_ms) / 2;
     int rejected = 0;
     board_set(&p->link->last_check_wall_ms, (uint64_t)clock_wall_ms());
-    p->said[0] = '\0';
     schedule_said(&z->s, p->index, a->serial, a->has_status ? SECONDARY_BESIDE_MS : 0, now);
     if (a->has_status) {
         rejected = judge_state(p, &a->status);

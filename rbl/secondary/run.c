@@ -7,6 +7,7 @@
 enum {
     BEHIND_MOST = 5,      /* beats that speak of a serial which does not come */
     AGAIN_SOON_MS = 1000, /* a BYE that came sooner than this after the question: not again before */
+    FAILURES_MOST = 6,    /* runs that ended without anything good, in a row: then it is asked as another make */
     PARKED_MS = 60000     /* a snapshot that was cut off waits so long for its rest */
 };
 
@@ -100,8 +101,11 @@ static int take_beat(struct run *r, const struct native_state *st, struct err *e
     r->behind = newer ? r->behind + 1 : 0;
     if (r->behind > BEHIND_MOST)
         return err_set(err, E_TIMEOUT, "it speaks of serial %u and does not send it", st->serial);
-    if (have && !newer)
+    if (have && !newer) {
+        p->run_failures = 0;
+        p->said[0] = '\0';
         zone_checked(z);
+    }
     return 0;
 }
 
@@ -122,7 +126,9 @@ static int take_part(struct run *r, const struct native *n, bool is_signed, stru
     case NATIVE_BEAT:
         return take_beat(r, &n->state, err);
     case NATIVE_BYE:
-        return i != NULL ? err_set(err, E_CLOSED, "it said goodbye in the middle") : take_beat(r, &n->state, err);
+        if (i == NULL)
+            return take_beat(r, &n->state, err);
+        return err_set(err, i->taken > 0 ? E_CLOSED : E_INVALID, "it said goodbye in the middle");
     case NATIVE_STATUS:
     case NATIVE_ASK:
         break;
@@ -196,8 +202,11 @@ static void ended(struct run *r, const struct err *why) {
     if (why != NULL)
         park(r);
     run_close(r);
-    p->run_after_ms = why != NULL || early ? now + AGAIN_SOON_MS : now;
-    if (fault) {
+    p->run_failures += why != NULL && p->run_failures < FAILURES_MOST;
+    p->run_after_ms = why != NULL ? now + ((int64_t)AGAIN_SOON_MS << (p->run_failures - 1))
+                      : early     ? now + AGAIN_SOON_MS
+                                  : now;
+    if (fault || p->run_failures == FAILURES_MOST) {
         p->native_failed++;
         p->native_serial = z->s.primary[p->index].serial;
     }

@@ -3,6 +3,7 @@ import base64
 import contextlib
 import json
 import os
+import random
 import signal
 import socket
 import struct
@@ -627,3 +628,194 @@ def test_a_loop_is_named(tmp_path):
     itself.write_config()
     itself.start(ready=False)
     assert itself.process.wait(20) != 0 and "is this node itself" in itself.log()
+
+
+class Relay:
+    """TCP from a port of its own to `to`; each connection ends when so many octets came back: `cuts`, in order, then never."""
+
+    def __init__(self, to, cuts=()):
+        self.to, self.cuts, self.back, self.open = to, list(cuts), 0, []
+
+    def pump(self, a, b, most, count):
+        with contextlib.suppress(OSError):
+            while most > 0:
+                data = a.recv(min(65536, most))
+                if not data:
+                    break
+                most -= len(data)
+                if count:
+                    self.back += len(data)
+                b.sendall(data)
+        for s in (a, b):
+            with contextlib.suppress(OSError):
+                s.shutdown(socket.SHUT_RDWR)
+
+    def accept(self):
+        while True:
+            try:
+                c, _ = self.s.accept()
+                u = socket.create_connection(("127.0.0.1", self.to))
+            except OSError:
+                return
+            self.open += [c, u]
+            most = self.cuts.pop(0) if self.cuts else 1 << 40
+            threading.Thread(target=self.pump, args=(c, u, 1 << 40, False), daemon=True).start()
+            threading.Thread(target=self.pump, args=(u, c, most, True), daemon=True).start()
+
+    def __enter__(self):
+        self.s = socket.socket()
+        self.port = free_port()
+        self.s.bind(("127.0.0.1", self.port))
+        self.s.listen(16)
+        threading.Thread(target=self.accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *exc):
+        for s in [self.s] + self.open:
+            with contextlib.suppress(OSError):
+                s.shutdown(socket.SHUT_RDWR)
+            s.close()
+
+
+def list_of(path, count):
+    chosen = random.Random(7).sample(range(1 << 24, 1 << 31), count)
+    with open(path, "w") as f:
+        f.writelines("%d.%d.%d.%d\n" % (n >> 24, n >> 16 & 255, n >> 8 & 255, n & 255) for n in chosen)
+    return str(path)
+
+
+def test_a_snapshot_that_is_cut_off_goes_on(tmp_path):
+    a = source(tmp_path / "a", data=[{"type": "ip4set", "files": [list_of(tmp_path / "list", 200000)]}],
+               transfer=[{"address": "127.0.0.1"}])
+    with a:
+        until("the list is there", lambda: soa(a))
+        with Relay(a.sync_port, [150000, 100000]) as r, \
+                secondary(tmp_path / "b", [{"address": "127.0.0.1@%d" % r.port}]) as b:
+            serial_is(b, soa(a), 30)
+            assert same(a, b)
+            assert b.log().count("a snapshot was cut off; it will go on") >= 1
+            whole = int(a.log().rsplit("kind=snapshot", 1)[1].split("octets=")[1].split()[0])
+            assert r.back < 1.5 * max(whole, 300000), (r.back, whole)
+
+
+def test_over_tls_with_names_on_certificates(tmp_path):
+    ca = certificates(tmp_path)
+    port = free_port()
+    a = source(tmp_path / "a", transfer=[{"tls-name": "b.test"}])
+    a.config["rbl"]["tls"] = {"certificate": ca["a"][0], "key": ca["a"][1], "ca": ca["ca"], "listen": ["127.0.0.1@%d" % port]}
+    a.write_config()
+    rule = {"address": "127.0.0.1@%d" % port, "tls-name": "a.test", "ca": ca["ca"]}
+    b = secondary(tmp_path / "b", [rule])
+    wrong = secondary(tmp_path / "c", [dict(rule, **{"tls-name": "other.test"})])
+    for n in (b, wrong):
+        n.config["rbl"]["tls"] = {"certificate": ca["b"][0], "key": ca["b"][1], "ca": ca["ca"]}
+        n.write_config()
+    with a, b, wrong:
+        add(a, "192.0.2.1")
+        serial_is(b, soa(a))
+        assert status(b)["from"][port]["tls"]
+        link_error(wrong, port, "certificate")
+
+
+def certificates(folder):
+    """A CA, and two that it signed: {"ca": file, "a": (certificate, key), "b": ...}."""
+    def openssl(*args):
+        subprocess.run(["openssl", *args], check=True, capture_output=True, cwd=str(folder))
+    openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "ca.key", "-out", "ca.pem",
+            "-subj", "/CN=ca", "-days", "2")
+    out = {"ca": str(folder / "ca.pem")}
+    for n in "ab":
+        openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", n + ".key", "-out", n + ".csr",
+                "-subj", "/CN=%s.test" % n)
+        (folder / (n + ".ext")).write_text("subjectAltName=DNS:%s.test\n" % n)
+        openssl("x509", "-req", "-in", n + ".csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-out", n + ".pem",
+                "-extfile", n + ".ext")
+        out[n] = (str(folder / (n + ".pem")), str(folder / (n + ".key")))
+    return out
+
+
+OPTION = 65313
+STATUS, ASK, HEAD, PART, END, BEAT, BYE = range(1, 8)
+ZSTD, SNAPSHOT, HAVE = 1, 2, 4
+
+
+class NativeLiar(Liar):
+    """Says by the native option that it is a Candor node; `run`: what it answers to a native question, a list of options a message."""
+
+    def part(self, kind, body=b"", version=1):
+        return struct.pack("!BB", version, kind) + body
+
+    def state(self, kind, serial=None, digest=b"\1" * 16, epoch=0, path=("liar",)):
+        now = int(time.time() * 1000)
+        names = b"".join(struct.pack("!B", len(n)) + n.encode() for n in path)
+        return self.part(kind, struct.pack("!HI", HAVE, self.serial if serial is None else serial) + digest +
+                         struct.pack("!IQQQQB", epoch, 1, now, now, now, len(path)) + names)
+
+    def head(self, flags=SNAPSHOT, at=0):
+        return self.part(HEAD, struct.pack("!H", flags) + b"i" * 16 + struct.pack("!QIIQ", at, 0, self.serial, 1000))
+
+    def native(self, q, *parts):
+        r = self.message(q)
+        r.use_edns(0, payload=1232, options=[dns.edns.GenericOption(OPTION, p) for p in parts])
+        return r
+
+    def answers(self, wire):
+        q = dns.message.from_wire(wire, continue_on_error=True)
+        what = q.question[0]
+        asks = any(o.otype == OPTION for o in q.options)
+        self.asked.append(("native " if asks else "") + dns.rdatatype.to_text(what.rdtype))
+        if what.rdtype == dns.rdatatype.SOA:
+            r = self.native(q, self.status())
+            r.answer.append(self.soa())
+            return [r]
+        if asks:
+            return [self.native(q, *m) if isinstance(m, (list, tuple)) else m for m in self.run()]
+        return self.axfr(q)
+
+    def status(self):
+        return self.state(STATUS)
+
+
+NATIVE_LIES = [
+    lambda p: [[p.part(PART, b"x")]],
+    lambda p: [[p.head()], [p.head()]],
+    lambda p: [[p.head(ZSTD | SNAPSHOT), p.part(PART, b"no zstd at all" * 9), p.state(END)]],
+    lambda p: [[p.head(), p.part(PART, os.urandom(3000)), p.state(END)]],
+    lambda p: [[p.head(0), p.part(PART, os.urandom(3000)), p.state(END)]],
+    lambda p: [[p.head(), p.state(BYE)]],
+    lambda p: [[p.part(BEAT, b"\0" * 7)]],
+]
+
+
+def test_native_lies_harm_nobody_and_end_in_plain_transfers(tmp_path):
+    with NativeLiar(7) as p:
+        p.run = lambda: NATIVE_LIES[0](p)
+        with secondary(tmp_path / "s", [p.rule]) as s:
+            serial_is(s, 7)
+            for lie in NATIVE_LIES:
+                p.run = lambda: lie(p)  # noqa: B023
+                p.serial += 1
+                p.entries = p.entries[1:] + [p.entries[0]]
+                s.candor("refresh", ZONE)
+                serial_is(s, p.serial)
+            assert len(contents(s)) == 49 and "native IXFR" in p.asked and "AXFR" in p.asked or "IXFR" in p.asked
+
+
+def test_a_digest_that_differs_is_named_and_not_healed_for_ever(tmp_path):
+    with NativeLiar(7) as p:
+        p.run = lambda: [[p.part(PART, b"x")]]
+        with secondary(tmp_path / "s", [p.rule]) as s:
+            serial_is(s, 7)
+            link_error(s, p.port, "")
+            until("it is seen", lambda: "another digest" in s.log())
+            time.sleep(5)
+            assert len([a for a in p.asked if a in ("AXFR", "IXFR")]) < 6
+            p.status = lambda: p.state(STATUS, epoch=4)
+            until("epoch 4 is known", lambda: open(os.path.join(s.folder, "state", "secondary")).read().split()[2] == "4", 20)
+            p.status = lambda: p.state(STATUS, epoch=3)
+            p.serial = 9
+            s.candor("refresh", ZONE)
+            link_error(s, p.port, "epoch 3, ours is 4")
+            assert soa(s) == 7
+            p.status = lambda: p.state(STATUS, epoch=4, path=("x", os.path.basename(s.folder), "liar"))
+            link_error(s, p.port, "a loop")
