@@ -65,19 +65,23 @@ static void nothing_changed_writes_nothing(void **state) {
     }
     assert_int_equal(last_txn(k), txn);
     assert_int_equal(state_of(k).serial, 100);
-    struct data d; /* but a time that readers go by is written, without a new serial */
+    struct data d; /* but the time of the files is written, without a new serial */
     row(&d, 0, 500, 1);
-    d.expires_wall_s = 12345;
+    d.timestamp = 1234;
     r = commit(k, &d);
     assert_false(r.changed);
-    assert_int_equal(state_of(k).expires_wall_s, 12345);
     assert_int_equal(state_of(k).serial, 100);
     assert_int_equal(last_txn(k), txn + 1);
+    d.expires_wall_s = 12345; /* and when they end is something that other nodes must know */
+    r = commit(k, &d);
+    assert_true(r.changed && !r.bulk);
+    assert_int_equal(state_of(k).expires_wall_s, 12345);
+    assert_int_equal(state_of(k).serial, 101);
     d.ttl = 77; /* and the apex is a change like any other */
     r = commit(k, &d);
     assert_true(r.changed && !r.bulk);
     assert_int_equal(r.added + r.removed, 0);
-    assert_int_equal(state_of(k).serial, 101);
+    assert_int_equal(state_of(k).serial, 102);
     data_free(&d);
     verified(k);
     keep_close(k);
