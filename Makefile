@@ -62,6 +62,7 @@ help:
 	@echo 'make lint       floor law, headers, format, clang-tidy, both compilers, sizes'
 	@echo 'make chaos      a thousand runs of faults against four nodes (CHAOS_RUNS, CHAOS_CLUSTERS)'
 	@echo 'make bench      benchmarks against peers (tests/bench); make bench-dnsbl: blocklists beside rbldnsd, the whole table'
+	@echo 'make bench-sync from node to node beside BIND, Knot, NSD and rsync; make interop: every make of server with every feature (root)'
 	@echo 'make fuzz       every fuzz target for SECONDS=$(SECONDS)'
 	@echo 'make deps       Debian packages for the build; make deps-test: those for the tests'
 	@echo 'make man        the manual pages, into $(BUILD)/man'
@@ -202,6 +203,13 @@ CHAOS_RUNS ?= 1000
 CHAOS_CLUSTERS ?= 4
 chaos: all system-build
 	@CANDOR_BUILD=$(abspath $(O)) tests/chaos/run.py -n $$(( ($(CHAOS_RUNS) + $(CHAOS_CLUSTERS) - 1) / $(CHAOS_CLUSTERS) )) -j $(CHAOS_CLUSTERS) $(O)/chaos
+
+# From node to node, in network namespaces: about half an hour; BENCH_ARGS=--quick one million entries and few updates.
+bench-sync: all system-build bench-build
+	@CANDOR_BUILD=$(abspath $(O)) tests/bench/sync.py $(BENCH_ARGS)
+# Writes docs/interop.md, five minutes.
+interop: all system-build
+	@CANDOR_BUILD=$(abspath $(O)) tests/system/interop.py --write docs/interop.md
 
 # candor(1) is what `candor help` says; candor.yaml(5) ends with the file that has all keys.
 man: all

@@ -384,6 +384,8 @@ template:
         self.control("zone-reload", zone)
 
     def set_members(self, members):
+        gone = set(self.catalog.members) - set(members)
+        self.zones = [z for z in self.zones if z.name not in gone]
         self.catalog.members = members
         self.configure()
         self.control("reload")
