@@ -46,23 +46,14 @@ static bool goes_there(const struct conf_zone *z, const struct far_node *n) {
     return false;
 }
 
-/* A Candor secondary's address for NOTIFY is its sync port: what it has is known from its own words. */
-static bool speaks_native(const struct far_node *n, size_t zone) {
-    const struct board *b = n->p->board;
-    for (size_t i = 0; i < LIMIT_LINKS && board_get(&b->link[i].way) != LINK_FREE; i++)
-        if (board_get(&b->link[i].zone) == zone && board_get(&b->link[i].way) == LINK_TO &&
-            strncmp(b->link[i].peer, n->name, BOARD_PEER_MAX) == 0 && board_get(&b->link[i].native) != 0)
-            return true;
-    return false;
-}
-
 static bool is_shared(const struct far_node *n, size_t i) {
     const struct conf_zone *z = &n->p->conf->rbl.zones[i];
     const struct board_zone *b = &n->p->board->zone[i];
     bool replicated = z->primaries.count + z->notify.count + z->pair.count > 0 || board_get(&b->secondary) != 0;
     if (z->name[0] == '\0' || !replicated || conf_zone_is_global_acl(z) || board_get(&b->commits) == 0)
         return false;
-    return n->peer || (goes_there(z, n) && !speaks_native(n, i));
+    /* A Candor secondary's address for NOTIFY is its sync port: what it has is known from its own words. */
+    return n->peer || (goes_there(z, n) && !replica_is_native(n->p, i, n->name));
 }
 
 /* The next one in turn; SIZE_MAX: there is none. */

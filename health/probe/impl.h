@@ -140,6 +140,8 @@ int guard_open(struct prober *p) MUST_USE;
 int canary_open(struct prober *p) MUST_USE;
 int storage_open(struct prober *p) MUST_USE;
 int replica_open(struct prober *p) MUST_USE;
+/* Whether the zone goes to this node by the native option, as far as the board was last looked at. */
+bool replica_is_native(const struct prober *p, size_t zone, const char *peer);
 int far_open(struct prober *p) MUST_USE;
 void worker_close(struct prober *p);
 void tcp_close(struct prober *p);

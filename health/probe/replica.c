@@ -211,6 +211,15 @@ static void replica_start(struct task *task) {
     task_done(task, -1);
 }
 
+bool replica_is_native(const struct prober *p, size_t zone, const char *peer) {
+    const struct board_link *const *link;
+    size_t count = p->replica != NULL ? replica_links_of(&p->replica->links, zone, &link) : 0;
+    for (size_t i = 0; i < count; i++)
+        if (link[i]->way == LINK_TO && link[i]->native != 0 && strcmp(link[i]->peer, peer) == 0)
+            return true;
+    return false;
+}
+
 int replica_open(struct prober *p) {
     const struct conf *c = p->conf;
     uint32_t local = c->health.interval.local_ms;

@@ -73,6 +73,10 @@ static enum verdict_state judge_served(const struct conf_zone *conf, const struc
         snprintf(came, size, "serial %" PRIu64 ", but: %.200s", z->serial, z->error);
         return VERDICT_FAIL;
     }
+    if (conf->catalog != NULL && z->waiting[0] != '\0') {
+        snprintf(came, size, "this catalog is not followed, all its zones stay: %.180s", z->waiting);
+        return VERDICT_WARN;
+    }
     if (silent_s > 0) {
         snprintf(came, size, "serial %" PRIu64 ", source not checked for %" PRId64 " s%s%.150s", z->serial, silent_s,
                  z->waiting[0] != '\0' ? ": " : "", z->waiting);
