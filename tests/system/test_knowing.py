@@ -20,6 +20,7 @@ import pytest
 
 from lib import disks
 from lib.node import Node, free_port, until
+from test_transfer_in import Nsd, soa_at
 
 FAST = 5
 SECRET = base64.b64encode(b"a secret of thirty-two octets ..").decode()
@@ -335,6 +336,28 @@ zone:
         for p in family:
             p.resume()
         known("well again", a, "serial", "as this node does", ("pass",), 30, "peer")
+
+
+def test_a_serial_that_goes_backwards(tmp_path):
+    """Others say `OK` or "queued", and nothing happens."""
+    with contextlib.ExitStack() as stack:
+        p = stack.enter_context(Nsd(tmp_path / "nsd", 50, range(2, 60)))
+        b = stack.enter_context(secondary(tmp_path / "secondary", p.port))
+        until("served", lambda: served(b) == 50, ROW_S)
+        known("in step", b, "source", "as its primaries have it", ("pass",))
+        p.write(7, range(2, 50))
+        p.reload()
+        until("the primary has an old serial", lambda: soa_at(p.port) == 7, 20)
+        b.candor("refresh", ZONE)
+        known("it is named", b, "source", "backwards|went from 50 back to 7", ("fail", "warn"))
+        assert served(b) == 50 and zone_of(b)["regressions"] == 1
+        assert status(b, 2)["zones"][0]["error"]
+        p.write(51, range(2, 70))
+        p.reload()
+        until("the primary came to its senses", lambda: soa_at(p.port) == 51, 20)
+        b.candor("refresh", ZONE)
+        until("followed again", lambda: served(b) == 51, ROW_S)
+        known("well again", b, "source", "as its primaries have it", ("pass",))
 
 
 def test_a_chain_that_is_cut_at_its_head(tmp_path):
