@@ -33,7 +33,7 @@ HEAD = "$SOA 600 ns.test. hostmaster.test. 7 300 60 86400 120\n$NS 600 ns.elsewh
 def node(tmp_path_factory):
     folder = tmp_path_factory.mktemp("out")
     lines = ["127.0.0.2\n", "!198.51.100.7\n", "198.51.100.0/24 :9:net $\n", "203.0.113.0/27\n"]
-    lines += ["10.%d.%d.%d :4:see $\n" % (i >> 16, i >> 8 & 255, i & 255) for i in range(20000)]
+    lines += ["10.%d.%d.%d :4:see $\n" % (i >> 16, i >> 8 & 255, i & 255) for i in range(5000)]
     (folder / "list").write_text(HEAD + "".join(lines))
     (folder / "open").write_text(HEAD + "127.0.0.2\n192.0.2.1\n")
     rules = [{"key": "one."}, {"key": "two.", "address": "127.0.0.0/8"}]
@@ -88,7 +88,7 @@ def test_axfr_is_what_export_says(node):
     out = node.candor("export", ZONE, "--format", "bind").stdout
     exported = dns.zone.from_text(out, ZONE, relativize=True, check_origin=False)
     assert rrs(z) == rrs(exported)
-    assert len(rrs(z)) > 40000
+    assert len(rrs(z)) > 10000
 
 
 def test_first_and_last_are_the_soa_and_every_message_is_signed_in_turn(node):
@@ -212,7 +212,7 @@ def test_many_at_once_and_one_that_reads_slowly(node):
         t.start()
     for t in threads:
         t.join(60)
-    assert got == [count(host, port, fresh_axfr())] * 20 and got[0] > 40000
+    assert got == [count(host, port, fresh_axfr())] * 20 and got[0] > 10000
     head = exactly(sluggish, 2)
     assert struct.unpack(">H", head)[0] > 10000
     sluggish.close()
