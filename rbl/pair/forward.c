@@ -27,8 +27,8 @@ struct forward {
 /* --- one more hop */
 
 struct parts {
-    size_t opt, end; /* where OPT begins (end: none), and where the message ends without OPT and TSIG */
-    unsigned gone;   /* RRs behind `end` */
+    size_t end;    /* of the message without OPT and TSIG */
+    unsigned gone; /* RRs behind it */
     unsigned hops;
 };
 
@@ -40,7 +40,7 @@ static int find_parts(const uint8_t *msg, size_t size, struct parts *at) {
     uint16_t type, klass;
     int rc = dns_reader_open(&r, msg, size, &qname, &type, &klass);
     *at = (struct parts){.end = r.at};
-    for (size_t begin = r.at; rc == 0 && (rc = dns_reader_next(&r, &rr)) == 0; begin = r.at) {
+    while (rc == 0 && (rc = dns_reader_next(&r, &rr)) == 0) {
         struct bytes rest, option;
         if (rr.type == TYPE_OPT && rr.section == SECTION_ADDITIONAL) {
             at->gone++;
@@ -54,13 +54,11 @@ static int find_parts(const uint8_t *msg, size_t size, struct parts *at) {
         } else {
             at->end = r.at;
         }
-        (void)begin;
     }
     return rc == E_NOTFOUND ? 0 : E_INVALID;
 }
 
-/* Without OPT and TSIG, with an OPT that counts the hop. New size, or an error. */
-static int mark_hop(uint8_t *msg, size_t size, struct err *err) {
+int forward_mark(uint8_t *msg, size_t size, struct err *err) {
     struct parts at;
     int rc = find_parts(msg, size, &at);
     if (rc < 0)
@@ -170,7 +168,7 @@ size_t forward_take(struct pair *p, struct mate *m, int zone, const struct clien
         return refuse(p, zone, q, t, "too many updates are under way to the primary", to, limit);
     *f = (struct forward){.p = p, .client = *c, .q = *q, .tsig = *t, .zone = zone, .mark = hash};
     memcpy(p->message, msg, size);
-    int rc = mate_key(m) != NULL ? mark_hop(p->message, size, &err) : (int)size;
+    int rc = mate_key(m) != NULL ? forward_mark(p->message, size, &err) : (int)size;
     if (rc > 0)
         rc = mate_ask(m, p->message, (size_t)rc, mate_key(m) == NULL && t->key != NULL ? t : NULL, answered, f, &err);
     if (rc < 0) {

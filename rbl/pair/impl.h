@@ -136,6 +136,9 @@ int rescue_write(struct pair_zone *z, struct keep *k, struct err *err) MUST_USE;
 void rescue_find(struct pair_zone *z);
 
 /* --- forward.c --- */
+/* A message that dns_query_read took, in a buffer of LIMIT_MESSAGE octets: without OPT and TSIG, with an OPT that
+ * counts one hop more. New size, or E_REFUSED: too many; E_UNSUPPORTED, E_FULL, E_INVALID. */
+int forward_mark(uint8_t *msg, size_t size, struct err *err) MUST_USE;
 /* The size of a reply written at once, or 0. */
 size_t forward_take(struct pair *p, struct mate *m, int zone, const struct client *c, const struct dns_query *q,
                     const struct tsig *t, const uint8_t *msg, size_t size, uint8_t *reply, size_t cap);

@@ -163,10 +163,15 @@ int turn_start(struct pair_zone *z, enum turn turn, const struct role_file *next
     z->next = *next;
     z->call = call;
     z->lost = 0;
-    int rc = submit(z, JOB_CHANGE, drained, err);
+    /* Nothing of the former active one may be committed behind the jump. */
+    int rc =
+        turn == TURN_PROMOTE && z->p->c.follow != NULL ? z->p->c.follow(z->p->c.follow_ctx, z->zone, NULL, err) : 0;
+    if (rc == 0)
+        rc = submit(z, JOB_CHANGE, drained, err);
     if (rc < 0) {
         z->turn = TURN_NONE;
         z->call = NULL;
+        zone_role_set(z);
         return rc;
     }
     z->p->turns++;
