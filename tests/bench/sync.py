@@ -33,7 +33,7 @@ import dns.rcode
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 import peers  # noqa: E402
-from lib import ask, lists, servers  # noqa: E402
+from lib import ask, lists, makes, servers  # noqa: E402
 from lib.lab import Lab  # noqa: E402
 from lib.node import until  # noqa: E402
 
@@ -168,9 +168,9 @@ class Contestant:
 
 CONTESTANTS = {
     "candor": Contestant("Candor", servers.Candor),
-    "named": Contestant("BIND", servers.Bind),
-    "named-nsd": Contestant("BIND -> NSD", servers.Bind, servers.Nsd),
-    "knot": Contestant("Knot", servers.Knot),
+    "named": Contestant("BIND", makes.Bind),
+    "named-nsd": Contestant("BIND -> NSD", makes.Bind, makes.Nsd),
+    "knot": Contestant("Knot", makes.Knot),
     "rsync": Contestant("rsync -z + rbldnsd", Rsync),
 }
 UPDATES = ("candor", "named", "named-nsd", "knot")
