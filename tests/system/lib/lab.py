@@ -1,7 +1,7 @@
 """A lab: nodes in network namespaces of their own, joined by a network that can be made slow, lossy and broken. Needs root.
 
     with Lab(folder, 11) as lab:                       # eleven nodes; wire="bridge": veth and a bridge, no relay
-        p = lab.run(makes.Bind, 0, zones=[...])      # a server on node 0, servers.py, makes.py; ended with the lab
+        p = lab.run(makes.Bind, 0, zones=[...])        # a server (servers.py, makes.py) on node 0; ended with the lab
         lab.path("*", "*", delay_ms=50, loss=0.01)     # one way, each direction drawn for itself
         lab.part(0, 3); lab.heal()                     # nothing passes between 0 and 3; everything passes again
         lab.part(0, 3, both=False)                     # nothing from 0 to 3, but back
