@@ -1,5 +1,5 @@
 /* From the octets of a cast to a client's messages: aimed at it, signed for it. */
-#include "rbl/primary/impl.h"
+#include "rbl/primary/out.h"
 #include "rbl/primary/pack.h"
 #include "rbl/replicate/reply.h"
 #include "resolver/base/clock.h"

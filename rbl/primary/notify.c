@@ -2,7 +2,7 @@
  * commits that come meanwhile are one more. */
 #include <stdlib.h>
 
-#include "rbl/primary/impl.h"
+#include "rbl/primary/out.h"
 #include "rbl/replicate/reply.h"
 #include "resolver/base/clock.h"
 #include "resolver/base/log.h"

@@ -6,7 +6,7 @@
  * Nobody frees an answer while a thread of the pool stands inside (busy). */
 #include <stdlib.h>
 
-#include "rbl/primary/impl.h"
+#include "rbl/primary/out.h"
 #include "rbl/replicate/reply.h"
 #include "resolver/base/clock.h"
 #include "resolver/base/log.h"

@@ -3,7 +3,7 @@
  *   ASK -> what is missing, HEAD PART... END -> held: BEAT each second, HEAD PART END at each commit -> BYE
  *
  * At most one stream is under way in a run; what is committed meanwhile goes out together, behind it. */
-#include "rbl/primary/impl.h"
+#include "rbl/primary/out.h"
 
 #define MS_PER_S 1000
 
