@@ -75,6 +75,9 @@ class Bind(Server):
     def reload(self, zone):
         self.rndc("reload", zone)
 
+    def refresh(self, zone):
+        self.rndc("refresh", zone)
+
 
 class Knot(Server):
     name = "Knot"
@@ -165,6 +168,9 @@ template:
 
     def reload(self, zone):
         self.control("zone-reload", zone)
+
+    def refresh(self, zone):
+        self.control("zone-refresh", zone)
 
     def set_members(self, members):
         gone = set(self.catalog.members) - set(members)
