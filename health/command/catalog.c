@@ -97,8 +97,6 @@ static void show(const json_t *answer) {
     out_table_print(catalogs, stdout, "");
     printf("\n");
     out_table_print(members, stdout, "");
-    out_table_free(catalogs);
-    out_table_free(members);
 }
 
 /* 1: one of them is not followed. */

@@ -159,7 +159,11 @@ int catalogs_open(struct catalogs **out, const struct catalogs_config *config, s
         return err_set(err, E_NOMEM, "no memory for catalogs");
     c->c = *config;
     c->at = calloc(rbl->catalog_count + 1, sizeof *c->at);
-    int rc = c->at != NULL ? read_members(c, err) : err_set(err, E_NOMEM, "no memory for catalogs");
+    if (c->at == NULL) {
+        free(c);
+        return err_set(err, E_NOMEM, "no memory for catalogs");
+    }
+    int rc = read_members(c, err);
     for (size_t i = 0; i < rbl->catalog_count && rc == 0; i++) {
         c->at[i] = (struct catalog){
             .all = c, .conf = &rbl->catalogs[i], .zone = (int)(rbl->catalogs[i].zone - rbl->zones), .dirty = true};

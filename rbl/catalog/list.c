@@ -61,6 +61,10 @@ void catalog_list_close(struct catalog_list *l) {
 /* RRs of one member mostly come together. */
 static struct catalog_entry *entry_of(struct catalog_list *l, struct bytes label, struct err *err) {
     char text[MEMBERS_LABEL_MAX];
+    if (l->at == NULL) {
+        (void)err_set(err, E_INVALID, "this list is closed");
+        return NULL;
+    }
     label_text(text, label);
     if (l->newest < l->count && strcmp(l->at[l->newest].label, text) == 0)
         return &l->at[l->newest];

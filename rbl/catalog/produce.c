@@ -66,7 +66,7 @@ static void put_text(struct produced *p, const char *const *label, size_t count,
     if (size > TXT_STRING || !owner_of(p, label, count, &owner))
         return;
     rdata[0] = (uint8_t)size;
-    memcpy(rdata + 1, text, size);
+    memcpy(rdata + 1, text, size); /* NOLINT(bugprone-not-null-terminated-result): its length is in front */
     put(p, &owner, TYPE_TXT, rdata, size + 1);
 }
 
