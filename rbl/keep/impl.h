@@ -140,8 +140,7 @@ void damage_note(struct keep *k, const struct err *err);
 /* What is live cannot be used at all: it is moved to `damaged`, where one is kept, and the zone has nothing until its
  * contents come anew; serial and number of commits go on when they could be read. */
 void damage_set_aside(struct keep *k, const char *generation, const struct err *err);
-/* Whether one was set aside. */
-bool damage_is_aside(const struct keep *k);
+bool damage_is_aside(const struct keep *k); /* whether one was set aside */
 /* Reads everything back. */
 int damage_verify(struct keep *k, struct err *err) MUST_USE;
 /* E_CORRUPT with what to do, when damage is known. */

@@ -169,7 +169,7 @@ int conf_read_zone(struct conf **conf, const struct conf *of, const char *option
         return err_set(err, E_NOMEM, "%s: no memory", label);
     if (of->path[0] != '\0')
         directory_of(directory, of->path);
-    int n = sprintf(text, "%s%s%s", front, options, back);
+    int n = snprintf(text, size + sizeof front + sizeof back, "%s%s%s", front, options, back);
     int rc = read_text(conf, text, (size_t)n, directory, label, "", of, err);
     free(text);
     return rc;

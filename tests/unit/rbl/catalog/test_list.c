@@ -31,7 +31,7 @@ static size_t rdata_of(uint8_t to[1024], uint16_t type, const char *value) {
         const char *bar = strchr(at, '|');
         size_t n = bar != NULL ? (size_t)(bar - at) : strlen(at);
         to[size] = (uint8_t)n;
-        memcpy(to + size + 1, at, n);
+        memcpy(to + size + 1, at, n); /* NOLINT(bugprone-not-null-terminated-result): its length is in front */
         size += n + 1;
         at = bar != NULL ? bar + 1 : NULL;
     }
