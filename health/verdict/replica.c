@@ -95,7 +95,7 @@ const char *replica_clip(char *to, size_t cap, const char *text) {
         text_copy(to, cap, text);
         return to;
     }
-    memcpy(to, "...", 3);
+    text_copy(to, cap, "...");
     text_copy(to + 3, cap - 3, text + n - (cap - 4));
     return to;
 }
