@@ -41,11 +41,10 @@ archives = $(patsubst %,$(O)/%/lib.a,$(filter $(ROOMS),$(1)))
 say = @$(if $(V),,echo '  $(1) $@';)
 link = $(call say,LINK)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group
 
-# What a program is made of besides the rooms. rbl/answer*.c is the one part of rbl/ that candor-resolver composes;
-# candor-sync answers SOA on its port with it.
+# What a program is made of besides the rooms. rbl/answer*.c is the one part of rbl/ that candor-resolver composes.
 MAIN_candor := $(call objs,health/command)
 MAIN_candor-resolver := $(call objs,resolver) $(patsubst %.c,$(O)/%.o,$(wildcard rbl/answer*.c))
-MAIN_candor-sync := $(call objs,rbl)
+MAIN_candor-sync := $(filter-out $(O)/rbl/answer%,$(call objs,rbl))
 MAIN_candor-health := $(call objs,health)
 PROGRAMS := $(foreach p,candor candor-resolver candor-sync candor-health,$(if $(filter %/main.o,$(MAIN_$(p))),$(p)))
 

@@ -93,6 +93,8 @@ unsigned runs_at(const struct primary *p, int zone, const struct addr *host);
 /* --- primary.c */
 /* What END says of a cast: what this node says of the zone, as far as the cast is that. */
 void primary_state_of(struct primary *p, const struct cast *c, struct native_state *st);
+/* Its time is up and the configuration lets it end there. */
+bool primary_expired(const struct primary *p, int zone);
 /* The SOA as it is now, alone: the answer to IXFR of a client that is up to date, or whose datagram is too small. */
 void primary_soa_late(struct out *o);
 

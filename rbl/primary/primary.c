@@ -149,6 +149,18 @@ static bool unborn_soa(const struct conf_zone *zone, struct dns_soa *soa) {
            name_from_text(&soa->contact, zone->soa.contact, NULL) == 0;
 }
 
+/* A copy that is not good for answers is not good for others. */
+bool primary_expired(const struct primary *p, int zone) {
+    const struct view_apex *apex;
+    struct keep_state st;
+    int64_t lapses = p->c.board != NULL ? (int64_t)board_get(&p->c.board->zone[zone].lapses_wall_s) : 0;
+    if (keeper_state(p->c.keeper, zone, &st, &apex) < 0 ||
+        keeper_zone_conf(p->c.keeper, zone)->on_expire != EXPIRE_SERVFAIL)
+        return false;
+    int64_t now = clock_wall_s();
+    return (apex->expires_wall_s != 0 && now >= apex->expires_wall_s) || (lapses != 0 && now >= lapses);
+}
+
 struct soa_now {
     struct dns_soa soa;
     uint32_t ttl;

@@ -133,7 +133,9 @@ void run_sent(struct out *o) {
 void run_tick(struct out *o, int64_t now_ms) {
     if (o->blocked || o->busy)
         return;
-    if (now_ms >= o->hold_until_ms)
+    if (primary_expired(o->p, o->zone))
+        out_refuse(o, RCODE_SERVFAIL, EDE_INVALID_DATA, "zone expired");
+    else if (now_ms >= o->hold_until_ms)
         bye(o);
     else if (now_ms - o->beat_ms >= NATIVE_BEAT_MS)
         beat(o);
