@@ -282,12 +282,15 @@ def page(results, kinds, cells):
         out += ["", "## " + title, "", "| | " + " | ".join(HEADS[c] for c in cells) + " |", "|---" * (len(cells) + 1) + "|"]
         for k in kinds:
             row = [results[(k, is_out, c)] for c in cells]
-            out.append("| %s | " % OTHERS[k].name + " | ".join({"works": "works: " + t if t != "works" else "works", "cannot": "-: " + t,
+            out.append("| %s | " % OTHERS[k].name + " | ".join({"works": "works: " + t.replace("works, ", "") if t != "works" else "works", "cannot": "-: " + t,
                                                              "fails": "**fails**: " + t}[w] for w, t in row) + " |")
     out += ["", "## To know", "",
             "BIND takes a signed transfer only when every message is signed (its answer to CVE-2026-19033); Candor signs every message.",
-            "PowerDNS looks for changes each `xfr-cycle-interval` (here 1 s) and answers IXFR with the whole zone, which costs Candor a comparison",
-            "but no commit when nothing differs. NSD and Knot answer NOTIFY by their own timers, too: what NOTIFY brings is seen in the column.", ""]
+            "PowerDNS answers IXFR with the whole zone: Candor compares and commits the difference. What it consumes from a catalog has no key,",
+            "so Candor must let it have those zones by address. Times under NOTIFY run from the change at the primary, so they have in them how",
+            "long that one takes to load, commit or tell: Knot, NSD and PowerDNS about a second. An RR whose data is over 512 octets is passed",
+            "over by Candor and counted. An exclusion leaves Candor as an empty node, so other makes say NOERROR without data where Candor says",
+            "NXDOMAIN; and names with more labels than an address are below a wildcard for them, and not there for Candor.", ""]
     return "\n".join(out)
 
 

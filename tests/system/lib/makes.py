@@ -187,9 +187,9 @@ class Nsd(Server):
 
     def configure(self):
         k = self.key
-        tls = ""
+        tls = " tls-cert-bundle: \"%s\"\n" % self.options["ca"] if self.options.get("ca") else ""
         if self.tls:
-            tls = " tls-service-key: \"%s\"\n tls-service-pem: \"%s\"\n tls-port: %d\n ip-address: %s@%d\n" % (
+            tls += " tls-service-key: \"%s\"\n tls-service-pem: \"%s\"\n tls-port: %d\n ip-address: %s@%d\n" % (
                 self.tls.key, self.tls.certificate, self.tls.port, self.place.address, self.tls.port)
         out = ["""server:
  server-count: 1
