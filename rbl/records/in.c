@@ -279,25 +279,10 @@ static int flush(struct records_in *in) {
 
 /* --- RRs --- */
 
-static bool strings_right(struct bytes r) {
-    size_t at = 0;
-    while (at < r.size && r.at[at] < r.size - at)
-        at += (size_t)r.at[at] + 1;
-    return r.size > 0 && at == r.size;
-}
-
 bool records_rdata_right(uint16_t type, struct bytes r) {
     return !((type == TYPE_A && r.size != 4) || (type == TYPE_AAAA && r.size != 16) ||
-             (type == TYPE_TXT && !strings_right(r)) || r.size > VALUE_BYTES || r.size == 0);
+             (type == TYPE_TXT && !records_strings_right(r)) || r.size > VALUE_BYTES || r.size == 0);
 }
-
-bool records_is_dnssec(uint16_t type) {
-    enum { TYPE_NSEC3PARAM = 51, TYPE_CDS = 59, TYPE_CDNSKEY = 60 };
-    return type == TYPE_RRSIG || type == TYPE_NSEC || type == TYPE_NSEC3 || type == TYPE_DNSKEY || type == TYPE_DS ||
-           type == TYPE_NSEC3PARAM || type == TYPE_CDS || type == TYPE_CDNSKEY;
-}
-
-bool records_is_meta(uint16_t type) { return type == 0 || type == TYPE_OPT || (type >= 128 && type <= 255); }
 
 int records_read_soa(struct bytes rdata, struct dns_soa *soa) {
     size_t at = 0;

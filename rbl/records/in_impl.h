@@ -1,7 +1,7 @@
 /* Inside of rbl/records, the way in.
  *
  *   in.c         RRs of a transfer, an owner at a time, as entries of the local dataset
- *   in_pair.c    RDATA, and texts as templates
+ *   in_text.c    texts as templates
  *   in_fold.c    addresses: what DNS would answer beneath every owner becomes networks and exclusions, as few as can be
  *   in_names.c   the same for names
  *   zonemd.c     the digest of RFC 8976
@@ -11,11 +11,12 @@
 #ifndef CANDOR_RECORDS_IN_IMPL_H
 #define CANDOR_RECORDS_IN_IMPL_H
 
+#include "rbl/records/rdata.h"
 #include "rbl/records/records.h"
 #include "rbl/records/shape.h"
 #include "resolver/dns/const.h"
 
-enum { RECORDS_VALUES = 64, RECORDS_TXT = 254, IDS = RECORDS_VALUES };
+enum { RECORDS_VALUES = 64, IDS = RECORDS_VALUES };
 
 /* The RRs of one owner. */
 struct group_rr {
@@ -34,8 +35,6 @@ struct group {
 
 /* A listing's text: where the place's own address or name stands in it, '$' does. */
 void records_template(struct value *v, struct bytes txt, const char *own, size_t own_size);
-/* Whether a TXT can be the text of a listing: one string, and no NUL, which stands for a dollar sign. */
-bool records_is_plain(struct bytes txt);
 
 /* Values of one place: sorted, each once. */
 struct told_ids {
@@ -53,13 +52,7 @@ int records_fold_names(struct data *d) MUST_USE;
 /* in.c */
 /* RDATA that its type can have and an entry can hold. */
 bool records_rdata_right(uint16_t type, struct bytes r);
-/* Types that are no data (RFC 6895 section 3.1); those that a signer makes anew. */
-bool records_is_meta(uint16_t type);
-bool records_is_dnssec(uint16_t type);
-/* Names in RDATA fold case. */
-bool records_rdata_same(uint16_t type, struct bytes a, struct bytes b);
 int records_read_soa(struct bytes rdata, struct dns_soa *soa) MUST_USE;
-enum { TYPE_ZONEMD = 63 };
 
 /* zonemd.c */
 struct zonemd;

@@ -38,7 +38,7 @@ struct outcome {
 
 struct updates {
     struct updates_config c;
-    struct update_zone *zone;
+    struct records_zone *zone;
     struct request *bucket[BUCKETS];
     struct outcome *outcome; /* UPDATES_REMEMBERED, the newer takes the older one's place */
     uint64_t seed;
@@ -72,7 +72,7 @@ int updates_open(struct updates **out, const struct updates_config *config, stru
     u->seed = rand_u64();
     u->logged_ms = -UPDATES_LOG_MS;
     for (size_t i = 0; i < zones; i++) {
-        int rc = update_zone_make(&u->zone[i], &config->conf->rbl.zones[i], err);
+        int rc = records_zone_make(&u->zone[i], &config->conf->rbl.zones[i], err);
         if (rc < 0) {
             updates_free(u);
             return rc;
@@ -85,9 +85,9 @@ int updates_open(struct updates **out, const struct updates_config *config, stru
 /* A zone keeps its shape for its life: jobs under way read it. */
 void updates_zone_changed(struct updates *u, int zone) {
     const struct conf_zone *conf = keeper_zone_conf(u->c.keeper, zone);
-    struct update_zone fresh = {.addresses = false};
+    struct records_zone fresh = {.addresses = false};
     struct err err;
-    if (conf->name[0] == '\0' || update_zone_make(&fresh, conf, &err) < 0)
+    if (conf->name[0] == '\0' || records_zone_make(&fresh, conf, &err) < 0)
         return;
     if (!name_equal(&fresh.apex, &u->zone[zone].apex))
         u->zone[zone] = fresh;

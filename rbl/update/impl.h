@@ -43,7 +43,7 @@ struct update_place {
 };
 
 struct update_run {
-    const struct update_zone *zone;
+    const struct records_zone *zone;
     const uint8_t *msg;
     size_t size;
     struct keep_batch *batch;
@@ -61,12 +61,9 @@ int update_refuse(struct update_run *u, unsigned rcode, const char *why);
 
 /* rr.c: fills u->rr from the message; E_REFUSED with FORMERR. */
 int update_read(struct update_run *u) MUST_USE;
-/* Types that are no data (RFC 6895 section 3.1). */
-bool update_is_meta(uint16_t type);
-bool update_rdata_equal(uint16_t type, struct bytes a, struct bytes b);
 
 /* place.c */
-void update_place_shape(const struct update_zone *z, struct update_place *p);
+void update_place_shape(const struct records_zone *z, struct update_place *p);
 /* The place of this name, with what is there; E_NOMEM, the store's error, E_REFUSED. */
 int update_place_get(struct update_run *u, const struct name *name, struct update_place **out) MUST_USE;
 /* Puts the difference between what was there and what is to be there into the batch. */

@@ -1,94 +1,13 @@
 /* From an owner name to a place of the zone, what is there, and what is to be there. */
 #include "rbl/update/impl.h"
 
-enum { BITS4 = 32, BITS6 = 128, OCTETS4 = 4, NIBBLES6 = 32, NIBBLES_LEAST = 4 };
-
-int update_zone_make(struct update_zone *z, const struct conf_zone *conf, struct err *err) {
-    bool has4 = false, any = false;
-    *z = (struct update_zone){.addresses = false};
-    for (size_t i = 0; i < conf->data_count; i++) {
-        enum conf_dataset_type t = conf->data[i].type;
-        has4 = has4 || t == DATASET_IP4SET || t == DATASET_IP4TSET || t == DATASET_IP4TRIE || t == DATASET_COMBINED;
-        z->has6 = z->has6 || t == DATASET_IP6TSET || t == DATASET_IP6TRIE || t == DATASET_COMBINED;
-        any = any || t != DATASET_ACL;
-    }
-    if (!any)
-        has4 = z->has6 = true;
-    z->addresses = has4 || z->has6;
-    z->only6 = z->has6 && !has4;
-    int rc = name_from_text(&z->apex, conf->name, err);
-    name_lower(&z->apex);
-    return rc;
-}
-
-/* As the look-up reads octets (rbl/answer_name.c): one to three digits, leading zeros pass. */
-static int octet(const uint8_t *label) {
-    int value = 0;
-    if (label[0] < 1 || label[0] > 3)
-        return -1;
-    for (int i = 1; i <= label[0]; i++) {
-        if (label[i] < '0' || label[i] > '9')
-            return -1;
-        value = value * 10 + label[i] - '0';
-    }
-    return value <= 255 ? value : -1;
-}
-
-static int nibble(const uint8_t *label) {
-    uint8_t c = label[1];
-    if (label[0] != 1)
-        return -1;
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static bool octets(const uint8_t *wire, unsigned labels, uint8_t addr[16]) {
-    memset(addr, 0, 16);
-    for (unsigned i = labels; i-- > 0; wire += wire[0] + 1) {
-        int value = octet(wire);
-        if (value < 0)
-            return false;
-        addr[i] = (uint8_t)value;
-    }
-    return true;
-}
-
-static bool nibbles(const uint8_t *wire, unsigned labels, uint8_t addr[16]) {
-    memset(addr, 0, 16);
-    for (unsigned i = labels; i-- > 0; wire += 2) {
-        int value = nibble(wire);
-        if (value < 0)
-            return false;
-        addr[i / 2] |= (uint8_t)(i % 2 ? value : value << 4);
-    }
-    return true;
-}
-
-/* A prefix of `labels` octets or nibbles, or with all of them an address. */
-static bool shape(const struct update_zone *z, const struct name *n, bool wildcard, struct keep_entry *e) {
-    unsigned labels = n->labels;
-    if (wildcard ? labels >= 1 && labels < OCTETS4 && !z->only6 : labels == OCTETS4) {
-        e->kind = KEEP_4;
-        e->bits = (uint8_t)(8 * labels);
-        if (octets(n->wire, labels, e->addr))
-            return true;
-    }
-    unsigned least = z->only6 ? 1 : NIBBLES_LEAST;
-    if (wildcard ? labels >= least && labels < NIBBLES6 && z->has6 : labels == NIBBLES6) {
-        e->kind = KEEP_6;
-        e->bits = (uint8_t)(4 * labels);
-        return nibbles(n->wire, labels, e->addr);
-    }
-    return false;
-}
-
-void update_place_shape(const struct update_zone *z, struct update_place *p) {
-    bool wildcard = p->name.labels > 0 && p->name.wire[0] == 1 && p->name.wire[1] == '*';
-    p->apex = p->name.labels == 0;
-    p->as_name = (struct keep_entry){.kind = KEEP_NAME, .bits = wildcard, .name = p->name};
-    if (wildcard)
-        name_strip(&p->as_name.name, &p->name, 1);
-    p->address = (struct keep_entry){.kind = KEEP_4};
-    p->has_address = z->addresses && !p->apex && shape(z, &p->as_name.name, wildcard, &p->address);
+void update_place_shape(const struct records_zone *z, struct update_place *p) {
+    struct records_place at;
+    records_place_of(z, &p->name, false, &at);
+    p->apex = at.apex;
+    p->has_address = at.has_address;
+    p->address = at.address;
+    p->as_name = at.as_name;
 }
 
 /* What the store has at one of the two keys. */

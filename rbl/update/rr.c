@@ -1,48 +1,6 @@
 /* RRs of the message. */
 #include "rbl/update/impl.h"
 
-/* Where a domain name stands in the RDATA of types that messages may compress (RFC 1035, RFC 3597 section 4), and SRV
- * and DNAME, which they may not: read kindly. */
-static int name_at(uint16_t type) {
-    switch (type) {
-    case TYPE_NS:
-    case TYPE_CNAME:
-    case TYPE_PTR:
-    case TYPE_DNAME:
-        return 0;
-    case TYPE_MX:
-        return 2;
-    case TYPE_SRV:
-        return 6;
-    default:
-        return -1;
-    }
-}
-
-bool update_is_meta(uint16_t type) { return type == 0 || type == TYPE_OPT || (type >= 128 && type <= 255); }
-
-bool update_rdata_equal(uint16_t type, struct bytes a, struct bytes b) {
-    int from = name_at(type);
-    if (a.size != b.size)
-        return false;
-    if (from < 0 || a.size < (size_t)from)
-        return a.size == 0 || memcmp(a.at, b.at, a.size) == 0;
-    for (size_t i = 0; i < a.size; i++) {
-        uint8_t x = a.at[i], y = b.at[i];
-        bool folds = i >= (size_t)from && (x | 0x20) >= 'a' && (x | 0x20) <= 'z';
-        if (folds ? (x | 0x20) != (y | 0x20) : x != y)
-            return false;
-    }
-    return true;
-}
-
-static bool strings_right(struct bytes r) {
-    size_t at = 0;
-    while (at < r.size && r.at[at] < r.size - at)
-        at += (size_t)r.at[at] + 1;
-    return r.size > 0 && at == r.size;
-}
-
 static int soa_expand(const struct update_run *u, const struct dns_rr *rr, uint8_t *to, size_t cap) {
     struct name n;
     size_t end = rr->rdata + rr->rdata_size, at = rr->rdata, used = 0;
@@ -62,7 +20,7 @@ static int soa_expand(const struct update_run *u, const struct dns_rr *rr, uint8
 static int rdata_expand(const struct update_run *u, const struct dns_rr *rr, uint8_t *to, size_t cap) {
     struct bytes raw = {u->msg + rr->rdata, rr->rdata_size};
     size_t end = rr->rdata + rr->rdata_size, next;
-    int from = name_at(rr->type);
+    int from = records_name_in(rr->type);
     struct name n;
     if (rr->type == TYPE_SOA)
         return soa_expand(u, rr, to, cap);
@@ -75,7 +33,7 @@ static int rdata_expand(const struct update_run *u, const struct dns_rr *rr, uin
         return from + n.size;
     }
     if ((rr->type == TYPE_A && raw.size != 4) || (rr->type == TYPE_AAAA && raw.size != 16) ||
-        (rr->type == TYPE_TXT && !strings_right(raw)) || raw.size > cap)
+        (rr->type == TYPE_TXT && !records_strings_right(raw)) || raw.size > cap)
         return E_INVALID;
     if (raw.size > 0)
         memcpy(to, raw.at, raw.size);
@@ -83,22 +41,13 @@ static int rdata_expand(const struct update_run *u, const struct dns_rr *rr, uin
 }
 
 static int rr_take(struct update_run *u, struct update_rr *to, const struct dns_rr *rr) {
-    const struct name *apex = &u->zone->apex;
     to->type = rr->type;
     to->klass = rr->klass;
     to->ttl = get_u32(u->msg + rr->rdata - 6); /* as it stands there: dns_rr has read a great one as 0 */
     to->rdata_size = rr->rdata_size;
     to->rdata_bad = false;
     to->rdata = (struct bytes){NULL, 0};
-    to->outside = !name_under(&rr->owner, apex);
-    if (!to->outside) {
-        size_t own = (size_t)rr->owner.size - apex->size;
-        memcpy(to->name.wire, rr->owner.wire, own);
-        to->name.wire[own] = 0;
-        to->name.size = (uint8_t)(own + 1);
-        to->name.labels = (uint8_t)(rr->owner.labels - apex->labels);
-        name_lower(&to->name);
-    }
+    to->outside = !records_relative(&rr->owner, &u->zone->apex, &to->name);
     if (rr->klass == CLASS_ANY || rr->rdata_size == 0)
         return 0;
     size_t cap = (size_t)rr->rdata_size + 2 * LIMIT_NAME_WIRE; /* names grow when pointers go */

@@ -29,9 +29,9 @@ static int prerequisite_form(struct update_run *u, const struct update_rr *rr) {
     if (rr->outside)
         return update_refuse(u, RCODE_NOTZONE, "a prerequisite outside of the zone");
     bool exists = rr->klass == CLASS_ANY || rr->klass == CLASS_NONE;
-    if (exists && (rr->rdata_size != 0 || (update_is_meta(rr->type) && rr->type != TYPE_ANY)))
+    if (exists && (rr->rdata_size != 0 || (records_is_meta(rr->type) && rr->type != TYPE_ANY)))
         return update_refuse(u, RCODE_FORMERR, "a prerequisite with data that it must not have");
-    if (!exists && (rr->klass != CLASS_ZONE || update_is_meta(rr->type) || rr->rdata_bad || rr->rdata_size == 0))
+    if (!exists && (rr->klass != CLASS_ZONE || records_is_meta(rr->type) || rr->rdata_bad || rr->rdata_size == 0))
         return update_refuse(u, RCODE_FORMERR, "a prerequisite that is none");
     return 0;
 }
@@ -69,7 +69,7 @@ static int zone_rrset_equal(struct update_run *u, unsigned first) {
         bool again = false;
         for (unsigned k = first; k < i; k++)
             again =
-                again || (same_rrset(&u->rr[k], rr) && update_rdata_equal(rr->type, u->rr[k].rdata, u->rr[i].rdata));
+                again || (same_rrset(&u->rr[k], rr) && records_rdata_same(rr->type, u->rr[k].rdata, u->rr[i].rdata));
         found += !again;
     }
     return found == count ? 0 : update_refuse(u, RCODE_NXRRSET, "");
@@ -92,7 +92,7 @@ static int rrset_equal(struct update_run *u, unsigned first) {
         struct bytes mine = update_value_rdata(p, v, rr->type, room);
         bool found = mine.size == 0;
         for (unsigned i = first; i < u->prerequisites && !found; i++)
-            found = same_rrset(&u->rr[i], rr) && update_rdata_equal(rr->type, mine, u->rr[i].rdata);
+            found = same_rrset(&u->rr[i], rr) && records_rdata_same(rr->type, mine, u->rr[i].rdata);
         if (!found)
             return update_refuse(u, RCODE_NXRRSET, "");
     }
@@ -119,7 +119,7 @@ static int prerequisites(struct update_run *u) {
 /* --- prescan: section 3.4.1 */
 
 static int prescan_rr(struct update_run *u, const struct update_rr *rr) {
-    bool meta = update_is_meta(rr->type), deletes = rr->klass == CLASS_ANY || rr->klass == CLASS_NONE;
+    bool meta = records_is_meta(rr->type), deletes = rr->klass == CLASS_ANY || rr->klass == CLASS_NONE;
     if (rr->outside)
         return update_refuse(u, RCODE_NOTZONE, "an update outside of the zone");
     if (!deletes && rr->klass != CLASS_ZONE)
@@ -138,16 +138,12 @@ static int prescan_rr(struct update_run *u, const struct update_rr *rr) {
     return 0;
 }
 
-static bool is_dnssec(uint16_t type) {
-    return type == TYPE_RRSIG || type == TYPE_NSEC || type == TYPE_NSEC3 || type == TYPE_DNSKEY || type == TYPE_DS;
-}
-
 static int prescan(struct update_run *u) {
     int rc = 0;
     for (unsigned i = u->prerequisites; i < u->count && rc == 0; i++)
         rc = prescan_rr(u, &u->rr[i]);
     for (unsigned i = u->prerequisites; i < u->count && rc == 0; i++)
-        if (u->rr[i].klass == CLASS_ZONE && is_dnssec(u->rr[i].type))
+        if (u->rr[i].klass == CLASS_ZONE && records_is_dnssec(u->rr[i].type))
             rc = update_refuse(u, RCODE_REFUSED, "these zones are not signed");
     return rc;
 }
@@ -210,7 +206,7 @@ static int carry_out(struct update_run *u) {
     return rc;
 }
 
-int update_run(const struct update_zone *z, const uint8_t *msg, size_t size, struct keep_batch *b,
+int update_run(const struct records_zone *z, const uint8_t *msg, size_t size, struct keep_batch *b,
                struct update_result *r, struct err *err) {
     static _Thread_local struct keep_entry found[UPDATE_VALUES]; /* large, and wanted once a message */
     struct update_run u = {

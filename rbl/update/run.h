@@ -1,12 +1,6 @@
 /* One UPDATE carried out on a batch of edits, without network or threads: what the door calls on a thread of the pool.
  *
- * Owner names become places in the zone. In a zone with address lists, or with no datasets at all, the shape decides:
- *
- *   2.2.0.192            192.0.2.2/32        *.2.0.192     192.0.2.0/24    *.10    10.0.0.0/8
- *   32 nibbles           an IPv6 /128        *. n nibbles  a prefix of 4n bits (n >= 4, unless it lists IPv6 alone)
- *   everything else      the name itself     *.example     names below it
- *
- * In a zone of names alone (dnset, generic) all are names. RRs become entries so:
+ * Owner names become places in the zone (rbl/records/shape.h), RRs become entries so:
  *
  *   A in 127/8     a listing with this value; several A are several listings
  *   TXT            the text of the listing that has none yet; with every one taken, of one more with the same A;
@@ -22,24 +16,17 @@
 #define CANDOR_RBL_UPDATE_RUN_H
 
 #include "rbl/keep/edit.h"
+#include "rbl/records/rdata.h"
+#include "rbl/records/shape.h"
 #include "resolver/base/conf.h"
 #include "resolver/dns/message.h"
 
 enum {
     UPDATE_RRS = 4096,  /* prerequisites and updates of one message */
     UPDATE_VALUES = 64, /* at one place */
-    UPDATE_TXT = 254,   /* octets of a listing's text; a longer one stands as an RR of its own */
+    UPDATE_TXT = RECORDS_TXT,
     UPDATE_MEMORY = 32 << 20
 };
-
-/* What the configuration says of a zone, made once. */
-struct update_zone {
-    struct name apex; /* lower-case */
-    bool addresses;   /* shapes count */
-    bool only6;       /* every address list in it is one of IPv6 */
-    bool has6;
-};
-int update_zone_make(struct update_zone *z, const struct conf_zone *conf, struct err *err) MUST_USE;
 
 struct update_result {
     unsigned rcode;
@@ -51,7 +38,7 @@ struct update_result {
 /* Returns 0 with the edits in the batch; E_REFUSED with the RCODE in r (the batch is then to be rewound); or the
  * store's trouble (E_FULL: try again with an empty batch), RCODE SERVFAIL. The zone section has been looked at before,
  * the rest of the message is not trusted. May be called again with the same arguments. */
-int update_run(const struct update_zone *z, const uint8_t *msg, size_t size, struct keep_batch *b,
+int update_run(const struct records_zone *z, const uint8_t *msg, size_t size, struct keep_batch *b,
                struct update_result *r, struct err *err) MUST_USE;
 
 #endif

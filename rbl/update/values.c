@@ -67,7 +67,7 @@ bool update_has_rdata(const struct update_place *p, uint16_t type, struct bytes 
     for (unsigned i = 0; i < p->count; i++) {
         struct bytes mine = update_value_rdata(p, i, type, room);
         bool there = mine.size > 0 || is_rr(p->value[i], type);
-        if (there && update_rdata_equal(type, mine, rdata))
+        if (there && records_rdata_same(type, mine, rdata))
             return true;
     }
     return false;
@@ -117,12 +117,6 @@ static int new_value(struct update_run *u, struct update_place *p, bool is_name,
 
 static uint32_t ttl_kept(uint32_t ttl) { return ttl == 0 ? 1 : ttl; }
 
-/* Whether a TXT can be the text of a listing: one string, and no NUL, which stands for a dollar sign. */
-static bool is_plain(struct bytes txt) {
-    return txt.size >= 1 && txt.size - 1 == txt.at[0] && txt.at[0] <= UPDATE_TXT &&
-           memchr(txt.at + 1, '\0', txt.size - 1) == NULL;
-}
-
 static void set_text(struct value *v, struct bytes txt) {
     v->has_txt = true;
     v->txt_size = (uint16_t)(txt.size - 1);
@@ -154,7 +148,7 @@ static bool renew(struct update_place *p, uint16_t type, struct bytes rdata, uin
     for (unsigned i = 0; i < p->count; i++) {
         struct update_value *v = p->value[i];
         struct bytes mine = update_value_rdata(p, i, type, room);
-        if ((mine.size == 0 && !is_rr(v, type)) || !update_rdata_equal(type, mine, rdata))
+        if ((mine.size == 0 && !is_rr(v, type)) || !records_rdata_same(type, mine, rdata))
             continue;
         there = true;
         if (v->local && v->v.ttl != ttl_kept(ttl))
@@ -181,7 +175,7 @@ static int add_a(struct update_run *u, struct update_place *p, uint32_t ttl, str
     for (unsigned i = 0; i < p->count; i++) { /* a text that waits for it */
         struct value *w = &p->value[i]->v;
         struct bytes txt = {(const uint8_t *)w->txt, w->txt_size};
-        if (is_rr(p->value[i], TYPE_TXT) && is_plain(txt)) {
+        if (is_rr(p->value[i], TYPE_TXT) && records_is_plain(txt)) {
             set_text(v, txt);
             drop(p, i);
             break;
@@ -192,7 +186,7 @@ static int add_a(struct update_run *u, struct update_place *p, uint32_t ttl, str
 
 static int add_txt(struct update_run *u, struct update_place *p, uint32_t ttl, struct bytes rdata) {
     const struct update_value *first = NULL;
-    if (p->apex || !is_plain(rdata))
+    if (p->apex || !records_is_plain(rdata))
         return add_rr(u, p, TYPE_TXT, ttl, rdata);
     for (unsigned i = 0; i < p->count; i++) {
         if (!listing(p->value[i]))
@@ -246,7 +240,7 @@ static bool chosen(const struct update_place *p, unsigned i, uint16_t type, cons
     struct bytes mine = update_value_rdata(p, i, type, room);
     if (mine.size == 0 && !is_rr(p->value[i], type))
         return false;
-    return rdata == NULL || update_rdata_equal(type, mine, *rdata);
+    return rdata == NULL || records_rdata_same(type, mine, *rdata);
 }
 
 /* The listings with this A go; a text that they had and no one else has stays, as its RR was not to go. */

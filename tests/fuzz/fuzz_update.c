@@ -110,12 +110,12 @@ static void run(unsigned kinds, const uint8_t *msg, size_t size, const struct na
     static const enum conf_dataset_type types[] = {DATASET_IP4TRIE, DATASET_IP6TRIE, DATASET_DNSET, DATASET_ACL};
     struct conf_dataset data[4];
     struct conf_zone conf = {.name = "list.example.", .data = data};
-    struct update_zone z;
+    struct records_zone z;
     struct update_result r;
     for (unsigned i = 0; i < 4; i++)
         if (kinds >> i & 1)
             data[conf.data_count++].type = types[i];
-    must(update_zone_make(&z, &conf, NULL) == 0);
+    must(records_zone_make(&z, &conf, NULL) == 0);
     z.apex = *apex;
     name_lower(&z.apex);
     store.count = store.edits = 0;

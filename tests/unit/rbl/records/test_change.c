@@ -3,7 +3,7 @@
 #include "rbl/keep/walk.h"
 #include "tests/unit/rbl/records/random.h"
 
-enum { ROUNDS = 60, STEPS = 5, ENTRIES = 40 };
+enum { ROUNDS = 20, STEPS = 5, ENTRIES = 40 };
 
 static uint32_t serial_of(const struct conf_zone *z) {
     struct keep *k = keep_of(z);
@@ -76,7 +76,7 @@ static struct conf_zone some_zone(const enum conf_dataset_type *types, unsigned 
 static void check_diff(const struct conf_zone *z, const struct set *old, uint32_t from) {
     struct set was = {.count = 0}, is;
     struct keep *k;
-    struct records_diff *d;
+    struct records_diff *d = NULL;
     struct records_rr rr;
     struct err err = {.text = ""};
     bool removed, added = false;

@@ -2,7 +2,7 @@
 #include "rbl/keep/walk.h"
 #include "tests/unit/rbl/records/random.h"
 
-enum { ZONES = 60, ENTRIES = 60, ASKS = 600 };
+enum { ZONES = 30, ENTRIES = 60, ASKS = 600 };
 
 static void local_edits(const struct conf_zone *z, unsigned count) {
     struct keep *k = keep_of(z);

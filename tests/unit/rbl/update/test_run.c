@@ -11,14 +11,14 @@ static const enum conf_dataset_type only4[] = {DATASET_IP4TRIE, DATASET_ACL, DAT
 static const enum conf_dataset_type only6[] = {DATASET_IP6TRIE, DATASET_TYPES};
 static const enum conf_dataset_type both[] = {DATASET_IP4SET, DATASET_DNSET, DATASET_IP6TRIE, DATASET_TYPES};
 
-static void zone_of(struct update_zone *z, const enum conf_dataset_type *types) {
+static void zone_of(struct records_zone *z, const enum conf_dataset_type *types) {
     struct conf_dataset data[8];
     struct conf_zone conf = {.name = "list.example.", .data = data};
     while (types[conf.data_count] != DATASET_TYPES) {
         data[conf.data_count] = (struct conf_dataset){.type = types[conf.data_count]};
         conf.data_count++;
     }
-    assert_int_equal(update_zone_make(z, &conf, NULL), 0);
+    assert_int_equal(records_zone_make(z, &conf, NULL), 0);
 }
 
 struct row {
@@ -28,7 +28,7 @@ struct row {
 };
 
 /* From a copy of the message without an octet to spare. */
-static int run(const struct update_zone *z, struct keep_batch *b, const uint8_t *msg, size_t size,
+static int run(const struct records_zone *z, struct keep_batch *b, const uint8_t *msg, size_t size,
                struct update_result *r) {
     struct err err = {.code = 0};
     uint8_t *copy = malloc(size);
@@ -41,7 +41,7 @@ static int run(const struct update_zone *z, struct keep_batch *b, const uint8_t 
 
 static void table(const enum conf_dataset_type *types, const struct row *rows, size_t count) {
     static uint8_t msg[65535];
-    struct update_zone z;
+    struct records_zone z;
     zone_of(&z, types);
     for (size_t i = 0; i < count; i++) {
         struct keep_batch *b = malloc(sizeof *b), *as_before = malloc(sizeof *b);
@@ -380,7 +380,7 @@ static void serial(void **state) {
         {"add @ 60 SOA a. b. 7 2 3 4 5\nadd @ 60 SOA a. b. 9 2 3 4 5\nadd @ 60 SOA a. b. 8 2 3 4 5", 9},
         {"add x 60 SOA a. b. 7 2 3 4 5", 0},
     };
-    struct update_zone z;
+    struct records_zone z;
     zone_of(&z, no_data);
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         uint8_t msg[1000];
@@ -397,7 +397,7 @@ static void limits(void **state) {
     (void)state;
     static uint8_t msg[65535];
     static char lines[200000];
-    struct update_zone z;
+    struct records_zone z;
     struct update_result r;
     struct keep_batch *b = calloc(1, sizeof *b);
     zone_of(&z, no_data);
@@ -449,7 +449,7 @@ static void compressed(void **state) {
     static const uint8_t msg[] = "\x12\x34\x28\0\0\1\0\0\0\1\0\0"
                                  "\4list\7example\0\0\6\0\1"
                                  "\1x\xc0\x0c\0\x0f\0\1\0\0\0\x3c\0\4\0\5\xc0\x0c";
-    struct update_zone z;
+    struct records_zone z;
     struct update_result r;
     struct keep_batch *b = calloc(1, sizeof *b);
     zone_of(&z, no_data);
@@ -469,7 +469,7 @@ static void compressed(void **state) {
 static void flipped(void **state) {
     (void)state;
     static uint8_t msg[2000], copy[2000];
-    struct update_zone z;
+    struct records_zone z;
     struct update_result r;
     zone_of(&z, no_data);
     size_t size = message(msg, sizeof msg,
