@@ -87,11 +87,12 @@ void rescue_find(struct pair_zone *z) {
     if (role_path(path, z->p->c.conf->node.state, z->conf->name, ".rescue-", NULL) < 0 ||
         (at = strrchr(path, '/')) == NULL)
         return;
-    size_t folder = (size_t)(at - path);
-    path[folder] = '\0';
+    const char *begins = at + 1;
+    size_t size = strlen(begins);
+    path[at - path] = '\0';
     DIR *d = opendir(path);
     for (struct dirent *e; d != NULL && (e = readdir(d)) != NULL && z->rescued[0] == '\0';)
-        if (strncmp(e->d_name, path + folder + 1, strlen(path + folder + 1)) == 0 &&
+        if (strncmp(e->d_name, begins, size) == 0 &&
             snprintf(z->lost_path, sizeof z->lost_path, "%.3500s/%.255s", path, e->d_name) > 0)
             (void)snprintf(z->rescued, sizeof z->rescued, "changes that the new primary does not have: %.160s",
                            z->lost_path);
