@@ -159,11 +159,11 @@ int stream_fill_frame(struct stream_in *in, enum stream_frame what, struct bytes
 }
 
 static int check(struct stream_in *in, struct err *err) {
-    struct store_txn *t;
+    struct store_txn *t = NULL;
     int rc = copy_check(in->making, in->m, err);
     if (rc == 0)
         rc = store_read_begin(in->making, &t, err);
-    if (rc < 0)
+    if (rc < 0 || t == NULL)
         return rc;
     rc = values_once(t);
     store_read_end(t);
