@@ -49,6 +49,8 @@ static int take_options(const json_t *doc, struct options *o, struct err *err) {
         const char *text = json_string_value(value);
         if (text == NULL || strcmp(key, "name") == 0 || strpbrk(key, " :,{}[]\"'\n") != NULL)
             return err_set(err, E_INVALID, "\"options\": expected keys of a zone, with texts");
+        if (strcmp(key, "pair") == 0 || strcmp(key, "role") == 0)
+            return err_set(err, E_UNSUPPORTED, "%s: zones with two primaries stand in candor.yaml", key);
         int rc = options_set(o, key, text, err);
         if (rc < 0)
             return rc;

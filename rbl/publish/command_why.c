@@ -216,6 +216,9 @@ static int why_everywhere(struct keeper *k, struct control_call *call, const jso
     a->pending = 1; /* mine, until all have been asked */
     for (unsigned i = 0; i < keeper_zones(k) && i < LIMIT_ZONES; i++) {
         struct err e = {0};
+        const struct conf_zone *zone = keeper_zone_conf(k, (int)i);
+        if (!conf_zone_is_served(zone) && !conf_zone_is_global_acl(zone))
+            continue; /* a free place; a catalog lists zones, nothing that is asked for */
         int rc = why_all_submit(k, a, i, doc, &e);
         if (rc < 0)
             why_all_add(a, i, keeper_zone_conf(k, (int)i), trouble_json(rc, e.text));

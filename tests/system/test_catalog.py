@@ -105,6 +105,8 @@ def test_added_served_taken_away(pair):
     assert "new.test." in edge.candor("status", check=False).stdout
     assert "192.0.2.1" in edge.candor("export", "new.test").stdout
     assert edge.candor("why", "192.0.2.1", "new.test").returncode == 0
+    everywhere = json.loads(edge.candor("why", "192.0.2.1", "--json").stdout)
+    assert [z["zone"] for z in everywhere] == ["new.test."], everywhere
     # an update goes along
     u = dns.update.UpdateMessage("new.test.")
     u.add("7.2.0.192", 60, "A", "127.0.0.4")
@@ -137,7 +139,7 @@ def test_back_within_its_grace(pair):
 def test_wrong_options_are_refused(pair):
     admin, _ = pair
     for options, words in ((["ttl=x"], "ttl"), (["nonsense=1"], "nonsense"), (["update=[{key: nobody.}]"], "names no entry"),
-                           (["ttl=60s}, {name: other.test"], "")):
+                           (["ttl=60s}, {name: other.test"], ""), (["pair=[{address: 127.0.0.1@5301}]", "role=active"], "candor.yaml")):
         p = admin.candor("zone-add", "wrong.test", *options, check=False)
         assert p.returncode == 2 and words in p.stderr, p
     assert admin.candor("zone-add", "fixed.test", check=False).returncode == 2
