@@ -2,6 +2,7 @@
  * and become edits there. */
 #include <stdlib.h>
 
+#include "rbl/replicate/heartbeat.h"
 #include "rbl/secondary/impl.h"
 
 static int whole_rr(struct inbound *i, const struct records_rr *rr, struct err *err) {
@@ -65,17 +66,34 @@ void inbound_plain_take(struct inbound *i) {
 
 /* --- the commit */
 
+struct editing {
+    struct records_edit *edit;
+    struct inbound *i;
+};
+
+static bool is_heartbeat(const struct inbound *i, const struct records_rr *rr) {
+    static const char label[] = HEARTBEAT_LABEL;
+    const struct name *owner = &rr->owner, *apex = &i->plain.apex;
+    return rr->type == TYPE_TXT && owner->labels == apex->labels + 1 && owner->wire[0] == sizeof(label) - 1 &&
+           memcmp(owner->wire + 1, label, sizeof(label) - 1) == 0;
+}
+
 static int on_edit(void *ctx, enum plain_part part, const struct records_rr *rr, struct err *err) {
-    struct records_edit *e = ctx;
-    return part == PLAIN_REMOVE ? records_edit_remove(e, rr, err) : records_edit_add(e, rr, err);
+    struct editing *e = ctx;
+    if (part == PLAIN_REMOVE)
+        return records_edit_remove(e->edit, rr, err);
+    if (is_heartbeat(e->i, rr))
+        e->i->told.heartbeat_ms = heartbeat_read(rr->rdata);
+    return records_edit_add(e->edit, rr, err);
 }
 
 static int edit_all(struct inbound *i, struct records_edit *e, struct err *err) {
+    struct editing editing = {.edit = e, .i = i};
     struct plain p;
     int rc = 0;
     plain_open(&p, &i->plain.apex, i->plain.id, TYPE_IXFR, i->plain.have);
     for (const struct chunk *c = i->kept.first; rc == 0 && c != NULL; c = c->next)
-        rc = plain_take(&p, c->octets, c->size, on_edit, e, err);
+        rc = plain_take(&p, c->octets, c->size, on_edit, &editing, err);
     return rc < 0 ? rc : records_edit_finish(e, err);
 }
 

@@ -180,7 +180,10 @@ static void note_fresh(struct sec_zone *z, const struct sec_primary *p, const st
     if (i->kind == INBOUND_NATIVE) {
         z->fresh = i->state;
     } else {
-        z->fresh = (struct native_state){.serial = i->plain.serial, .stamp_ms = i->told.heartbeat_ms, .path_count = 1};
+        int64_t stamp_ms = i->told.heartbeat_ms;
+        if (stamp_ms == 0 && i->transfer == TRANSFER_IXFR) /* differences that leave it as it was */
+            stamp_ms = z->fresh_known ? z->fresh.stamp_ms : 0;
+        z->fresh = (struct native_state){.serial = i->plain.serial, .stamp_ms = stamp_ms, .path_count = 1};
         text_copy(z->fresh.path[0], NATIVE_NODE, p->name);
     }
     z->fresh_known = true;
@@ -208,7 +211,8 @@ static void acknowledge(struct sec_primary *p) {
 void zone_committed(struct sec_zone *z, struct inbound *i, const struct job *j) {
     struct sec_primary *p = &z->primary[i->primary];
     int64_t now = now_of(z);
-    if (i->turn == z->turn) {
+    bool same = i->turn == z->turn; /* its primaries are those that it came from */
+    if (same) {
         link_transfer(p->link, i->transfer, TRANSFER_OK, i->octets, took_us(i));
         board_add(&p->link->bytes_in, i->octets);
         board_add(&p->link->applied, j->result.changed);
@@ -229,7 +233,7 @@ void zone_committed(struct sec_zone *z, struct inbound *i, const struct job *j) 
     take_state(z);
     inbound_drop(i);
     zone_checked(z);
-    if (z->s.count > 0)
+    if (same)
         acknowledge(p);
     zone_next_step(z, now);
 }
@@ -355,6 +359,8 @@ void zone_clear(struct sec_zone *z) {
         next = i->next;
         if (!i->submitted)
             inbound_drop(i);
+        else if (i->kind == INBOUND_NATIVE)
+            inbound_part(i);
     }
     z->s.count = 0;
     z->snapshot_wanted = false;

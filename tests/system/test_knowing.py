@@ -11,6 +11,7 @@ import re
 import signal
 import struct
 import subprocess
+import time
 
 import dns.exception
 import dns.message
@@ -358,6 +359,26 @@ def test_a_serial_that_goes_backwards(tmp_path):
         b.candor("refresh", ZONE)
         until("followed again", lambda: served(b) == 51, ROW_S)
         known("well again", b, "source", "as its primaries have it", ("pass",))
+
+
+def test_the_age_of_data_behind_another_make(tmp_path):
+    """A record that the source writes says how old the data is, by a whole transfer and by differences."""
+    def beat(ago_s):
+        return '_candor-heartbeat TXT "%d"\n' % ((time.time() - ago_s) * 1000)
+
+    def age(low, high):
+        until("data is %d to %d s old" % (low, high), lambda: low <= zone_of(b).get("dataAge", -1) <= high, ROW_S)
+
+    with contextlib.ExitStack() as stack:
+        p = stack.enter_context(Nsd(tmp_path / "nsd", 50, range(2, 60), beat(100)))
+        b = stack.enter_context(secondary(tmp_path / "secondary", p.port))
+        until("served", lambda: served(b) == 50, ROW_S)
+        age(100, 115)
+        p.write(51, range(2, 61), beat(30))
+        p.reload()
+        until("the primary has the next", lambda: soa_at(p.port) == 51, 20)
+        b.candor("refresh", ZONE)
+        age(30, 60)
 
 
 def test_a_chain_that_is_cut_at_its_head(tmp_path):
