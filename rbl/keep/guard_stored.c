@@ -56,12 +56,12 @@ static int sum_dataset(struct guard_share *g, struct reader *r, const struct met
 }
 
 double guard_share_stored(struct store_txn *t, const struct meta *m, enum bucket_kind kind) {
-    struct guard_share *g;
+    struct guard_share *g = NULL;
     struct reader *r;
     int rc = reader_of(&r, t);
     if (rc == 0)
         rc = guard_share_open(&g, kind);
-    if (rc < 0) {
+    if (rc < 0 || g == NULL) {
         reader_close(r);
         return rc;
     }

@@ -119,7 +119,7 @@ static int take_names(const struct guard_world *w, struct tlds *t) {
         if (e->dataset < w->d->dataset_count && w->d->dataset[e->dataset].type == DATASET_DNSET)
             rc = take_name(t, (struct bytes){e->name, e->size}, e->wildcard, e->value == VALUE_EXCLUDED);
     }
-    for (unsigned i = 0; w->d == NULL && i < w->next->dataset_count && rc == 0; i++)
+    for (unsigned i = 0; w->d == NULL && w->next != NULL && i < w->next->dataset_count && rc == 0; i++)
         if (w->next->dataset[i].type == DATASET_DNSET)
             rc = guard_each_name(w->t, i, take_name, t);
     return rc;
