@@ -226,8 +226,10 @@ static int replace(struct work *w, struct keep_result *r, struct err *err) {
     w->next->bad_lines = w->d->bad_lines;
     w->next->timestamp_wall_s = w->d->timestamp;
     w->next->expires_wall_s = w->d->expires_wall_s;
-    if (w->t != NULL && w->diff.added + w->diff.removed == 0 && !apex_changed(w) && !commit_wants_serial(w->k, w->c) &&
-        w->k->meta->expires_wall_s == w->next->expires_wall_s) /* the end of a zone is something other nodes must know */
+    if (w->t != NULL && w->k->meta != NULL && w->diff.added + w->diff.removed == 0 && !apex_changed(w) &&
+        !commit_wants_serial(w->k, w->c) &&
+        w->k->meta->expires_wall_s ==
+            w->next->expires_wall_s) /* the end of a zone is something other nodes must know */
         return settle_unchanged(w, err);
     fill_result(w, r); /* who is refused is told how much it would have been */
     rc = guard_check(w, err);
