@@ -22,6 +22,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -396,6 +397,7 @@ def main():
     p.add_argument("--reps", type=int, default=3, help="runs of the bulk rows at one million; one at more")
     p.add_argument("--json", action="store_true")
     o = p.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # ends the lab, too
     if o.quick:
         o.samples, o.sizes, o.reps = 20, "1000000", 1
     sizes, rows, kinds = [int(s) for s in o.sizes.split(",")], o.rows.split(","), o.kinds.split(",")

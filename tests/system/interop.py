@@ -15,6 +15,7 @@ all RRs of an AXFR from each, and the same questions at each DNS port. Root is n
 import argparse
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -302,6 +303,7 @@ def main():
     p.add_argument("--write")
     p.add_argument("-v", action="store_true")
     o = p.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # ends the lab, too
     results, kinds, cells = {}, o.kinds.split(","), o.cells.split(",")
     for k in kinds:
         for side in o.sides.split(","):
