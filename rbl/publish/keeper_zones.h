@@ -3,7 +3,11 @@
 #ifndef CANDOR_RBL_PUBLISH_KEEPER_ZONES_H
 #define CANDOR_RBL_PUBLISH_KEEPER_ZONES_H
 
-#include "rbl/publish/keeper.h"
+#include "rbl/keep/edit.h"
+#include "resolver/base/conf.h"
+
+struct keeper;
+struct view_apex;
 
 /* --- for transfers; on the loop --- */
 /* What was committed last, as far as the loop knows; E_NOTFOUND: nothing yet, or not opened yet. *apex (may be NULL)
