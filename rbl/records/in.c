@@ -44,7 +44,7 @@ int records_in_open(struct records_in **out, const struct conf_zone *zone, struc
 
 int records_in_open_part(struct records_in **out, const struct conf_zone *zone, uint32_t ttl, struct err *err) {
     int rc = records_in_open(out, zone, err);
-    if (rc < 0)
+    if (rc < 0 || *out == NULL)
         return rc;
     (*out)->d.ttl = ttl;
     (*out)->has_soa = (*out)->has_ttl = true;

@@ -15,28 +15,27 @@ struct cover {
 /* A cursor into what is stored, or into what the overlay puts back. */
 struct run {
     struct read_prefixes stored;
-    bool over;
-    size_t at;
-    bool held;
     struct read_item now;
+    size_t at;
+    bool over, held;
     uint8_t dataset;
 };
 struct prefixes {
     struct look look;
-    enum bucket_kind kind;
-    unsigned step, all; /* bits of a label, of an address */
-    struct run *run;
-    unsigned runs;
-    unsigned *heap; /* runs that hold something, the first one foremost */
-    unsigned heaped;
-    struct cover *cover; /* from the shortest */
-    unsigned covers;
+    struct look_at at;
+    read_addr next_addr;
     /* By labels: the last place that was visited; what begins before it is told. */
     read_addr visited[LABELS6 + 1];
     bool any_visited[LABELS6 + 1];
-    struct look_at at;
-    read_addr next_addr;
+    enum bucket_kind kind;
+    unsigned step, all; /* bits of a label, of an address */
+    unsigned runs;
+    unsigned heaped;
+    unsigned covers;
     unsigned next_labels;
+    struct run *run;
+    unsigned *heap;      /* runs that hold something, the first one foremost */
+    struct cover *cover; /* from the shortest */
 };
 static const struct hits none;
 
@@ -180,7 +179,7 @@ static void cover_pop(struct prefixes *p, read_addr at) {
 static int cover_push(struct prefixes *p, const struct read_item *i, unsigned dataset) {
     struct cover *top = p->covers > 0 ? &p->cover[p->covers - 1] : NULL;
     if (top == NULL || top->bits != i->bits) {
-        if (p->covers == COVERS || (top != NULL && top->bits > i->bits))
+        if (p->cover == NULL || p->covers == COVERS || (top != NULL && top->bits > i->bits))
             return E_CORRUPT;
         struct cover *c = &p->cover[p->covers++];
         c->addr = i->addr;
@@ -376,8 +375,9 @@ static int seek(struct look *l, const struct look_at *at, struct bytes path) {
             rc = top_next(p);
     }
     /* Places above this one were visited, and those before it are behind us. */
-    for (unsigned labels = 1; labels * p->step <= p->all; labels++) {
-        read_addr one = (read_addr)1 << (128 - labels * p->step);
+    for (unsigned labels = 1; labels <= LABELS6 && labels * p->step <= p->all; labels++) {
+        unsigned host = 128 - labels * p->step;
+        read_addr one = host < 128 ? (read_addr)1 << host : 0;
         bool above_it = labels < at->labels;
         p->any_visited[labels] = above_it || from != 0;
         p->visited[labels] = above_it ? from & read_mask(labels * p->step) : from - one;
