@@ -37,9 +37,9 @@ static int give_ids(struct edits *e, struct err *err) {
         b->value[n].uses = 0;
     }
     for (size_t i = 0; i < e->count; i++) {
-        struct batch_value *v = &b->value[e->at[i].s->value];
         if (e->at[i].s->value == 0)
             continue;
+        struct batch_value *v = &b->value[e->at[i].s->value];
         if (v->id == 0) {
             rc = b->t != NULL ? values_find(b->k->values, b->t, v->v, &v->id) : E_NOTFOUND;
             if (rc == E_NOTFOUND) {
