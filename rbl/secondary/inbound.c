@@ -85,6 +85,13 @@ static void inbound_free(struct inbound *i) {
     free(i);
 }
 
+void inbound_part(struct inbound *i) {
+    if (i->paused)
+        peer_pause(i->peer, false);
+    i->paused = false;
+    i->peer = NULL;
+}
+
 void inbound_drop(struct inbound *i) {
     struct secondary *in = i->zone->in;
     if (i->dropped)
@@ -97,16 +104,14 @@ void inbound_drop(struct inbound *i) {
             i->zone->primary[p].run->receiving = NULL;
     if (i->full)
         in->full--;
-    if (i->paused)
-        peer_pause(i->peer, false);
-    i->full = i->paused = false;
+    i->full = false;
     if (i->zone->parked == i)
         i->zone->parked = NULL;
     question_close(i->question);
     i->question = NULL;
-    if (i->kind == INBOUND_PLAIN)
-        peer_put(i->peer);
-    i->peer = NULL;
+    struct peer *own = i->kind == INBOUND_PLAIN ? i->peer : NULL;
+    inbound_part(i);
+    peer_put(own);
     if (!i->working)
         inbound_free(i);
 }
@@ -168,7 +173,8 @@ static void taken_in(void *ctx) {
 
 static void pause_or_not(struct inbound *i) {
     size_t held = i->fresh.octets + i->handed;
-    bool pause = i->peer != NULL && (held > SECONDARY_HELD || (i->paused && held > SECONDARY_HELD / 2));
+    bool full = held > SECONDARY_HELD || (i->paused && held > SECONDARY_HELD / 2);
+    bool pause = i->peer != NULL && (full || i->zone->inbounds > SECONDARY_QUEUE);
     if (pause != i->paused)
         peer_pause(i->peer, pause);
     i->paused = pause;

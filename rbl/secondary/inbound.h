@@ -70,6 +70,8 @@ void zone_commit_ready(struct sec_zone *z);
 void inbound_drop(struct inbound *i);
 /* Out of the zone's list, and to its end again: what is parked stands in nobody's way. */
 void inbound_unlink(struct inbound *i);
+/* Its session goes on, or goes, without it. */
+void inbound_part(struct inbound *i);
 void inbound_link(struct inbound *i);
 void chunks_free(struct chunks *c);
 /* On the pool; code and err say what came of it. */

@@ -182,8 +182,7 @@ static void park(struct run *r) {
     r->receiving = NULL;
     chunks_free(&i->unproved);
     inbound_unlink(i);
-    i->peer = NULL;
-    i->paused = false;
+    inbound_part(i);
     if (z->parked != NULL)
         inbound_drop(z->parked);
     z->parked = i;
