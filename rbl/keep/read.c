@@ -123,7 +123,7 @@ static void sort(struct items *list) {
 }
 
 /* Left shift of a suffix in an address. */
-static unsigned shift_of(const struct level *lv) { return 128u - lv->level - 8u * lv->width; }
+static unsigned shift_of(const struct level *lv) { return (128u - lv->level - 8u * lv->width) & 127; }
 
 /* The bucket under the cursor, if it is of this dataset and level and behind the last one. */
 static int take_bucket(struct read_prefixes *p, struct bytes key, struct bytes bucket, bool first) {
