@@ -166,6 +166,9 @@ enum { EXPIRE_ROUNDS = 8 };
 int group_expire(struct job *j, struct err *err) {
     int64_t now = clock_wall_s();
     int rc = 0;
+    j->expire_wall_s = 0;
+    if (!j->at_source)
+        return 0;
     for (unsigned i = 0; i < EXPIRE_ROUNDS && rc == 0; i++) {
         rc = expire_once(j, now, err);
         if (j->expire_wall_s == 0 || j->expire_wall_s > now)

@@ -141,6 +141,7 @@ void keeper_reread(struct keeper *k) {
 void keeper_zone_open(struct keeper *k, size_t i, const struct conf_zone *conf) {
     struct keeper_zone *z = &k->zone[i];
     *z = (struct keeper_zone){.keeper = k, .conf = conf};
+    z->follows = conf->pair.count > 0; /* until its role is known */
     z->files.data = z->conf->data;
     z->files.count = z->conf->data_count;
     z->files.folders = k->folders;

@@ -111,7 +111,8 @@ struct job {
     struct job *next;
     struct keeper_zone *zone;
     bool stat_wanted, stat_known;
-    bool edited; /* its edits are in the batch that is committed now */
+    bool at_source; /* this node is: entries whose time is up go here, and are gone at the others with the commit */
+    bool edited;    /* its edits are in the batch that is committed now */
     bool compaction_wanted;
     uint64_t local_entries;
     int64_t expire_wall_s; /* when the next entry is due; 0: none */

@@ -203,6 +203,7 @@ void zone_next(struct keeper_zone *z) {
     bool change = j->kind == JOB_CHANGE;
     struct job **first = change ? &z->change_first : &z->first, **last = change ? &z->change_last : &z->last;
     list_cut(first, last, tail);
+    j->at_source = z->conf->primaries.count == 0 && !z->follows;
     j->stat_wanted = !change || loop_now_ms(k->loop) - z->last_stat_ms >= KEEPER_STAT_MS;
     if (loop_work(k->loop, job_work, job_finished, j) < 0) {
         LOG(LEVEL_ERROR, "no thread for a zone's work, trying again", KS("zone", z->conf->name));

@@ -35,7 +35,10 @@ void keeper_follow(struct keeper *k, int zone, bool follows) {
     struct keeper_zone *z = &k->zone[zone];
     if (z->follows && !follows)
         files_forget(&z->files); /* what they say counts again, whenever they changed */
+    bool back = z->follows && !follows && z->opened;
     z->follows = follows;
+    if (back)
+        zone_submit(z, JOB_EXPIRE); /* and when the next one is due */
 }
 
 void keeper_on_commit(struct keeper *k, keeper_commit_fn fn, void *ctx) {
