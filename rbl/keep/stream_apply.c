@@ -59,9 +59,9 @@ static int give_ids(struct applying *a, struct err *err) {
     for (uint32_t n = 1; n < net->values; n++)
         net->value[n].use = (struct commit_use){.v = net->value[n].v};
     for (size_t i = 0; i < net->count && rc == 0; i++) {
-        struct commit_use *use = &net->value[net->at[i].value].use;
         if (net->at[i].value == 0)
             continue;
+        struct commit_use *use = &net->value[net->at[i].value].use;
         count_use(use, &net->at[i]);
         if (use->id != 0)
             continue;
