@@ -33,6 +33,7 @@ struct delta {
     int (*each)(void *ctx, bool removed, const struct keep_entry *e);
     void *ctx;
     bool stopped; /* by `each` */
+    bool apex;    /* changed, too */
 };
 
 /* How far back changes are known: the oldest serial that a difference can begin at. */
@@ -82,6 +83,7 @@ static int count_changes(struct delta *x, uint32_t from, struct err *err) {
         if (h.bytes > KEEP_CHANGESET_MAX || h.added > h.bytes || h.removed > h.bytes) /* an octet each, at the least */
             return err_set(err, E_CORRUPT, "journal: the header of serial %u is damaged", h.to_serial);
         x->changes += h.added + h.removed;
+        x->apex |= (h.flags & JOURNAL_APEX) != 0;
     }
     return 0;
 }
@@ -187,7 +189,7 @@ static int diff(struct delta *x, uint32_t from, uint32_t to, struct err *err) {
     int rc = keep_read_meta(x->t, x->meta, err);
     if (rc == 0)
         rc = find_range(x, from, to, err);
-    if (rc < 0 || x->first > x->last)
+    if (rc < 0 || x->first > x->last || x->each == NULL)
         return rc;
     x->slots = NET_SLOTS_MIN;
     while (x->slots < 2 * (x->changes < NET_CHANGES ? x->changes : NET_CHANGES))
@@ -203,7 +205,8 @@ static int diff(struct delta *x, uint32_t from, uint32_t to, struct err *err) {
 }
 
 static int diff_guarded(struct keep *k, uint32_t from_serial, uint32_t to_serial,
-                        int (*each)(void *ctx, bool removed, const struct keep_entry *e), void *ctx, struct err *err) {
+                        int (*each)(void *ctx, bool removed, const struct keep_entry *e), void *ctx, bool *apex,
+                        struct err *err) {
     struct delta x = {.each = each, .ctx = ctx};
     int rc = keep_ready(k, err);
     if (rc == 0 && k->store == NULL)
@@ -214,6 +217,7 @@ static int diff_guarded(struct keep *k, uint32_t from_serial, uint32_t to_serial
     if (rc == 0 && x.meta != NULL)
         rc = diff(&x, from_serial, to_serial, err);
     store_read_end(x.t);
+    *apex = x.apex;
     buf_free(&x.changeset);
     free(x.net);
     free(x.meta);
@@ -224,5 +228,11 @@ static int diff_guarded(struct keep *k, uint32_t from_serial, uint32_t to_serial
 
 int keep_diff(struct keep *k, uint32_t from_serial, uint32_t to_serial,
               int (*each)(void *ctx, bool removed, const struct keep_entry *e), void *ctx, struct err *err) {
-    KEEP_GUARDED(k, err, diff_guarded(k, from_serial, to_serial, each, ctx, err));
+    bool apex;
+    KEEP_GUARDED(k, err, diff_guarded(k, from_serial, to_serial, each, ctx, &apex, err));
+}
+
+int keep_diff_apex(struct keep *k, uint32_t from_serial, uint32_t to_serial, bool *changed, struct err *err) {
+    *changed = false;
+    KEEP_GUARDED(k, err, diff_guarded(k, from_serial, to_serial, NULL, NULL, changed, err));
 }

@@ -144,6 +144,11 @@ static int guard(struct edits *e, struct err *err) {
     return guard_check_batch(&g, err);
 }
 
+static bool apex_differs(const struct keep_batch *b) {
+    const struct meta *m = b->k->meta;
+    return b->apex != NULL && (m == NULL || !apex_same(&m->apex, b->apex));
+}
+
 static void fill_header(struct edits *e) {
     const struct meta *m = e->b->k->meta;
     struct meta *n = e->next;
@@ -154,7 +159,7 @@ static void fill_header(struct edits *e) {
     n->commits++;
     n->changed_wall_s = clock_wall_s();
     n->digest = e->diff.digest;
-    h->flags = e->c->force ? JOURNAL_FORCED : 0;
+    h->flags = (e->c->force ? JOURNAL_FORCED : 0) | (apex_differs(e->b) ? JOURNAL_APEX : 0);
     h->from_serial = m->serial;
     h->to_serial = n->serial;
     h->wall_s = n->changed_wall_s;
@@ -255,11 +260,6 @@ static int make_first(struct keep *k, const struct keep_commit *c, struct err *e
     k->zone = zone;
     data_free(&d);
     return rc;
-}
-
-static bool apex_differs(const struct keep_batch *b) {
-    const struct meta *m = b->k->meta;
-    return b->apex != NULL && (m == NULL || !apex_same(&m->apex, b->apex));
 }
 
 static int commit(struct edits *e, struct keep_result *r, struct err *err) {

@@ -6,7 +6,8 @@
 #include "rbl/keep/changeset.h"
 
 enum { JOURNAL_KEY = 12 };
-enum journal_flag { JOURNAL_BULK = 1, JOURNAL_FROM_EMPTY = 2, JOURNAL_FORCED = 4 };
+/* JOURNAL_APEX: SOA (but the serial), NS, TTLs or datasets changed, which the changeset does not tell. */
+enum journal_flag { JOURNAL_BULK = 1, JOURNAL_FROM_EMPTY = 2, JOURNAL_FORCED = 4, JOURNAL_APEX = 8 };
 
 struct journal_header {
     unsigned flags;

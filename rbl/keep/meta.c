@@ -266,6 +266,16 @@ static int take_datasets(struct meta *m, const struct data *d, struct err *err) 
     return 0;
 }
 
+bool meta_apex_changed(const struct meta *was, const struct meta *is) {
+    struct buf a = {0}, b = {0};
+    meta_write_apex(&a, was);
+    meta_write_apex(&b, is);
+    bool same = !a.failed && !b.failed && a.size == b.size && memcmp(a.at, b.at, a.size) == 0;
+    buf_free(&a);
+    buf_free(&b);
+    return !same;
+}
+
 int meta_take_apex(struct meta *m, const struct data *d, const struct conf_zone *zone, struct err *err) {
     enum { TTL_OF_RBLDNSD = 2100 };
     struct view_apex *a = &m->apex;

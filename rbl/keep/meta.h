@@ -56,6 +56,8 @@ void meta_write_apex(struct buf *to, const struct meta *m);
 void meta_write_counts(struct buf *to, const struct meta *m);
 /* But for serial, expiry and count, which are the zone's. */
 bool apex_same(const struct view_apex *a, const struct view_apex *b);
+/* Whether SOA, NS, TTLs or the datasets themselves differ; the serial does not count. */
+bool meta_apex_changed(const struct meta *was, const struct meta *is);
 int meta_take_apex(struct meta *m, const struct data *d, const struct conf_zone *zone, struct err *err) MUST_USE;
 
 /* E_UNSUPPORTED: another format version, with a text that names both. E_CORRUPT: anything else. `zone` comes first. */

@@ -117,17 +117,6 @@ static int start_anew(struct work *w, struct err *err) {
     return rc;
 }
 
-/* Whether SOA, NS, TTLs or the datasets themselves changed. */
-static bool apex_changed(const struct work *w) {
-    struct buf a = {0}, b = {0};
-    meta_write_apex(&a, w->k->meta);
-    meta_write_apex(&b, w->next);
-    bool same = !a.failed && !b.failed && a.size == b.size && memcmp(a.at, b.at, a.size) == 0;
-    buf_free(&a);
-    buf_free(&b);
-    return !same;
-}
-
 static void prepare_commit(struct work *w) {
     struct meta *n = w->next;
     struct journal_header *h = &w->header;
@@ -136,7 +125,8 @@ static void prepare_commit(struct work *w) {
     n->changed_wall_s = clock_wall_s();
     n->digest = w->diff.digest;
     n->format = META_FORMAT;
-    h->flags = w->c->force ? JOURNAL_FORCED : 0;
+    bool apex = w->k->meta != NULL && meta_apex_changed(w->k->meta, n);
+    h->flags = (w->c->force ? JOURNAL_FORCED : 0) | (apex ? JOURNAL_APEX : 0);
     h->from_serial = w->k->meta != NULL ? w->k->meta->serial : 0;
     h->to_serial = n->serial;
     h->wall_s = n->changed_wall_s;
@@ -226,8 +216,8 @@ static int replace(struct work *w, struct keep_result *r, struct err *err) {
     w->next->bad_lines = w->d->bad_lines;
     w->next->timestamp_wall_s = w->d->timestamp;
     w->next->expires_wall_s = w->d->expires_wall_s;
-    if (w->t != NULL && w->k->meta != NULL && w->diff.added + w->diff.removed == 0 && !apex_changed(w) &&
-        !commit_wants_serial(w->k, w->c) &&
+    if (w->t != NULL && w->k->meta != NULL && w->diff.added + w->diff.removed == 0 &&
+        !meta_apex_changed(w->k->meta, w->next) && !commit_wants_serial(w->k, w->c) &&
         w->k->meta->expires_wall_s ==
             w->next->expires_wall_s) /* the end of a zone is something other nodes must know */
         return settle_unchanged(w, err);

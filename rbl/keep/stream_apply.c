@@ -214,6 +214,8 @@ static int write_journal(struct applying *a, struct err *err) {
     struct stream_in *in = a->in;
     uint64_t limit = commit_journal_limit(a->k, a->next), fresh = 0, first = a->next->commits - in->commits + 1;
     size_t from = in->commits;
+    if (meta_apex_changed(a->k->meta, a->next)) /* it came with the stream, as it is behind the last one */
+        in->commit[in->commits - 1].h.flags |= JOURNAL_APEX;
     while (from > 0 && (from == in->commits || fresh + in->commit[from - 1].changeset.size <= limit))
         fresh += in->commit[--from].changeset.size;
     fresh = 0;

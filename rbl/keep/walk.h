@@ -21,5 +21,7 @@ int keep_walk(struct keep *k, int (*each)(void *ctx, const struct keep_entry *e)
  * E_NOTFOUND when a serial or a changeset between them is no longer there: the text says how far back it reaches. */
 int keep_diff(struct keep *k, uint32_t from_serial, uint32_t to_serial,
               int (*each)(void *ctx, bool removed, const struct keep_entry *e), void *ctx, struct err *err) MUST_USE;
+/* Whether SOA (but the serial), NS, TTLs or datasets changed between them: entries do not tell that. */
+int keep_diff_apex(struct keep *k, uint32_t from_serial, uint32_t to_serial, bool *changed, struct err *err) MUST_USE;
 
 #endif

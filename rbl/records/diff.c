@@ -292,9 +292,14 @@ static void forget(struct records_diff *d) {
 /* Changes up to the serial that the reader then sees: E_AGAIN when a commit came in between. */
 static int read_changes(struct records_diff *d, uint32_t from, struct err *err) {
     struct keep_state st;
+    bool apex = false;
     d->err = err;
     keep_state(d->reading, &st);
-    int rc = keep_diff(d->reading, from, st.serial, on_change, d, err);
+    int rc = keep_diff_apex(d->reading, from, st.serial, &apex, err);
+    if (rc == 0 && apex) /* TTLs of all RRs, subzones, NS */
+        return err_set(err, E_NOTFOUND, "more than entries changed since serial %u", from);
+    if (rc == 0)
+        rc = keep_diff(d->reading, from, st.serial, on_change, d, err);
     if (rc == 0)
         rc = reader_open(&d->r, d->reading, err);
     if (rc == 0 && reader_meta(d->r)->serial != st.serial)

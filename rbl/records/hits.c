@@ -1,5 +1,5 @@
 /* The rules of rbl/keep/look.h, for all entries that hold a place at once rather than for one question. */
-#include "rbl/records/impl.h"
+#include "rbl/records/look.h"
 
 void hits_add(struct hits *h, struct hit one) {
     if (h->count < HITS)

@@ -3,7 +3,7 @@
  * places for each of the labels that it holds. */
 #include <stdlib.h>
 
-#include "rbl/records/impl.h"
+#include "rbl/records/look.h"
 
 enum { COVERS = 129 };
 

@@ -1,7 +1,7 @@
 /* One look into names: the cursors of all its datasets merged by name, and on the way down what wildcards say. */
 #include <stdlib.h>
 
-#include "rbl/records/impl.h"
+#include "rbl/records/look.h"
 
 struct run {
     struct read_names stored;

@@ -1,7 +1,7 @@
 /* A zone opened for walking: its looks. */
 #include <stdlib.h>
 
-#include "rbl/records/impl.h"
+#include "rbl/records/look.h"
 
 int zone_value(struct zone_read *z, uint32_t id, const struct value **v) {
     if (id < OVER_VALUE)

@@ -45,8 +45,8 @@ int conf_read(struct conf **conf, const char *path, struct err *err) MUST_USE;
 int conf_read_text(struct conf **conf, const char *text, size_t size, const char *base_dir, const char *label,
                    struct err *err) MUST_USE;
 void conf_free(struct conf *conf);
-/* One zone, written as an entry of rbl.zones in one line ("{name: bl.example., ttl: 60s}"), with the keys and the folder
- * of `of`, which outlives it: (*conf)->rbl.zones[0], and nothing else in it. */
+/* One zone, written as an entry of rbl.zones in one line ("{name: bl.example., ttl: 60s}"), with the keys and the
+ * folder of `of`, which outlives it: (*conf)->rbl.zones[0], and nothing else in it. */
 int conf_read_zone(struct conf **conf, const struct conf *of, const char *options, const char *label,
                    struct err *err) MUST_USE;
 

@@ -32,11 +32,11 @@ static void take_owner(struct input *in, struct name *n) {
     unsigned count = take(in) % 36;
     uint8_t most = count > 5 ? 11 : 13;
     *n = (struct name){.size = 1};
-    (void)name_from_text(n, take(in) % 16 == 0 ? "elsewhere." : "example.", NULL);
+    (void)!name_from_text(n, take(in) % 16 == 0 ? "elsewhere." : "example.", NULL);
     for (unsigned i = 0; i < count && in->left > 0; i++) {
         uint8_t which = take(in);
         char raw[3] = {(char)which, (char)take(in), '\0'};
-        (void)name_prepend(n, which < 200 ? labels[which % most] : raw);
+        (void)!name_prepend(n, which < 200 ? labels[which % most] : raw);
     }
 }
 
