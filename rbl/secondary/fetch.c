@@ -69,6 +69,7 @@ static int ask(struct sec_primary *p, struct inbound *i, struct err *err) {
     i->question = peer_ask(i->peer, in->message, (size_t)size, sizeof in->message, &plan, err);
     if (i->question == NULL)
         return err->code;
+    i->collects = p->collects;
     plain_open(&i->plain, &z->apex, i->question->id, type, z->s.serial);
     i->transfer = type == TYPE_IXFR ? TRANSFER_IXFR : TRANSFER_AXFR;
     i->full = true;

@@ -8,6 +8,8 @@
 static int whole_rr(struct inbound *i, const struct records_rr *rr, struct err *err) {
     if (i->records == NULL) {
         int rc = records_in_open(&i->records, i->zone->conf, err);
+        if (rc == 0 && i->collects)
+            rc = records_in_collect(i->records);
         if (rc < 0)
             return rc;
     }

@@ -278,6 +278,11 @@ static void plain_failed(struct sec_zone *z, struct inbound *i, struct sec_prima
     bool axfr_next = i->plain.type == TYPE_IXFR && fits_not;
     if (code == E_INVALID)
         judge_reject(p, REJECT_FORMAT, why);
+    if (code == E_AGAIN && !p->collects) { /* records_in_add */
+        p->collects = true;
+        z->s.transfer = -1;
+        return;
+    }
     if (axfr_next) {
         p->no_ixfr = true;
         p->no_ixfr_serial = z->s.primary[p->index].serial;

@@ -28,6 +28,7 @@ struct sec_primary {
     bool no_edns;
     bool no_ixfr;            /* it does not know IXFR, or its differences do not fit what we have */
     uint32_t no_ixfr_serial; /* while it has this one */
+    bool collects;           /* its zone has a ZONEMD: all RRs of a whole one are kept until it is checked */
     unsigned native_failed, out_of_step, not_kept, run_failures;
     uint32_t native_serial; /* it spoke of when that happened */
     bool ack_again;         /* something was committed while it was being asked */
