@@ -51,7 +51,7 @@ struct inbound {
     /* plain */
     struct plain plain;
     struct records_in *records;
-    bool collects; /* sec_primary's */
+    bool collects;      /* sec_primary's */
     struct data *data;  /* whole and checked */
     struct chunks kept; /* messages of an IXFR, for the commit */
     struct records_told told;
