@@ -21,6 +21,18 @@ static void last(struct stream_out *o) {
     o->cursor = NULL;
 }
 
+/* A frame of a table's records, none when nothing is in it; behind the last record comes `stage`. */
+static int end_frame(struct stream_out *o, size_t at, int rc, enum out_stage stage) {
+    stream_frame_end(&o->frame, at);
+    if (o->frame.size - at == STREAM_FRAME_HEAD)
+        o->frame.size = at;
+    if (rc == 0 && o->more != 0) {
+        last(o);
+        o->stage = stage;
+    }
+    return rc;
+}
+
 static int put_counts(struct stream_out *o) {
     size_t at;
     stream_frame_begin(&o->frame, FRAME_COUNTS, &at);
@@ -48,14 +60,7 @@ static int put_values(struct stream_out *o) {
         before = id;
         rc = next(o);
     }
-    stream_frame_end(&o->frame, at);
-    if (o->frame.size - at == STREAM_FRAME_HEAD)
-        o->frame.size = at;
-    if (rc == 0 && o->more != 0) {
-        last(o);
-        o->stage = OUT_ENTRIES;
-    }
-    return rc;
+    return end_frame(o, at, rc, OUT_ENTRIES);
 }
 
 /* The records of one table, as many as go into one block. */
@@ -111,14 +116,7 @@ static int put_times(struct stream_out *o) {
         before_size = o->key.size;
         rc = next(o);
     }
-    stream_frame_end(&o->frame, at);
-    if (o->frame.size - at == STREAM_FRAME_HEAD)
-        o->frame.size = at;
-    if (rc == 0 && o->more != 0) {
-        last(o);
-        o->stage = OUT_END;
-    }
-    return rc;
+    return end_frame(o, at, rc, OUT_END);
 }
 
 int stream_out_records(struct stream_out *o, struct err *err) {

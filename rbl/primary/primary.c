@@ -257,19 +257,6 @@ void primary_soa_late(struct out *o) {
 
 /* --- transfers */
 
-/* The serial that an IXFR question says the client has (RFC 1995 section 3). */
-static bool ixfr_serial(const uint8_t *msg, size_t size, uint32_t *serial) {
-    struct dns_reader r;
-    struct dns_rr rr;
-    uint32_t minimum;
-    if (dns_reader_open(&r, msg, size, NULL, NULL, NULL) < 0)
-        return false;
-    while (dns_reader_next(&r, &rr) == 0)
-        if (rr.section == SECTION_AUTHORITY && rr.type == TYPE_SOA)
-            return dns_soa_read(&rr, msg, size, serial, &minimum) == 0;
-    return false;
-}
-
 static bool native_ask(const struct dns_query *q, struct native_ask *ask) {
     struct bytes rest = q->edns.options, data;
     struct native n;
@@ -341,7 +328,7 @@ static size_t take_ixfr(struct primary *p, const struct ask *a) {
     bool udp = a->c->proto == PROTO_UDP;
     if (!udp && native_ask(a->q, &ask))
         return take_native(p, a, &ask);
-    if (!ixfr_serial(a->msg.at, a->msg.size, &serial))
+    if (!dns_soa_serial(a->msg.at, a->msg.size, SECTION_AUTHORITY, NULL, &serial))
         return refuse(a, RCODE_FORMERR, EDE_OTHER, "IXFR without the SOA of what there is");
     if (!soa_now(p, a->zone, &now) || name_from_text(&apex, keeper_zone_conf(p->c.keeper, a->zone)->name, NULL) < 0)
         return refuse(a, RCODE_SERVFAIL, EDE_NOT_READY, "nothing was committed yet");

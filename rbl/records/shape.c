@@ -20,8 +20,7 @@ int records_zone_make(struct records_zone *z, const struct conf_zone *conf, stru
     return rc;
 }
 
-/* One to three digits; look-ups pass leading zeros (rbl/answer_name.c). */
-static int octet(const uint8_t *label, bool exact) {
+int records_octet(const uint8_t *label, bool exact) {
     int value = 0;
     if (label[0] < 1 || label[0] > 3 || (exact && label[0] > 1 && label[1] == '0'))
         return -1;
@@ -33,7 +32,7 @@ static int octet(const uint8_t *label, bool exact) {
     return value <= 255 ? value : -1;
 }
 
-static int nibble(const uint8_t *label) {
+int records_nibble(const uint8_t *label) {
     uint8_t c = label[1];
     if (label[0] != 1)
         return -1;
@@ -43,7 +42,7 @@ static int nibble(const uint8_t *label) {
 static bool octets(const uint8_t *wire, unsigned labels, bool exact, uint8_t addr[16]) {
     memset(addr, 0, 16);
     for (unsigned i = labels; i-- > 0; wire += wire[0] + 1) {
-        int value = octet(wire, exact);
+        int value = records_octet(wire, exact);
         if (value < 0)
             return false;
         addr[i] = (uint8_t)value;
@@ -54,7 +53,7 @@ static bool octets(const uint8_t *wire, unsigned labels, bool exact, uint8_t add
 static bool nibbles(const uint8_t *wire, unsigned labels, uint8_t addr[16]) {
     memset(addr, 0, 16);
     for (unsigned i = labels; i-- > 0; wire += 2) {
-        int value = nibble(wire);
+        int value = records_nibble(wire);
         if (value < 0)
             return false;
         addr[i / 2] |= (uint8_t)(i % 2 ? value : value << 4);

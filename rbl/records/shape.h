@@ -30,6 +30,10 @@ struct records_key {
 bool records_shape(const struct records_zone *z, const struct name *n, bool wildcard, bool exact,
                    struct records_key *k);
 
+/* A label as an octet or nibble of an address; -1: it is none. Look-ups pass leading zeros (rbl/answer_name.c). */
+int records_octet(const uint8_t *label, bool exact);
+int records_nibble(const uint8_t *label);
+
 struct records_place {
     bool apex, has_address;
     struct keep_entry address, as_name; /* keys, without values */

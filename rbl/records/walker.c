@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "rbl/records/impl.h"
+#include "rbl/records/shape.h"
 
 enum { DIGITS = 10, FRAMES = LIMIT_LABELS + 2 };
 
@@ -67,26 +68,6 @@ static bool is_under(struct bytes p, const uint8_t *above, size_t size) {
 
 /* --- where a path is for a look --- */
 
-/* An octet as an address has it; -1: none. */
-static int octet(const uint8_t *label) {
-    int value = 0;
-    if (label[0] < 1 || label[0] > 3 || (label[0] > 1 && label[1] == '0'))
-        return -1;
-    for (unsigned i = 1; i <= label[0]; i++) {
-        if (label[i] < '0' || label[i] > '9')
-            return -1;
-        value = value * 10 + label[i] - '0';
-    }
-    return value <= 255 ? value : -1;
-}
-
-static int nibble(const uint8_t *label) {
-    uint8_t c = label[1];
-    if (label[0] != 1)
-        return -1;
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static struct look_at at_of(const struct look *l, const struct look_at *above, unsigned labels, struct bytes path,
                             size_t label) {
     struct look_at at = {.inside = false};
@@ -102,7 +83,7 @@ static struct look_at at_of(const struct look *l, const struct look_at *above, u
         return at;
     }
     bool is4 = l->kind == KEEP_4;
-    int value = is4 ? octet(path.at + label) : nibble(path.at + label);
+    int value = is4 ? records_octet(path.at + label, true) : records_nibble(path.at + label);
     at.inside = value >= 0 && at.labels <= (is4 ? LABELS4 : LABELS6);
     if (at.inside)
         at.addr = above->addr | (read_addr)(unsigned)value << (128 - at.labels * (is4 ? 8u : 4u));
@@ -343,7 +324,7 @@ static bool is_there(const struct walker *w, struct bytes path) {
     const struct frame *f = w->frames > 0 ? &w->frame[w->frames - 1] : NULL;
     if (f == NULL || !f->spells || path.size != f->size + 2u || path.at[f->size] != 1)
         return false;
-    return nibble(path.at + f->size) >= 0;
+    return records_nibble(path.at + f->size) >= 0;
 }
 
 /* Down to the parent of the region's first place, a place at a time: 1; 0 when the region is at hand. The region is

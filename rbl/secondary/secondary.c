@@ -212,19 +212,6 @@ int secondary_refresh(struct secondary *in, int zone, bool whole, struct err *er
     return count;
 }
 
-/* The SOA in a NOTIFY's answer section (RFC 1996 section 3.7). */
-static bool notify_serial(const struct sec_zone *z, const uint8_t *msg, size_t size, uint32_t *serial) {
-    struct dns_reader r;
-    struct dns_rr rr;
-    uint32_t minimum;
-    if (dns_reader_open(&r, msg, size, NULL, NULL, NULL) < 0)
-        return false;
-    while (dns_reader_next(&r, &rr) == 0)
-        if (rr.section == SECTION_ANSWER && rr.type == TYPE_SOA && name_equal(&rr.owner, &z->apex))
-            return dns_soa_read(&rr, msg, size, serial, &minimum) == 0;
-    return false;
-}
-
 static bool is_from(const struct sec_primary *p, const struct client *c, const struct tsig *t) {
     bool key = t->key != NULL && p->rule.key[0] != '\0' && strcmp(p->rule.key, tsig_key_text(t->key)) == 0;
     return key || addr_same_host(&p->rule.address, &c->peer);
@@ -239,7 +226,7 @@ size_t secondary_notify(struct secondary *in, int zone, const struct client *c, 
     if (z == NULL || z->s.count == 0)
         return reply_bare(q, t, RCODE_REFUSED, EDE_NOT_AUTHORITATIVE, "the zone has no primaries here", reply, limit);
     int64_t now = loop_now_ms(in->c.loop);
-    bool known = notify_serial(z, msg, size, &serial);
+    bool known = dns_soa_serial(msg, size, SECTION_ANSWER, &z->apex, &serial);
     for (unsigned i = 0; i < z->s.count; i++)
         if (is_from(&z->primary[i], c, t)) {
             schedule_hint(&z->s, i, known ? &serial : NULL, now);

@@ -222,3 +222,16 @@ int dns_soa_read(const struct dns_rr *rr, const uint8_t *msg, size_t size, uint3
     *minimum = get_u32(msg + at + 16);
     return 0;
 }
+
+bool dns_soa_serial(const uint8_t *msg, size_t size, enum dns_section section, const struct name *owner,
+                    uint32_t *serial) {
+    struct dns_reader r;
+    struct dns_rr rr;
+    uint32_t minimum;
+    if (dns_reader_open(&r, msg, size, NULL, NULL, NULL) < 0)
+        return false;
+    while (dns_reader_next(&r, &rr) == 0)
+        if (rr.section == section && rr.type == TYPE_SOA && (owner == NULL || name_equal(&rr.owner, owner)))
+            return dns_soa_read(&rr, msg, size, serial, &minimum) == 0;
+    return false;
+}

@@ -87,5 +87,9 @@ int dns_name_rdata_read(struct name *n, const struct dns_rr *rr, const uint8_t *
 /* SOA RDATA at rr: serial and minimum (names are checked, not kept). */
 int dns_soa_read(const struct dns_rr *rr, const uint8_t *msg, size_t size, uint32_t *serial,
                  uint32_t *minimum) MUST_USE;
+/* The serial that a whole message tells (IXFR: RFC 1995 section 3, NOTIFY: RFC 1996 section 3.7): of the first SOA in
+ * this section; with `owner` (may be NULL) of that owner. False: there is none. */
+bool dns_soa_serial(const uint8_t *msg, size_t size, enum dns_section section, const struct name *owner,
+                    uint32_t *serial);
 
 #endif
