@@ -396,62 +396,7 @@ static int change_regions(struct records_edit *e, struct err *err) {
     return rc;
 }
 
-/* --- entries --- */
-
-static int entries_of(struct records_edit *e, const struct data *d) {
-    int rc = 0;
-    for (size_t i = 0; i < d->n4 && rc == 0; i++)
-        rc = edit_entries_add(&e->is, &(struct edit_entry){.kind = KEEP_4,
-                                                           .addr = (read_addr)d->e4[i].addr << 96,
-                                                           .bits = d->e4[i].bits,
-                                                           .value = d->e4[i].value});
-    for (size_t i = 0; i < d->n6 && rc == 0; i++)
-        rc = edit_entries_add(&e->is, &(struct edit_entry){.kind = KEEP_6,
-                                                           .addr = read_addr_of(d->e6[i].addr, 16),
-                                                           .bits = d->e6[i].bits,
-                                                           .value = d->e6[i].value});
-    for (size_t i = 0; i < d->nn && rc == 0; i++)
-        rc = edit_entries_add(&e->is, &(struct edit_entry){.kind = KEEP_NAME,
-                                                           .path = d->en[i].name,
-                                                           .size = d->en[i].size,
-                                                           .wildcard = d->en[i].wildcard,
-                                                           .value = d->en[i].value});
-    return rc;
-}
-
-static void keep_entry_of(const struct edit_entry *from, const struct data *d, struct keep_entry *to) {
-    memset(to, 0, offsetof(struct keep_entry, value));
-    to->kind = from->kind;
-    to->bits = from->kind == KEEP_NAME ? from->wildcard : from->bits;
-    to->until_wall_s = 0;
-    to->dataset = DATASET_LOCAL;
-    read_addr_put(from->addr, to->addr);
-    if (from->kind == KEEP_NAME)
-        records_name_of_path((struct bytes){from->path, from->size}, &to->name);
-    to->excluded = from->value == VALUE_EXCLUDED;
-    if (!to->excluded)
-        value_copy(&to->value, &d->value[from->value]);
-}
-
-static int put_entries(struct records_edit *e, const struct data *d, struct err *err) {
-    static _Thread_local struct keep_entry one; /* large */
-    size_t i = 0, k = 0;
-    int rc = 0;
-    qsort(e->was.at, e->was.count, sizeof *e->was.at, edit_entry_order);
-    qsort(e->is.at, e->is.count, sizeof *e->is.at, edit_entry_order);
-    while (rc == 0 && (i < e->was.count || k < e->is.count)) {
-        int c = i == e->was.count ? 1 : k == e->is.count ? -1 : edit_entry_order(&e->was.at[i], &e->is.at[k]);
-        if (c != 0)
-            keep_entry_of(c < 0 ? &e->was.at[i] : &e->is.at[k], d, &one);
-        if (c < 0)
-            rc = keep_batch_remove(e->batch, &one, false, err);
-        else if (c > 0)
-            rc = keep_batch_add(e->batch, &one, err);
-        i += c <= 0;
-        k += c >= 0;
-    }
-    return rc;
-}
+/* --- the batch --- */
 
 static int foreign(const struct meta *m, struct err *err) {
     for (unsigned i = 0; i < m->dataset_count; i++)
@@ -508,10 +453,10 @@ int records_edit_finish(struct records_edit *e, struct err *err) {
     rc = read_regions(e, &why);
     if (rc == 0)
         rc = records_in_data(e->in, &d, &why);
-    if (rc == 0 && entries_of(e, d) < 0)
+    if (rc == 0 && edit_entries_of(&e->is, d) < 0)
         rc = err_set(&why, E_NOMEM, "no memory for changes");
     if (rc == 0)
-        rc = put_entries(e, d, &why);
+        rc = edit_put(e->batch, &e->was, &e->is, d, &why);
     records_in_close(e->in);
     e->in = NULL;
     e->ops = 0;

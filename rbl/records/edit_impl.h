@@ -7,7 +7,8 @@
  *
  *   edit.c          RRs collected; the batch
  *   edit_region.c   which regions
- *   edit_stored.c   which entries stand in a region */
+ *   edit_stored.c   which entries stand in a region
+ *   edit_put.c      the difference into the batch */
 #ifndef CANDOR_RECORDS_EDIT_IMPL_H
 #define CANDOR_RECORDS_EDIT_IMPL_H
 
@@ -37,6 +38,11 @@ int edit_region_of(struct zone_read *z, struct arena *arena, struct bytes path, 
 /* The local entries in a region, their values as those of `d`; paths in the arena. */
 int edit_stored(struct zone_read *z, struct arena *arena, const struct region *r, struct data *d,
                 struct edit_entries *to) MUST_USE;
+/* All entries of `d`, which the region became. */
+int edit_entries_of(struct edit_entries *to, const struct data *d) MUST_USE;
+/* Removes what was and is not, adds what is and was not; sorts both. */
+int edit_put(struct keep_batch *b, struct edit_entries *was, struct edit_entries *is, const struct data *d,
+             struct err *err) MUST_USE;
 int edit_entries_add(struct edit_entries *to, const struct edit_entry *e) MUST_USE;
 
 /* in.c: as records_in_open, for a part of a zone. */
