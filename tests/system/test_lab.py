@@ -22,6 +22,7 @@ def sockets(lab, a, b, six=False):
     family, at = (socket.AF_INET6, lab.nodes[b].address6) if six else (socket.AF_INET, lab.nodes[b].address)
     with lab.inside(b):
         there = socket.socket(family, socket.SOCK_DGRAM)
+    there.setsockopt(socket.SOL_SOCKET, 33, 4 << 20)  # SO_RCVBUFFORCE: what waits to be read is not lost here
     there.bind((at, 0))
     with lab.inside(a):
         here = socket.socket(family, socket.SOCK_DGRAM)
