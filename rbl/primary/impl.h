@@ -18,7 +18,7 @@
 enum {
     PRIMARY_OUTS = 4096,     /* answers of many messages, held ones included */
     PRIMARY_WAITING = 256,   /* of them such as wait for their turn */
-    PRIMARY_WAIT_MS = 10000, /* for so long */
+    PRIMARY_WAIT_MS = 8000,  /* for so long: less than a connection may be idle (LIMIT_TCP_IDLE_MS) */
     PRIMARY_COMMITS = 256,   /* of a zone that are remembered, to say how far behind a secondary is */
     PRIMARY_FOLLOWERS = 256, /* of a zone; those beyond are served, not watched */
     PRIMARY_TICK_MS = 250,
