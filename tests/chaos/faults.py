@@ -52,8 +52,8 @@ class Kill(Fault):
 
     def begin(self):
         what = self.rng.choice(("candor-sync", "candor-resolver", "candor-health"))
-        with contextlib.suppress(psutil.Error, IndexError):
-            self.c[self.on[0]].node.children(what)[0].kill()
+        with contextlib.suppress(psutil.Error):
+            self.c[self.on[0]].node.daemon(what.split("-")[1]).kill()
 
 
 class KillAll(Fault):
@@ -78,11 +78,9 @@ class Stop(Fault):
         self.names = {self.on[0]: ["candor-sync", "sync"]}
 
     def begin(self):
-        self.stopped = []
-        with contextlib.suppress(psutil.Error, IndexError):
-            p = self.c[self.on[0]].node.children("candor-sync")[0]
-            p.suspend()
-            self.stopped = [p]
+        p = self.c[self.on[0]].node.daemon("sync")  # it may just be starting
+        p.suspend()
+        self.stopped = [p]
 
     def end(self):
         for p in self.stopped:

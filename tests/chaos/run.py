@@ -127,6 +127,8 @@ def look(address, host):
         if v is None:
             return {"t0": t0, "t1": t1, "rcode": dns.rcode.to_text(first.rcode())}
         a = ask(address, host_name(host), "A")
+        if a.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
+            return {"t0": t0, "t1": time.monotonic(), "rcode": dns.rcode.to_text(a.rcode())}
         then = version_at(ask(address, "v." + lab.ZONE, "TXT"))
     except (OSError, dns.exception.DNSException, ValueError):
         return None
