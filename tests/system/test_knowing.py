@@ -21,7 +21,7 @@ import pytest
 
 from lib import disks
 from lib.node import Node, free_port, until
-from test_transfer_in import Nsd, soa_at
+from test_transfer_in import Named, Nsd, Relay, soa_at
 
 FAST = 5
 SECRET = base64.b64encode(b"a secret of thirty-two octets ..").decode()
@@ -179,6 +179,30 @@ def test_started_again(pair):
     b.wait_ready()
     a.start()
     in_step(a, b)
+
+
+def test_a_primary_killed_in_the_middle_of_a_transfer(tmp_path):
+    """Half of a zone is none: nothing of it is served, the page says what happened, and it heals when the primary is back."""
+    many = "".join("%d.%d.1.10 A 127.0.0.2\n" % (n % 250, n // 250) for n in range(40000))
+    cuts = [1 << 40, 300000] + [100] * 1000  # the session for questions, the transfer, and whatever is tried behind it
+    with Named(tmp_path / "primary", 5, [2], many) as p, Relay(p.port, cuts) as r, contextlib.ExitStack() as stack:
+        s = secondary(tmp_path / "s", r.port)
+        stack.callback(s.stop)
+        s.start(ready=False)
+        until("half of it has come", lambda: r.back > 300000)
+        p.process.kill()
+        p.process.wait()
+        known("cut off", s, "source", "no data yet.*(cut off|refused)", ("fail",))
+        assert served(s, "2.0.0.127." + ZONE, "A") == -2  # SERVFAIL: it has nothing, and says so
+        assert s.get("/readyz").status_code == 503
+        broken = status(s, 2)["zones"][0]
+        assert broken["serial"] == 0 and any(k["error"] for k in broken["links"]), broken
+        r.cuts.clear()
+        with p:
+            until("it has all of it", lambda: served(s) == 5, 60)
+            last = dns.message.make_query("%d.%d.1.10.%s" % (39999 % 250, 39999 // 250, ZONE), "A")
+            assert dns.query.udp(last, s.host, port=s.dns_port, timeout=2).answer
+            known("well again", s, "source", "as its primaries have it", ("pass",), 30)
 
 
 def test_a_dead_primary_and_expiry(tmp_path):

@@ -656,9 +656,13 @@ class Relay:
         while True:
             try:
                 c, _ = self.s.accept()
-                u = socket.create_connection(("127.0.0.1", self.to))
             except OSError:
                 return
+            try:
+                u = socket.create_connection(("127.0.0.1", self.to))
+            except OSError:  # nobody is there now
+                c.close()
+                continue
             self.open += [c, u]
             most = self.cuts.pop(0) if self.cuts else 1 << 40
             threading.Thread(target=self.pump, args=(c, u, 1 << 40, False), daemon=True).start()
