@@ -39,7 +39,8 @@ static void heard(struct notify *n, int code, const char *why) {
     struct board_link *k = n->peer != NULL ? n->peer->link : NULL;
     if (k != NULL) {
         board_add(code == 0 ? &k->notify_answered : &k->notify_unanswered, 1);
-        link_tried(k, code, why);
+        if (code == 0 || board_get(&k->held) == 0) /* who holds a question came by itself since: it is there */
+            link_tried(k, code, why);
     }
     if (code == 0) {
         n->tries = 0;
