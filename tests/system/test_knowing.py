@@ -9,6 +9,7 @@ import json
 import os
 import re
 import signal
+import socket
 import struct
 import subprocess
 import time
@@ -165,6 +166,22 @@ def test_a_secondary_stopped_for_a_hundred_changes(pair):
         sync.send_signal(signal.SIGCONT)
     in_step(a, b)
     known("nobody lacks anything", a, "secondaries", "in step", ("pass",))
+
+
+def test_who_holds_a_question_is_there_whatever_becomes_of_notify(tmp_path):
+    """NOTIFY goes to a port that never answers, the secondary came by itself: nothing is wrong, and nothing is said to be."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        p = told(source(tmp_path / "p"), silent.getsockname()[1])
+        with p:
+            add(p, "192.0.2.1")
+            with secondary(tmp_path / "s", p) as s:
+                in_step(p, s)
+                known("it is there", p, "secondaries", "in step", ("pass",))
+                end = time.monotonic() + 8  # NOTIFY has given up three times by then
+                while time.monotonic() < end:
+                    assert says(p, "secondaries")[0] == "pass", says(p, "secondaries")
+                    time.sleep(0.2)
 
 
 def test_started_again(pair):
