@@ -52,8 +52,10 @@ class Kill(Fault):
 
     def begin(self):
         what = self.rng.choice(("candor-sync", "candor-resolver", "candor-health"))
-        with contextlib.suppress(psutil.Error):
-            self.c[self.on[0]].node.daemon(what.split("-")[1]).kill()
+        node = self.c[self.on[0]].node
+        if node.process.poll() is None:  # else the whole of it is dead already
+            with contextlib.suppress(psutil.Error):
+                node.daemon(what.split("-")[1]).kill()
 
 
 class KillAll(Fault):
