@@ -91,8 +91,6 @@ bool answer_name6(const struct name *qname, uint8_t addr[16]);
 /* 1..3 octets or 1..31 nibbles: a prefix written in reverse. Number of bits, 0: none. */
 unsigned answer_part4(const struct name *qname, unsigned labels, uint32_t *addr);
 unsigned answer_part6(const struct name *qname, unsigned labels, uint8_t addr[16]);
-size_t answer_text4(char to[NAME_TEXT_MAX], uint32_t addr);
-size_t answer_text6(char to[NAME_TEXT_MAX], const uint8_t addr[16]);
 /* The IPv4 address inside ::ffff:0:0/96 (96) or 2002::/16 (16); 0: neither. */
 unsigned answer_inner4(const uint8_t addr[16], uint32_t *inner);
 

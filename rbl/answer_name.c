@@ -70,63 +70,6 @@ unsigned answer_part6(const struct name *qname, unsigned labels, uint8_t addr[16
     return labels >= 1 && labels <= 31 && nibbles(qname->wire, labels, addr) ? labels * 4 : 0;
 }
 
-static char *put_octet(char *to, unsigned value) {
-    if (value >= 100)
-        *to++ = (char)('0' + value / 100);
-    if (value >= 10)
-        *to++ = (char)('0' + value / 10 % 10);
-    *to++ = (char)('0' + value % 10);
-    return to;
-}
-
-size_t answer_text4(char to[NAME_TEXT_MAX], uint32_t addr) {
-    char *at = to;
-    for (int shift = 24; shift >= 0; shift -= 8) {
-        at = put_octet(at, addr >> shift & 255);
-        if (shift > 0)
-            *at++ = '.';
-    }
-    return (size_t)(at - to);
-}
-
-static char *put_word(char *to, unsigned word) {
-    static const char digits[] = "0123456789abcdef";
-    for (int shift = 12; shift >= 0; shift -= 4)
-        if (word >> shift != 0 || shift == 0)
-            *to++ = digits[word >> shift & 15];
-    return to;
-}
-
-/* RFC 5952, but never with IPv4 at the end, as rbldnsd writes it. */
-size_t answer_text6(char to[NAME_TEXT_MAX], const uint8_t addr[16]) {
-    unsigned gap = 8, gap_size = 1;
-    for (unsigned i = 0; i < 8; i++) {
-        unsigned n = 0;
-        while (i + n < 8 && get_u16(addr + 2 * (i + n)) == 0)
-            n++;
-        if (n > gap_size) {
-            gap = i;
-            gap_size = n;
-        }
-    }
-    char *at = to;
-    for (unsigned i = 0; i < 8; i++) {
-        if (i == gap) {
-            *at++ = ':';
-            if (i == 0)
-                *at++ = ':';
-            i += gap_size - 1;
-            if (i == 7)
-                break;
-            continue;
-        }
-        at = put_word(at, get_u16(addr + 2 * i));
-        if (i < 7)
-            *at++ = ':';
-    }
-    return (size_t)(at - to);
-}
-
 unsigned answer_inner4(const uint8_t addr[16], uint32_t *inner) {
     static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
     if (memcmp(addr, mapped, sizeof mapped) == 0) {

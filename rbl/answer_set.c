@@ -1,6 +1,8 @@
 /* RRs collected from values: different data once, all of one type with the smallest TTL (RFC 2181 section 5.2). */
 #include "rbl/answer_impl.h"
 
+#include "resolver/base/text.h"
+
 /* The template with '$' and NUL replaced, cut as rbldnsd cuts it, behind its length octet. */
 static uint16_t expand(uint8_t to[1 + ANSWER_TXT_MAX], const struct value *v, struct bytes asked) {
     size_t size = 0;
@@ -88,7 +90,7 @@ static struct bytes plain_brackets(struct bytes text, char to[NAME_TEXT_MAX]) {
 static struct bytes asked(const struct answer_hits *f, const struct view_hit *hit, char to[NAME_TEXT_MAX]) {
     if (f->addr_bits == 0)
         return plain_brackets(hit->listed, to);
-    size_t size = f->addr_bits == 32 ? answer_text4(to, f->addr4) : answer_text6(to, f->addr6);
+    size_t size = f->addr_bits == 32 ? text_addr4(to, f->addr4) : text_addr6(to, f->addr6);
     return (struct bytes){(const uint8_t *)to, size};
 }
 

@@ -1,62 +1,12 @@
 #include "rbl/records/text.h"
 
 #include "rbl/records/impl.h"
-
-static char *put_number(char *to, unsigned n) {
-    if (n >= 100)
-        *to++ = (char)('0' + n / 100);
-    if (n >= 10)
-        *to++ = (char)('0' + n / 10 % 10);
-    *to++ = (char)('0' + n % 10);
-    return to;
-}
-
-static char *put_word(char *to, unsigned word) {
-    for (int shift = 12; shift >= 0; shift -= 4)
-        if (word >> shift != 0 || shift == 0)
-            *to++ = "0123456789abcdef"[word >> shift & 15];
-    return to;
-}
-
-/* RFC 5952, but never with IPv4 at the end, as rbldnsd writes it. */
-static char *put_address6(char *to, const uint8_t addr[16]) {
-    unsigned gap = 8, gap_size = 1;
-    for (unsigned i = 0; i < 8; i++) {
-        unsigned n = 0;
-        while (i + n < 8 && get_u16(addr + 2 * (i + n)) == 0)
-            n++;
-        if (n > gap_size) {
-            gap = i;
-            gap_size = n;
-        }
-    }
-    for (unsigned i = 0; i < 8; i++) {
-        if (i == gap) {
-            *to++ = ':';
-            if (i == 0)
-                *to++ = ':';
-            i += gap_size - 1;
-            continue;
-        }
-        to = put_word(to, get_u16(addr + 2 * i));
-        if (i < 7)
-            *to++ = ':';
-    }
-    return to;
-}
+#include "resolver/base/text.h"
 
 size_t records_text_addr(char to[NAME_TEXT_MAX], bool is4, read_addr a) {
     uint8_t addr[16];
-    char *at = to;
     read_addr_put(a, addr);
-    if (!is4)
-        return (size_t)(put_address6(to, addr) - to);
-    for (unsigned i = 0; i < 4; i++) {
-        at = put_number(at, addr[i]);
-        if (i < 3)
-            *at++ = '.';
-    }
-    return (size_t)(at - to);
+    return is4 ? text_addr4(to, get_u32(addr)) : text_addr6(to, addr);
 }
 
 /* A name as rbldnsd writes it: brackets as they are. */

@@ -22,4 +22,10 @@ size_t text_utf8(const uint8_t *at, size_t size);
  * check only (cap is then the greatest length). */
 long text_base64(uint8_t *to, size_t cap, const char *text);
 
+/* An address as rbldnsd writes it where a TXT has a '$': IPv6 after RFC 5952, but never with IPv4 at the end. `addr` in
+ * host order. Returns the size; no NUL. */
+enum { TEXT_ADDR_MAX = 40 };
+size_t text_addr4(char to[TEXT_ADDR_MAX], uint32_t addr);
+size_t text_addr6(char to[TEXT_ADDR_MAX], const uint8_t addr[16]);
+
 #endif
