@@ -16,14 +16,18 @@
 #include <stdint.h>
 
 #include "resolver/base/board_link.h"
+#include "resolver/base/board_worker.h"
 #include "resolver/base/err.h"
 #include "resolver/base/limits.h"
 
-enum { BOARD_VERSION = 4, BOARD_LATENCY_BUCKETS = 16 };
+enum { BOARD_VERSION = 5 };
 
 enum board_role { ROLE_SUPERVISOR, ROLE_RESOLVER, ROLE_SYNC, ROLE_HEALTH, ROLE_COUNT };
 
-/* One process. Writer: that process; `restart_*` and `starts`: the supervisor; `heal_*`: candor-health. */
+enum { BOARD_STARTS = 16, BOARD_OWN_LABELS = 16 };
+
+/* One process. Writer: that process; `restart_*`, `starts` and `start_wall_s`: the supervisor; `heal_*`:
+ * candor-health. */
 struct board_process {
     board_word boot; /* random, new at each start; 0: never started */
     board_word pid;
@@ -33,52 +37,18 @@ struct board_process {
     board_word loop_lag_max_us;
     board_word starts; /* how often the supervisor started it */
     board_word restarts_died, restarts_hung;
-    board_word heal_boot, heal_at_ms; /* "end the process with this boot id": judged hung from outside */
-    board_word ready;                 /* the process's own word; health: /readyz passes */
+    board_word heal_boot, heal_at_ms;      /* "end the process with this boot id": judged hung from outside */
+    board_word ready;                      /* the process's own word; health: /readyz passes */
+    board_word start_wall_s[BOARD_STARTS]; /* ring: start n (from 0) stands at n % BOARD_STARTS; 0: none */
+    /* The thread pool of the process (libuv's): a canary is given to it each second and must come back. 0: it has no
+     * pool, or has not used it yet. */
+    board_word pool_asked_ms; /* CLOCK_MONOTONIC: when the canary that is under way was given; 0: none is */
+    board_word pool_beat_ms;  /* when the last one came back */
+    board_word pool_lag_us;   /* how long that one took */
+    board_word fd_errors;     /* EMFILE and ENFILE, wherever they were met */
 };
 
 enum { BOARD_TICK_MS = 250 };
-
-enum board_proto { PROTO_UDP, PROTO_TCP, PROTO_TLS, PROTO_COUNT };
-enum board_family { FAMILY_V4, FAMILY_V6, FAMILY_COUNT };
-enum board_source { SOURCE_ZONE, SOURCE_CACHE, SOURCE_STALE, SOURCE_UPSTREAM, SOURCE_LOCAL, SOURCE_COUNT };
-enum board_drop { DROP_MALFORMED, DROP_RESPONSE, DROP_ACL, DROP_FULL, DROP_SEND, DROP_COUNT };
-enum board_upstream_result {
-    UPSTREAM_OK,
-    UPSTREAM_TIMEOUT,
-    UPSTREAM_ERROR_RCODE,
-    UPSTREAM_MISMATCH,
-    UPSTREAM_NETWORK,
-    UPSTREAM_RESULT_COUNT
-};
-enum { BOARD_RCODES = 24 };
-
-/* Upper bounds of the latency buckets in microseconds; the last bucket has no bound. */
-extern const uint32_t board_latency_us[BOARD_LATENCY_BUCKETS - 1];
-
-/* One worker of the resolver. Writer: that worker; `restarts_*`: the resolver's parent. */
-struct board_worker {
-    board_word boot, pid, heartbeat_ms;
-    board_word loop_lag_us, loop_lag_max_us;
-    board_word loop_lag[BOARD_LATENCY_BUCKETS];
-    board_word loop_idle_ns, loop_busy_ns;
-    board_word restarts_died, restarts_hung;
-    board_word queries[PROTO_COUNT][FAMILY_COUNT];
-    board_word responses[SOURCE_COUNT][BOARD_RCODES];
-    board_word latency[SOURCE_COUNT][BOARD_LATENCY_BUCKETS];
-    board_word latency_sum_us[SOURCE_COUNT];
-    board_word drops[DROP_COUNT];
-    board_word truncated;
-    board_word cache_hits, cache_misses, cache_stores;
-    board_word in_flight, tcp_connections;
-    board_word socket_drops, receive_queue_bytes; /* SO_RXQ_OVFL; bytes waiting when last looked */
-    board_word last_zone_generation_ms;
-    struct {
-        board_word queries[2][UPSTREAM_RESULT_COUNT];              /* [0] UDP, [1] TCP; indexed by result */
-        board_word latency[BOARD_LATENCY_BUCKETS], latency_sum_us; /* answered only */
-        board_word last_success_wall_s;
-    } upstream[LIMIT_UPSTREAMS]; /* index: conf_upstream() order */
-};
 
 struct board {
     char magic[8];
@@ -90,6 +60,15 @@ struct board {
     struct board_asked asked[LIMIT_ZONES];
     struct board_zone zone[LIMIT_ZONES];
     struct board_sync sync;
+    /* Random labels that candor-health asks for, so that one that comes back from outside is known (a forwarding
+     * loop): hash of the first label, 0: none. Writer of `hash` and `asked`: candor-health; `seen` all workers. */
+    struct {
+        board_word hash, asked, seen;
+    } own_label[BOARD_OWN_LABELS];
+    /* When `candor run` was started lately, from a file in `state`: a ring as in board_process. Writer: supervisor. */
+    board_word node_starts, node_start_wall_s[BOARD_STARTS];
+    /* Whether this node offers itself to clients (drain.h). Writer: candor-health. */
+    board_word drain_state, drain_since_ms;
     board_word members_epoch; /* candor-sync has written another list of catalog members (conf_members.h) */
     struct board_link link[LIMIT_LINKS];
 };

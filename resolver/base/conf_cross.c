@@ -50,6 +50,8 @@ static void check_ports(struct conf_reader *r) {
         open_port(r, &p, (struct port){"rbl", "tls", &c->rbl.tls.listen.at[i], false, true}, i);
     for (size_t i = 0; i < c->health.listen.count; i++)
         open_port(r, &p, (struct port){"health", "listen", &c->health.listen.at[i], false, true}, i);
+    for (size_t i = 0; i < c->health.agent_check.count; i++)
+        open_port(r, &p, (struct port){"health", "agent-check", &c->health.agent_check.at[i], false, true}, i);
 }
 
 /* The board has a slot for each. */

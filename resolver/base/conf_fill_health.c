@@ -23,6 +23,7 @@ static void peer(struct conf_reader *r, const struct conf_raw_peer *in, struct c
     conf_take_addr(r, "health", in->health, 0, &out->health);
     if (!conf_given(r, "resolver") && !conf_given(r, "health"))
         conf_fail(r, E_INVALID, NULL, "resolver: ADDRESS@PORT, health: ADDRESS@PORT or both");
+    out->service = conf_take_addrs(r, "service-addresses", in->service, DNS_PORT, NULL);
     out->key = conf_take_key_name(r, "key", in->key);
 }
 
@@ -66,12 +67,30 @@ static void canary(struct conf_reader *r, const struct conf_raw_canary *in, stru
     out->canary.cached = canary_name(r, "cached", in->cached, "example.com.");
     out->canary.uncached_under = canary_name(r, "uncached-under", in->uncached_under, "example.com.");
     out->canary.nxdomain_under = canary_name(r, "nxdomain-under", in->nxdomain_under, "com.");
+    out->canary.signed_name = canary_name(r, "signed", in->signed_name, "");
+    out->canary.bogus = canary_name(r, "bogus", in->bogus, "");
+    conf_leave(r);
+}
+
+static void drain(struct conf_reader *r, const struct conf_raw_drain *in, struct conf_health *out) {
+    static const struct conf_word formats[] = {{"bird", DRAIN_BIRD}, {"exabgp", DRAIN_EXABGP}, {NULL, 0}};
+    conf_enter(r, "drain");
+    out->drain.route_file = conf_take_path(r, "route-file", in->route_file, "");
+    out->drain.command = conf_take_path(r, "command", in->command, "");
+    out->drain.format = (enum conf_drain_format)conf_take_word(r, "format", in->format, DRAIN_BIRD, formats);
+    out->drain.routes = conf_take_prefixes(r, "routes", in->routes, NULL);
+    out->drain.hold_down_s = conf_take_s(r, "hold-down", in->hold_down, 30, 0, 86400);
+    out->drain.min_ready = conf_take_number(r, "min-ready", in->min_ready, 1, 0, LIMIT_PEERS);
+    out->drain.confirm = conf_take_bool(r, "confirm", in->confirm, true);
+    if (out->drain.route_file[0] != '\0' && out->drain.routes.count == 0)
+        conf_fail(r, E_INVALID, "routes", "the prefixes that route-file announces");
     conf_leave(r);
 }
 
 static void heal(struct conf_reader *r, const struct conf_raw_heal *in, struct conf_health *out) {
     conf_enter(r, "heal");
     out->heal.restart_hung = conf_take_bool(r, "restart-hung", in->restart_hung, true);
+    out->heal.end_readers = conf_take_bool(r, "end-readers", in->end_readers, true);
     out->heal.max_restarts = conf_take_number(r, "max-restarts", in->max_restarts, 3, 0, 1000);
     out->heal.within_s = conf_take_s(r, "within", in->within, 600, 1, 86400);
     conf_leave(r);
@@ -104,5 +123,7 @@ void conf_fill_health(struct conf_reader *r, const struct conf_raw_health *in, s
     out->peer_count = in->peer_count;
     conf_fill_report(r, in, out);
     heal(r, CONF_RAW_OR_EMPTY(in->heal), out);
+    out->agent_check = conf_take_addrs(r, "agent-check", in->agent_check, 0, NULL);
+    drain(r, CONF_RAW_OR_EMPTY(in->drain), out);
     conf_leave(r);
 }

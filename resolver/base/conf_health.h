@@ -7,6 +7,7 @@
 struct conf_peer {
     const char *name;
     struct addr resolver, health;
+    struct conf_list_addr service; /* further addresses of its DNS port, as it names them in health.service-addresses */
     const char *key;
 };
 struct conf_sink {
@@ -28,6 +29,8 @@ struct conf_monitor_listen {
     struct addr datagram, https;
 };
 
+enum conf_drain_format { DRAIN_BIRD, DRAIN_EXABGP };
+
 struct conf_health {
     struct conf_list_addr listen;
     struct conf_list_prefix allow;
@@ -38,7 +41,8 @@ struct conf_health {
     unsigned fall, rise;
     struct {
         const char *cached, *uncached_under, *nxdomain_under;
-    } canary; /* "": switched off */
+        const char *signed_name, *bogus; /* "" unless given: one that validates, one that must not (RFC 4033) */
+    } canary;                            /* "": switched off */
     struct conf_list_addr service_addresses;
     struct conf_peer *peers;
     size_t peer_count;
@@ -59,9 +63,18 @@ struct conf_health {
         size_t dead_man_count;
     } monitor;
     struct {
-        bool restart_hung;
+        bool restart_hung, end_readers;
         uint32_t max_restarts, within_s;
     } heal;
+    struct conf_list_addr agent_check; /* HAProxy's agent-check: one line of text to whoever connects */
+    struct {
+        const char *route_file, *command; /* absolute paths; "": none */
+        enum conf_drain_format format;
+        struct conf_list_prefix routes; /* announced while this node serves */
+        uint32_t hold_down_s;           /* how long it must be well again before it serves again */
+        uint32_t min_ready;             /* other nodes that must be ready before this one may leave */
+        bool confirm;                   /* a peer must see the fault too */
+    } drain;
 };
 
 #endif

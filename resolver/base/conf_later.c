@@ -66,7 +66,12 @@ static const char *const works[] = {
     "health.service-addresses",
     "health.peers[].name", /* and resolver: asked for the zones that are replicated */
     "health.peers[].resolver",
+    "health.peers[].service-addresses",
+    "health.peers[].health",
+    "health.interval.peers",
     "health.heal",
+    "health.agent-check",
+    "health.drain",
 };
 
 enum verdict { WORKS, IN_PART, NOT_YET };

@@ -9,11 +9,12 @@ struct conf_raw_interval {
 };
 
 struct conf_raw_canary {
-    char *cached, *uncached_under, *nxdomain_under;
+    char *cached, *uncached_under, *nxdomain_under, *signed_name, *bogus;
 };
 
 struct conf_raw_peer {
     char *name, *resolver, *health, *key;
+    struct conf_raw_list service;
 };
 
 /* Of report.datagram, report.https and monitor.dead-man; each takes some of the keys. */
@@ -51,11 +52,16 @@ struct conf_raw_monitor {
 };
 
 struct conf_raw_heal {
-    char *restart_hung, *max_restarts, *within;
+    char *restart_hung, *end_readers, *max_restarts, *within;
+};
+
+struct conf_raw_drain {
+    char *route_file, *command, *format, *hold_down, *min_ready, *confirm;
+    struct conf_raw_list routes;
 };
 
 struct conf_raw_health {
-    struct conf_raw_list listen, allow, service_addresses;
+    struct conf_raw_list listen, allow, service_addresses, agent_check;
     char *token, *fall, *rise;
     struct conf_raw_interval *interval;
     struct conf_raw_canary *canary;
@@ -64,6 +70,7 @@ struct conf_raw_health {
     struct conf_raw_report *report;
     struct conf_raw_monitor *monitor;
     struct conf_raw_heal *heal;
+    struct conf_raw_drain *drain;
 };
 
 #endif

@@ -13,6 +13,8 @@ static const cyaml_schema_field_t canary_fields[] = {
     CONF_RAW_TEXT("cached", struct conf_raw_canary, cached),
     CONF_RAW_TEXT("uncached-under", struct conf_raw_canary, uncached_under),
     CONF_RAW_TEXT("nxdomain-under", struct conf_raw_canary, nxdomain_under),
+    CONF_RAW_TEXT("signed", struct conf_raw_canary, signed_name),
+    CONF_RAW_TEXT("bogus", struct conf_raw_canary, bogus),
     CYAML_FIELD_END,
 };
 
@@ -21,6 +23,7 @@ static const cyaml_schema_field_t peer_fields[] = {
     CONF_RAW_TEXT("resolver", struct conf_raw_peer, resolver),
     CONF_RAW_TEXT("health", struct conf_raw_peer, health),
     CONF_RAW_TEXT("key", struct conf_raw_peer, key),
+    CONF_RAW_TEXTS("service-addresses", struct conf_raw_peer, service, LIMIT_LISTEN),
     CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t peer_entry = {
@@ -99,8 +102,20 @@ static const cyaml_schema_field_t monitor_fields[] = {
 
 static const cyaml_schema_field_t heal_fields[] = {
     CONF_RAW_TEXT("restart-hung", struct conf_raw_heal, restart_hung),
+    CONF_RAW_TEXT("end-readers", struct conf_raw_heal, end_readers),
     CONF_RAW_TEXT("max-restarts", struct conf_raw_heal, max_restarts),
     CONF_RAW_TEXT("within", struct conf_raw_heal, within),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t drain_fields[] = {
+    CONF_RAW_TEXT("route-file", struct conf_raw_drain, route_file),
+    CONF_RAW_TEXT("command", struct conf_raw_drain, command),
+    CONF_RAW_TEXT("format", struct conf_raw_drain, format),
+    CONF_RAW_TEXTS("routes", struct conf_raw_drain, routes, LIMIT_LISTEN),
+    CONF_RAW_TEXT("hold-down", struct conf_raw_drain, hold_down),
+    CONF_RAW_TEXT("min-ready", struct conf_raw_drain, min_ready),
+    CONF_RAW_TEXT("confirm", struct conf_raw_drain, confirm),
     CYAML_FIELD_END,
 };
 
@@ -117,5 +132,7 @@ const cyaml_schema_field_t conf_schema_health[] = {
     CONF_RAW_MAP("report", struct conf_raw_health, report, report_fields),
     CONF_RAW_MAP("monitor", struct conf_raw_health, monitor, monitor_fields),
     CONF_RAW_MAP("heal", struct conf_raw_health, heal, heal_fields),
+    CONF_RAW_TEXTS("agent-check", struct conf_raw_health, agent_check, LIMIT_LISTEN),
+    CONF_RAW_MAP("drain", struct conf_raw_health, drain, drain_fields),
     CYAML_FIELD_END,
 };

@@ -1,0 +1,63 @@
+/* The board's slot of a worker of the resolver, and what is counted there (board.h). */
+#ifndef CANDOR_BASE_BOARD_WORKER_H
+#define CANDOR_BASE_BOARD_WORKER_H
+
+#include "resolver/base/board_zone.h"
+#include "resolver/base/limits.h"
+
+enum { BOARD_LATENCY_BUCKETS = 16, BOARD_CLIENTS = 64 };
+
+enum board_proto { PROTO_UDP, PROTO_TCP, PROTO_TLS, PROTO_COUNT };
+enum board_family { FAMILY_V4, FAMILY_V6, FAMILY_COUNT };
+enum board_source { SOURCE_ZONE, SOURCE_CACHE, SOURCE_STALE, SOURCE_UPSTREAM, SOURCE_LOCAL, SOURCE_COUNT };
+enum board_drop { DROP_MALFORMED, DROP_RESPONSE, DROP_ACL, DROP_FULL, DROP_SEND, DROP_COUNT };
+enum board_upstream_result {
+    UPSTREAM_OK,
+    UPSTREAM_TIMEOUT,
+    UPSTREAM_ERROR_RCODE,
+    UPSTREAM_MISMATCH,
+    UPSTREAM_NETWORK,
+    UPSTREAM_RESULT_COUNT
+};
+enum { BOARD_RCODES = 24 };
+
+/* Upper bounds of the latency buckets in microseconds; the last bucket has no bound. */
+extern const uint32_t board_latency_us[BOARD_LATENCY_BUCKETS - 1];
+
+/* What clients of some prefixes live through: prefixes (IPv4 /24, IPv6 /56) are hashed with a key of this boot into
+ * BOARD_CLIENTS places, so that nobody's address stands anywhere and "a part of the clients gets no answers" is seen
+ * all the same. */
+struct board_client {
+    board_word queries;  /* taken in */
+    board_word answered; /* of those, with anything but SERVFAIL */
+    board_word failed;   /* SERVFAIL */
+    board_word latency[BOARD_LATENCY_BUCKETS];
+};
+
+/* One worker of the resolver. Writer: that worker; `restarts_*`: the resolver's parent. */
+struct board_worker {
+    board_word boot, pid, heartbeat_ms;
+    board_word loop_lag_us, loop_lag_max_us;
+    board_word loop_lag[BOARD_LATENCY_BUCKETS];
+    board_word loop_idle_ns, loop_busy_ns;
+    board_word restarts_died, restarts_hung;
+    board_word queries[PROTO_COUNT][FAMILY_COUNT];
+    board_word responses[SOURCE_COUNT][BOARD_RCODES];
+    board_word latency[SOURCE_COUNT][BOARD_LATENCY_BUCKETS];
+    board_word latency_sum_us[SOURCE_COUNT];
+    board_word drops[DROP_COUNT];
+    board_word truncated;
+    board_word cache_hits, cache_misses, cache_stores;
+    board_word in_flight, tcp_connections;
+    board_word socket_drops, receive_queue_bytes; /* SO_RXQ_OVFL; bytes waiting when last looked */
+    board_word last_zone_generation_ms;
+    board_word fd_errors; /* EMFILE and ENFILE */
+    struct board_client client[BOARD_CLIENTS];
+    struct {
+        board_word queries[2][UPSTREAM_RESULT_COUNT];              /* [0] UDP, [1] TCP; indexed by result */
+        board_word latency[BOARD_LATENCY_BUCKETS], latency_sum_us; /* answered only */
+        board_word last_success_wall_s;
+    } upstream[LIMIT_UPSTREAMS]; /* index: conf_upstream() order */
+};
+
+#endif
