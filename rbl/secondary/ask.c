@@ -89,14 +89,6 @@ int ask_native(const struct sec_primary *p, bool hold, bool snapshot, uint8_t *t
 }
 
 struct bytes ask_options(struct bytes msg) {
-    struct dns_reader r;
-    struct dns_rr rr;
     struct dns_edns e;
-    struct name qname;
-    uint16_t type, klass;
-    if (dns_reader_open(&r, msg.at, msg.size, &qname, &type, &klass) == 0)
-        while (dns_reader_next(&r, &rr) == 0)
-            if (rr.type == TYPE_OPT)
-                return dns_edns_read(&e, &rr, msg.at, msg.size) == 0 ? e.options : (struct bytes){NULL, 0};
-    return (struct bytes){NULL, 0};
+    return dns_edns_find(&e, msg.at, msg.size) == 0 ? e.options : (struct bytes){NULL, 0};
 }

@@ -111,3 +111,13 @@ int dns_edns_read(struct dns_edns *e, const struct dns_rr *opt, const uint8_t *m
     e->options = (struct bytes){msg + opt->rdata, opt->rdata_size};
     return options_read(e, msg + opt->rdata, opt->rdata_size);
 }
+
+int dns_edns_find(struct dns_edns *e, const uint8_t *msg, size_t size) {
+    struct dns_reader r;
+    struct dns_rr rr;
+    int rc = dns_reader_open(&r, msg, size, NULL, NULL, NULL);
+    while (rc == 0 && (rc = dns_reader_next(&r, &rr)) == 0)
+        if (rr.type == TYPE_OPT)
+            return dns_edns_read(e, &rr, msg, size);
+    return rc;
+}

@@ -78,6 +78,9 @@ int dns_reader_next(struct dns_reader *r, struct dns_rr *rr) MUST_USE;
  * LIMIT_EDNS_OPTIONS of them). A version above 0 is no error here, its options are not looked at. */
 int dns_edns_read(struct dns_edns *e, const struct dns_rr *opt, const uint8_t *msg, size_t size) MUST_USE;
 
+/* The OPT of a whole message: 0, E_NOTFOUND when it has none, E_INVALID. */
+int dns_edns_find(struct dns_edns *e, const uint8_t *msg, size_t size) MUST_USE;
+
 /* Takes the next option of this code off `rest`, to begin with dns_edns.options: 0, or E_NOTFOUND when there is none
  * left (or what is left is no option). Several of one code come in their order. */
 int dns_option_next(struct bytes *rest, uint16_t code, struct bytes *data) MUST_USE;
