@@ -79,6 +79,8 @@ struct prober {
     struct storage *storage;
     struct replica_probe *replica;
     struct far_probe *far;
+    struct report_probe *report;
+    struct monitor_probe *monitor;
 };
 
 /* prober.c */
@@ -102,7 +104,7 @@ unsigned prober_workers(const struct prober *p);
 
 /* One file each: adds its checks and tasks to the prober. */
 int worker_open(struct prober *p) MUST_USE;
-int tcp_open(struct prober *p) MUST_USE;
+int tcp_probe_open(struct prober *p) MUST_USE;
 int process_open(struct prober *p) MUST_USE;
 int zone_open(struct prober *p) MUST_USE;
 void zone_changed(struct prober *p, size_t place); /* another zone, none, or other options */
@@ -113,8 +115,10 @@ int replica_open(struct prober *p) MUST_USE;
 /* Whether the zone goes to this node by the native option, as far as the board was last looked at. */
 bool replica_is_native(const struct prober *p, size_t zone, const char *peer);
 int far_open(struct prober *p) MUST_USE;
+int report_open(struct prober *p) MUST_USE;
+int monitor_open(struct prober *p) MUST_USE;
 void worker_close(struct prober *p);
-void tcp_close(struct prober *p);
+void tcp_probe_close(struct prober *p);
 void process_close(struct prober *p);
 void zone_close(struct prober *p);
 void guard_close(struct prober *p);
@@ -122,5 +126,7 @@ void canary_close(struct prober *p);
 void storage_close(struct prober *p);
 void replica_close(struct prober *p);
 void far_close(struct prober *p);
+void report_close(struct prober *p);
+void monitor_close(struct prober *p);
 
 #endif

@@ -176,23 +176,33 @@ static int plan_off(struct prober *p) {
         rc = off(p, SCOPE_PEERS, "peer", "probe", c->health.peers[i].name,
                  "its DNS port is asked for zones that are replicated (scope replication); this version does not ask "
                  "its health port");
-    if (rc == 0 && (c->health.datagram_count > 0 || c->health.https_count > 0 || c->health.sql.enabled ||
-                    c->health.snmp.traps.count > 0 || c->health.exec[0] != '\0'))
-        rc = off(p, SCOPE_REPORTING, "report", "delivery", "", "configured, this version does not report to anybody");
-    if (rc == 0 && c->health.monitor.enabled)
-        rc = off(p, SCOPE_MONITOR, "monitor", "contact", "", "configured, this version is no monitor");
+    const struct {
+        const char *sink;
+        bool configured;
+    } later[] = {{"https", c->health.https_count > 0},
+                 {"sql", c->health.sql.enabled},
+                 {"snmp", c->health.snmp.traps.count > 0},
+                 {"exec", c->health.exec[0] != '\0'}};
+    for (size_t i = 0; i < ARRAY_SIZE(later) && rc == 0; i++)
+        if (later[i].configured)
+            rc = off(p, SCOPE_REPORTING, "report", "sink", later[i].sink,
+                     "configured, this version reports by datagram alone");
+    if (rc == 0 && c->health.monitor.enabled && c->health.monitor.dead_man_count > 0)
+        rc = off(p, SCOPE_MONITOR, "monitor", "dead_man", "", "configured, this version feeds no outside switch");
     return rc;
 }
 
 static size_t checks_wanted(const struct conf *c) {
     size_t zones = c->rbl.zone_places > c->rbl.zone_count ? c->rbl.zone_places : c->rbl.zone_count;
     return 64 + 4 * (size_t)LIMIT_WORKERS + 8 * (size_t)PROBE_TARGETS_MAX + 4 * zones + 4 * c->resolver.guard_count +
-           2 * (size_t)LIMIT_UPSTREAMS + 3 * c->health.peer_count + REPLICA_CHECKS;
+           2 * (size_t)LIMIT_UPSTREAMS + 3 * c->health.peer_count + c->health.datagram_count +
+           4 * c->health.monitor.node_count + REPLICA_CHECKS;
 }
 
 static int plan(struct prober *p) {
-    static int (*const parts[])(struct prober *) = {process_open, worker_open,  tcp_open,     zone_open, guard_open,
-                                                    canary_open,  storage_open, replica_open, far_open,  plan_off};
+    static int (*const parts[])(struct prober *) = {process_open, worker_open, tcp_probe_open, zone_open,
+                                                    guard_open,   canary_open, storage_open,   replica_open,
+                                                    far_open,     report_open, monitor_open,   plan_off};
     for (size_t i = 0; i < p->conf->resolver.listen_count; i++)
         if (!p->conf->resolver.listen[i].tls)
             target_add(p, &p->conf->resolver.listen[i].address);
@@ -260,13 +270,15 @@ void prober_close(struct prober *p) {
     ask_close_all(p);
     process_close(p);
     worker_close(p);
-    tcp_close(p);
+    tcp_probe_close(p);
     zone_close(p);
     guard_close(p);
     canary_close(p);
     storage_close(p);
     replica_close(p);
     far_close(p);
+    report_close(p);
+    monitor_close(p);
     verdict_close(&p->book);
     conf_members_close(p->members);
     free(p->tasks);

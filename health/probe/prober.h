@@ -11,6 +11,8 @@
 #ifndef CANDOR_PROBE_H
 #define CANDOR_PROBE_H
 
+#include "health/monitor/watched.h"
+#include "health/report/sender.h"
 #include "health/verdict/tally.h"
 #include "health/verdict/verdict.h"
 #include "resolver/base/board.h"
@@ -30,6 +32,10 @@ void prober_close(struct prober *p);
 
 const struct verdict_book *prober_book(const struct prober *p);
 const struct tally_set *prober_tallies(const struct prober *p);
+/* Who is told of this node; NULL: nobody. */
+const struct sender *prober_sender(const struct prober *p);
+/* The nodes that this one is a monitor of. */
+const struct watched *prober_watched(const struct prober *p, size_t *count);
 /* Makes every probe due now. */
 void prober_run_now(struct prober *p);
 

@@ -64,7 +64,7 @@ static int plan_target(struct prober *p, struct tcp_probe *t, size_t i) {
     return rc < 0 ? rc : prober_add(p, &t->task, tcp_start, interval, true);
 }
 
-int tcp_open(struct prober *p) {
+int tcp_probe_open(struct prober *p) {
     p->tcp = calloc(p->target_count > 0 ? p->target_count : 1, sizeof(*p->tcp));
     int rc = p->tcp == NULL ? E_NOMEM : 0;
     for (size_t i = 0; rc == 0 && i < p->target_count; i++)
@@ -72,4 +72,4 @@ int tcp_open(struct prober *p) {
     return rc;
 }
 
-void tcp_close(struct prober *p) { free(p->tcp); }
+void tcp_probe_close(struct prober *p) { free(p->tcp); }

@@ -17,8 +17,8 @@ enum {
     REPORT_VERSION = 1,
     REPORT_NODE = 64,
     REPORT_WORDS = 160,
-    REPORT_OPTION_MAX = 400, /* octets of a report's option data, at most */
-    REPORT_MESSAGE = 1232,   /* fits where fragments do not pass */
+    REPORT_OPTION_MAX = 400,       /* octets of a report's option data, at most */
+    REPORT_MESSAGE = 1232,         /* fits where fragments do not pass */
     REPORT_ABSENT = VERDICT_STATES /* of a scope that has no checks */
 };
 

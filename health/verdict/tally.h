@@ -43,6 +43,7 @@ struct tally_set {
     uint64_t mismatches;                          /* packets that were not the answer to what was asked */
     uint64_t late;                                /* times that this process's own loop was late */
     uint64_t heals;                               /* times that it asked for a process to be ended */
+    uint64_t report_sequence;                     /* of the last report to the monitors; 0: none yet */
     bool disk_known;
     uint64_t disk_free_bytes; /* where `state` is */
 };
