@@ -176,7 +176,7 @@ int monitor_open(struct prober *p) {
         rc = verdict_add_off(&p->book, SCOPE_MONITOR, "monitor", "datagram", "", err.text, clock_wall_ms());
     }
     if (rc >= 0)
-        rc = add(p, "monitor", "quorum", "", h->interval.push_ms, &m->quorum_check);
+        rc = add(p, "monitor", "quorum", "nodes", h->interval.push_ms, &m->quorum_check);
     for (size_t i = 0; rc >= 0 && i < h->monitor.node_count && i < LIMIT_PEERS; i++)
         rc = node_open(m, &h->monitor.nodes[i]);
     return rc < 0 ? rc : prober_add(p, &m->task, monitor_start, h->interval.push_ms / 15, false);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "resolver/base/clock.h"
+#include "resolver/dns/message.h"
 #include "resolver/net/exchange.h"
 
 struct target {
@@ -57,7 +58,13 @@ static void take_answer(struct target *t, const uint8_t *msg, size_t size) {
     struct report_ack a;
     struct bytes data;
     uint16_t error = 0;
+    struct dns_reader r;
+    char rcode[16];
     int rc = tsig_answer(&t->signing, msg, size, clock_wall_ms() / 1000, &error, &err);
+    if (rc == 0)
+        rc = dns_reader_open(&r, msg, size, NULL, NULL, NULL);
+    if (rc == 0 && r.header.rcode != RCODE_NOERROR)
+        rc = err_set(&err, E_DENIED, "%s", dns_rcode_text(r.header.rcode, rcode));
     if (rc == 0)
         rc = report_option(&data, msg, size);
     if (rc == 0)
