@@ -47,5 +47,6 @@ void metrics_zones(struct metrics *m);
 void metrics_replica(struct metrics *m);
 void metrics_asked(struct metrics *m);
 void metrics_system(struct metrics *m);
+void metrics_report(struct metrics *m);
 
 #endif

@@ -10,6 +10,8 @@
 #ifndef CANDOR_WEB_SNAPSHOT_H
 #define CANDOR_WEB_SNAPSHOT_H
 
+#include "health/monitor/watched.h"
+#include "health/report/sender.h"
 #include "health/verdict/replica.h"
 #include "health/verdict/tally.h"
 #include "health/verdict/verdict.h"
@@ -23,6 +25,9 @@ struct snapshot_source {
     const struct board *board;
     const struct verdict_book *book;
     const struct tally_set *tally;
+    const struct sender *sender;   /* whom this node reports to; NULL: nobody */
+    const struct watched *watched; /* the nodes that it is a monitor of */
+    size_t watched_count;
     const struct replica_links *links; /* snapshot_make reads them; NULL: there was no memory */
 };
 /* Zone `i` as it is on the board now, with its links; `r` points into both. False: the board does not speak of it. */
