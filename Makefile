@@ -49,7 +49,7 @@ MAIN_candor-health := $(call objs,health)
 PROGRAMS := $(foreach p,candor candor-resolver candor-sync candor-health,$(if $(filter %/main.o,$(MAIN_$(p))),$(p)))
 
 .DELETE_ON_ERROR:
-.PHONY: all deps deps-test run test unit unit-build system-build lint lint-tidy lint-objects bench bench-build bench-dnsbl bench-sync interop chaos man fuzz fuzz-build install uninstall clean help
+.PHONY: all deps deps-test run test unit unit-build system-build lint lint-tidy lint-objects bench bench-build bench-dnsbl bench-sync interop chaos faults man fuzz fuzz-build install uninstall clean help
 
 all: $(addprefix $(O)/,$(PROGRAMS))
 
@@ -59,6 +59,7 @@ help:
 	@echo 'make all        build candor and its three daemons into $(BUILD)'
 	@echo 'make unit       unit tests alone; make unit-resolver/dns those of one room'
 	@echo 'make lint       floor law, headers, format, clang-tidy, both compilers, sizes'
+	@echo 'make faults     every fault of the catalogue, injected: docs/faults.md (TICKS=5: at a fifth of the intervals)'
 	@echo 'make chaos      a thousand runs of faults against four nodes (CHAOS_RUNS, CHAOS_CLUSTERS)'
 	@echo 'make bench      benchmarks against peers (tests/bench); make bench-dnsbl: blocklists beside rbldnsd, the whole table'
 	@echo 'make bench-sync from node to node beside BIND, Knot, NSD and rsync; make interop: every make of server with every feature (root)'
@@ -202,6 +203,11 @@ CHAOS_RUNS ?= 1000
 CHAOS_CLUSTERS ?= 4
 chaos: all system-build
 	@CANDOR_BUILD=$(abspath $(O)) tests/chaos/run.py -n $$(( ($(CHAOS_RUNS) + $(CHAOS_CLUSTERS) - 1) / $(CHAOS_CLUSTERS) )) -j $(CHAOS_CLUSTERS) $(O)/chaos
+
+# Every fault of the catalogue, injected (root); writes docs/faults.md at real intervals. TICKS=5: a fifth of them, and no page.
+TICKS ?= 1
+faults: all system-build
+	@CANDOR_TICKS=$(TICKS) CANDOR_BUILD=$(abspath $(O)) tests/faults/run $(FAULTS_ARGS) $(if $(filter 1,$(TICKS)),--write docs/faults.md)
 
 # From node to node, in network namespaces: about half an hour; BENCH_ARGS=--quick one million entries and few updates.
 bench-sync: all system-build bench-build
