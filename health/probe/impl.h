@@ -79,6 +79,7 @@ struct prober {
     struct storage *storage;
     struct replica_probe *replica;
     struct far_probe *far;
+    struct catalog_probe *catalogs;
     struct report_probe *report;
     struct monitor_probe *monitor;
 };
@@ -115,6 +116,7 @@ int replica_open(struct prober *p) MUST_USE;
 /* Whether the zone goes to this node by the native option, as far as the board was last looked at. */
 bool replica_is_native(const struct prober *p, size_t zone, const char *peer);
 int far_open(struct prober *p) MUST_USE;
+int catalog_open(struct prober *p) MUST_USE;
 int report_open(struct prober *p) MUST_USE;
 int monitor_open(struct prober *p) MUST_USE;
 void worker_close(struct prober *p);
@@ -126,6 +128,7 @@ void canary_close(struct prober *p);
 void storage_close(struct prober *p);
 void replica_close(struct prober *p);
 void far_close(struct prober *p);
+void catalog_close(struct prober *p);
 void report_close(struct prober *p);
 void monitor_close(struct prober *p);
 

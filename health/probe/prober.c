@@ -200,9 +200,9 @@ static size_t checks_wanted(const struct conf *c) {
 }
 
 static int plan(struct prober *p) {
-    static int (*const parts[])(struct prober *) = {process_open, worker_open, tcp_probe_open, zone_open,
-                                                    guard_open,   canary_open, storage_open,   replica_open,
-                                                    far_open,     report_open, monitor_open,   plan_off};
+    static int (*const parts[])(struct prober *) = {process_open, worker_open,  tcp_probe_open, zone_open, guard_open,
+                                                    canary_open,  storage_open, replica_open,   far_open,  catalog_open,
+                                                    report_open,  monitor_open, plan_off};
     for (size_t i = 0; i < p->conf->resolver.listen_count; i++)
         if (!p->conf->resolver.listen[i].tls)
             target_add(p, &p->conf->resolver.listen[i].address);
@@ -277,6 +277,7 @@ void prober_close(struct prober *p) {
     storage_close(p);
     replica_close(p);
     far_close(p);
+    catalog_close(p);
     report_close(p);
     monitor_close(p);
     verdict_close(&p->book);

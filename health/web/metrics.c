@@ -234,4 +234,5 @@ void render_metrics(struct text *t, const struct snapshot_source *s, bool open, 
     metrics_asked(&m);
     metrics_system(&m);
     metrics_report(&m);
+    metrics_catalog(&m);
 }

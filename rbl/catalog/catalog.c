@@ -40,6 +40,22 @@ static void store_work(void *ctx) {
 
 static void store(struct catalogs *c);
 
+/* What a catalog says holds here once it is settled and durable: only then is its serial that of this node. */
+static void tell_followed(const struct catalogs *c) {
+    if (c->c.board == NULL || c->stale || c->storing || c->durable != c->changes)
+        return;
+    for (size_t i = 0; i < c->count; i++) {
+        const struct catalog *k = &c->at[i];
+        struct board_zone *slot = &c->c.board->zone[k->zone];
+        board_set(&slot->refused_members, k->refused);
+        if (k->serial == 0 ||
+            (board_get(&slot->followed_serial) == k->serial && board_get(&slot->followed_wall_s) != 0))
+            continue;
+        board_set(&slot->followed_serial, k->serial);
+        board_set(&slot->followed_wall_s, (uint64_t)clock_wall_s());
+    }
+}
+
 static void stored(void *ctx) {
     struct catalogs *c = ctx;
     free(c->text);
@@ -54,6 +70,7 @@ static void stored(void *ctx) {
         LOG(LEVEL_ERROR, "the list of members cannot be written", KS("why", c->store_err.text));
         c->store_after_ms = loop_now_ms(c->c.loop) + STORE_AGAIN_MS;
     }
+    tell_followed(c);
     answer_waiting(c);
     store(c);
 }
@@ -97,6 +114,7 @@ static void tick(void *ctx) {
     catalogs_settle(c);
     conf_members_sweep(c->members, clock_mono_ms(), busy, c);
     store(c);
+    tell_followed(c);
 }
 
 /* A list that cannot be read is set aside rather than written over: zones that were added by command are in it alone.

@@ -21,6 +21,7 @@ struct catalog {
     bool said;                /* its refused members were named */
     char error[ERR_TEXT_MAX]; /* why its last version is not followed; "": it is */
     uint32_t serial;          /* of what is followed or was written */
+    size_t refused;           /* members of it that this node does not take */
     /* consuming */
     bool dirty, reading; /* a version that was not read yet; one is read now */
     struct keep *share;

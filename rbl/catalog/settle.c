@@ -88,6 +88,7 @@ struct want {
 
 /* Said once for each version of the catalog. */
 static void refuse(const struct want *w, const char *why) {
+    w->k->refused++;
     if (!w->k->said)
         LOG(LEVEL_ERROR, "a member of a catalog is refused", KS("catalog", w->k->conf->name), KS("zone", w->e->name),
             KS("why", why));
@@ -220,6 +221,7 @@ void catalogs_settle(struct catalogs *c) {
     c->stale = false;
     for (size_t i = 0; i < c->count && stale; i++) {
         struct catalog *k = &c->at[i];
+        k->refused = 0;
         for (size_t j = 0; k->known && j < k->list.count; j++)
             want(c, k, &k->list.at[j]);
         k->said = k->known;

@@ -55,6 +55,9 @@ struct board_zone {
     char pair_error[BOARD_TEXT_MAX];      /* what is wrong between the two of a pair; "": nothing. Under seq */
     board_word pair_trouble;              /* of that: 0 nothing, 1 the other one is silent, 2 a person is needed */
     board_word oldest_reader_pid, readers_ended; /* whose read transaction is the oldest; ended for that, so far */
+    /* of a catalog: the version whose zones and options hold on this node, durably; when it came to be so; members of
+     * it that this node does not take */
+    board_word followed_serial, followed_wall_s, refused_members;
     board_word lapses_wall_s; /* from primaries: expired then, unless one of them is reached before; 0: never */
 };
 /* Of a zone among its primaries. */

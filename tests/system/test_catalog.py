@@ -59,7 +59,24 @@ def follower(folder, name, catalogs, **more):
     """A node that follows catalogs: {name: port of its primary}."""
     rules = [dict({"name": c, "primaries": [{"address": "127.0.0.1@%d" % p}], "grace": "2s", "notify": [],
                    "transfer": LOOPBACK}, **more) for c, p in catalogs.items()]
-    return Node(folder / name, {"node": {"name": name}, "rbl": {"catalogs": rules}})
+    return Node(folder / name, {"node": {"name": name}, "rbl": {"catalogs": rules},
+                                "health": {"interval": {"local": "500ms", "zones": "1s"}}})
+
+
+def followed(node, status, words, name=CAT):
+    """What the health page says of a catalog: row 48 of the fault catalogue."""
+    def look():
+        at = [c for c in node.scope("replication")["checks"].get("catalog:followed", []) if c["componentId"] == name]
+        return at and at[0]["status"] == status and words in at[0]["output"]
+    until("%s: catalog:followed is %s %r" % (name, status, words), look, 10)
+
+
+def version(node, name=CAT):
+    """config_version: which version of the catalog holds on a node."""
+    for line in node.get("/metrics").text.splitlines():
+        if line.startswith('candor_config_version{source="%s"}' % name):
+            return int(line.split()[-1])
+    return None
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +95,8 @@ def pair(tmp_path_factory):
 def test_a_zone_of_the_file_goes_along_with_its_options(pair):
     _, edge = pair
     until("served at the edge", lambda: listed(edge, "fixed.test", "192.0.2.9"))
+    followed(edge, "pass", "is followed")
+    until("both have one version", lambda: version(edge) and version(edge) == version(pair[0]), 10)
     assert ask(edge.dns_port, "9.2.0.192.fixed.test")[1][0].ttl == 77
     assert set(members(edge)) == {"fixed.test."}
 
@@ -212,15 +231,20 @@ def test_what_others_may_put_into_a_catalog(strange):
     until("the option counts", lambda: "61s" in open(edge.folder + "/state/catalog/members").read())
     until("the bad one is named", lambda: "secret is not one that a catalog may give" in edge.log())
     assert listed(edge, "m1.test") and error(edge) == ""
+    followed(edge, "warn", "but for 1 of its zones")
+    holds = version(edge)
 
     # broken: nothing of it counts, and it is said
     other.change(CAT, ("twice.zones", "PTR", "m3.test."), ("u12.zones", "PTR", "m12.test."))
     until("it is refused", lambda: "listed twice" in error(edge))
     assert not is_ours(edge, "m12.test") and listed(edge, "m3.test")
     until("health names it", lambda: "listed twice" in edge.get("/health/zones").text, 10)
+    followed(edge, "fail", "%d is followed" % holds)
+    assert version(edge) == holds
     assert "listed twice" in edge.candor("status", check=False).stdout and edge.candor("catalog", check=False).returncode == 1
     other.change(CAT, ("twice.zones", "PTR", None))
     until("followed again", lambda: error(edge) == "" and listed(edge, "m12.test"), 20)
+    followed(edge, "warn", "but for 1 of its zones")
 
     # another version than 2
     other.change(CAT, ("version", "TXT", None), ("version", "TXT", '"1"'))
