@@ -165,6 +165,14 @@ class Row:
     def enter(self, thing):
         return self.stack.enter_context(thing)
 
+    def stop_processes(self, *processes):
+        for p in processes:
+            p.suspend()
+
+    def go_on(self, *processes):
+        for p in processes:
+            p.resume()
+
     def document(self, name):
         """/health of a node, or None when it does not answer."""
         try:
@@ -365,7 +373,8 @@ def all_rows():
     for f in sorted(os.listdir(HERE)):
         if re.fullmatch(r"(process|resolution|zones|storage|network|clock|peers|fleet)\.py", f):
             module = load(os.path.join(HERE, f))
-            found += [c for c in vars(module).values() if isinstance(c, type) and issubclass(c, Row) and c.number and c.__module__ == module.__name__]
+            found += [c for c in vars(module).values() if isinstance(c, type) and issubclass(c, Row) and c.__module__ == module.__name__ and
+                      c.number and (c.did or c.cannot)]
     return sorted(found, key=lambda c: (c.number, c.variant))
 
 

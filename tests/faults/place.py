@@ -74,15 +74,6 @@ class OneNode(Row):
     def ready(self):
         return self.node.get("/readyz").status_code
 
-    def stop_processes(self, *processes):
-        """SIGSTOP; they go on when the row ends, whatever happens."""
-        for p in processes:
-            p.suspend()
-
-    def go_on(self, *processes):
-        for p in processes:
-            p.resume()
-
 
 class SomeNodes(Row):
     """Nodes of Candor in a lab, each in a namespace of its own; one more place belongs to the row's process, so that it
@@ -99,8 +90,12 @@ class SomeNodes(Row):
         for n in self.nodes.values():
             self.stack.callback(n.stop)
             n.start(ready=False)
+        self.seed()
         for n in self.nodes.values():
             n.wait_ready()
+
+    def seed(self):
+        """What a node needs before it can be ready."""
 
     def name(self, i):
         return "node%d" % i
