@@ -76,14 +76,28 @@ static int64_t publish_pause_ms(const struct health *h, bool changed) {
     return pause > least ? pause : least;
 }
 
+/* Whether a run of all probes has just begun or ended: worth telling at once. */
+static bool follow_run(struct health *h) {
+    struct snapshot_run *run = &h->source.run;
+    uint64_t wanted = web_run_wanted(h->web);
+    if (wanted != 0) {
+        prober_run_now(h->prober);
+        *run = (struct snapshot_run){.number = wanted, .began_wall_ms = clock_wall_ms()};
+    } else if (run->number == 0 || run->ended_wall_ms != 0) {
+        return false;
+    }
+    run->waiting = prober_run_waiting(h->prober);
+    if (run->waiting == 0)
+        run->ended_wall_ms = clock_wall_ms();
+    return wanted != 0 || run->waiting == 0;
+}
+
 static void on_judged(void *ctx) {
     struct health *h = ctx;
     int64_t now = clock_mono_ms();
     if (h->prober == NULL || h->web == NULL)
         return;
-    if (web_run_wanted(h->web))
-        prober_run_now(h->prober);
-    bool changed = h->source.book->revision != h->revision;
+    bool changed = follow_run(h) || h->source.book->revision != h->revision;
     if (now - h->published_ms >= publish_pause_ms(h, changed))
         publish(h, now);
     log_transitions(h);

@@ -34,6 +34,7 @@ struct task {
     uint32_t interval_ms;
     bool starting, running; /* starting: hurried until the node is ready first */
     int64_t due_ms;
+    uint64_t run, ended; /* prober.runs when it was started last, and when what ended last was started */
 };
 
 /* A DNS address of this node. */
@@ -56,6 +57,7 @@ struct prober {
     int64_t lateness_ms;                                    /* sum over all ticks */
     uint32_t late_ms;                                       /* own lag beyond which this process doubts itself */
     bool was_ready;
+    uint64_t runs; /* how often all was to be asked at once */
     struct task **tasks;
     size_t task_count, task_cap;
     struct target targets[PROBE_TARGETS_MAX];

@@ -85,7 +85,10 @@ void task_done(struct task *t, int64_t hurry_ms) {
         wait = hurry_ms;
     if (t->starting && still_starting(t->p, now) && wait > PROBE_START_TICK_MS)
         wait = PROBE_START_TICK_MS;
+    if (t->run != t->p->runs)
+        wait = 0; /* it was under way when all were to be made anew */
     t->running = false;
+    t->ended = t->run;
     t->due_ms = now + wait;
 }
 
@@ -120,6 +123,7 @@ static void start_due(struct prober *p, int64_t now) {
         if (t->running || t->due_ms > now)
             continue;
         t->running = true;
+        t->run = p->runs;
         t->start(t);
     }
 }
@@ -179,14 +183,11 @@ static int plan_off(struct prober *p) {
     const struct {
         const char *sink;
         bool configured;
-    } later[] = {{"https", c->health.https_count > 0},
-                 {"sql", c->health.sql.enabled},
-                 {"snmp", c->health.snmp.traps.count > 0},
-                 {"exec", c->health.exec[0] != '\0'}};
+    } later[] = {{"snmp", c->health.snmp.traps.count > 0}, {"exec", c->health.exec[0] != '\0'}};
     for (size_t i = 0; i < ARRAY_SIZE(later) && rc == 0; i++)
         if (later[i].configured)
             rc = off(p, SCOPE_REPORTING, "report", "sink", later[i].sink,
-                     "configured, this version reports by datagram alone");
+                     "configured, this version does not report by it");
     if (rc == 0 && c->health.monitor.enabled && c->health.monitor.dead_man_count > 0)
         rc = off(p, SCOPE_MONITOR, "monitor", "dead_man", "", "configured, this version feeds no outside switch");
     return rc;
@@ -290,6 +291,14 @@ const struct verdict_book *prober_book(const struct prober *p) { return &p->book
 const struct tally_set *prober_tallies(const struct prober *p) { return &p->tally; }
 
 void prober_run_now(struct prober *p) {
+    p->runs++;
     for (size_t i = 0; i < p->task_count; i++)
         p->tasks[i]->due_ms = 0;
+}
+
+size_t prober_run_waiting(const struct prober *p) {
+    size_t n = 0;
+    for (size_t i = 0; i < p->task_count; i++)
+        n += p->tasks[i]->ended != p->runs;
+    return n;
 }

@@ -38,5 +38,7 @@ const struct sender *prober_sender(const struct prober *p);
 const struct watched *prober_watched(const struct prober *p, size_t *count);
 /* Makes every probe due now. */
 void prober_run_now(struct prober *p);
+/* Probes that have not been made from beginning to end since then. */
+size_t prober_run_waiting(const struct prober *p);
 
 #endif

@@ -106,6 +106,8 @@ void document_health(struct document *d, const struct snapshot *s, const char *n
               node, what, wall_ms);
     if (stale)
         say_stale(d, s, mono_ms);
+    else if (scope != SCOPE_COUNT && !s->scope[scope].present)
+        text_put(&d->head, ",\"output\":\"this node has no checks of this scope\"");
     else
         say_cause(d, s, scope);
     if (s != NULL) {
@@ -180,6 +182,32 @@ void document_live(struct document *d, const struct board *b, const char *node, 
     open_json(d, d->state, node, "every event loop turned within five seconds", wall_ms);
     text_put(&d->head, ",\"checks\":{\"loop:heartbeat\":[");
     text_put(&d->tail, "]}}\n");
+}
+
+void document_run(struct document *d, const struct snapshot *s, uint64_t number, int64_t mono_ms) {
+    bool known = s != NULL && s->run.number >= number;
+    bool last = known && s->run.number == number, done = known && (!last || s->run.ended_wall_ms > 0);
+    *d = (struct document){.state = !done || snapshot_is_stale(s, mono_ms) ? VERDICT_UNKNOWN : s->overall};
+    struct text *t = &d->head;
+    text_fmt(t, "{\"run\":%llu,\"state\":\"%s\"", (unsigned long long)number, done ? "done" : "pending");
+    if (last && !done)
+        text_fmt(t, ",\"waiting\":%zu", s->run.waiting);
+    const struct {
+        const char *key;
+        int64_t wall_ms;
+    } times[] = {{"began", last ? s->run.began_wall_ms : 0}, {"ended", last ? s->run.ended_wall_ms : 0}};
+    for (size_t i = 0; i < ARRAY_SIZE(times); i++) {
+        if (times[i].wall_ms <= 0)
+            continue;
+        text_fmt(t, ",\"%s\":\"", times[i].key);
+        text_time(t, times[i].wall_ms);
+        text_put(t, "\"");
+    }
+    text_fmt(t, ",\"status\":\"%s\"", verdict_state_name(d->state));
+    if (s != NULL)
+        text_fmt(t, ",\"sequence\":%llu,\"ageMs\":%lld", (unsigned long long)s->sequence,
+                 (long long)(mono_ms - s->mono_ms));
+    text_put(t, "}\n");
 }
 
 void document_history(struct document *d, const struct snapshot *s) {

@@ -19,12 +19,15 @@ struct document {
     enum verdict_state state; /* decides the status code: pass and warn 200, fail and unknown 503 */
 };
 
-/* `scope` SCOPE_COUNT: all. application/health+json (draft-inadarei-api-health-check). */
+/* `scope` SCOPE_COUNT: all; one without checks is unknown, and says so. application/health+json
+ * (draft-inadarei-api-health-check). */
 void document_health(struct document *d, const struct snapshot *s, const char *node, int scope, int64_t mono_ms,
                      int64_t wall_ms);
 void document_ready(struct document *d, const struct snapshot *s, const char *node, int64_t mono_ms, int64_t wall_ms);
 /* From the board's heartbeats, without any snapshot: whether every loop turned within LIVE_MAX_MS. */
 void document_live(struct document *d, const struct board *b, const char *node, int64_t mono_ms, int64_t wall_ms);
+/* A run of all probes: pending until each probe has ended once since it was asked for. */
+void document_run(struct document *d, const struct snapshot *s, uint64_t number, int64_t mono_ms);
 void document_history(struct document *d, const struct snapshot *s);
 /* Prometheus text 0.0.4, or OpenMetrics 1.0. */
 void document_metrics(struct document *d, const struct snapshot *s, bool open, int64_t mono_ms);

@@ -1,10 +1,12 @@
-/* One request: who may, which document, which status code. */
+/* One request: who may, which document, which status code (the table of docs/health.md). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "health/web/accept.h"
 #include "health/web/document.h"
 #include "health/web/door.h"
+#include "resolver/base/bytes.h"
 #include "resolver/base/clock.h"
 
 static const char type_json[] = "application/json";
@@ -105,71 +107,166 @@ static bool may_read(struct MHD_Connection *c, const struct conf_health *conf) {
     return prefix_list_has(conf->allow.at, conf->allow.count, &peer) || has_token(c, conf->token);
 }
 
-static bool wants_openmetrics(struct MHD_Connection *c) {
-    const char *accept = MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
-    return accept != NULL && strcasestr(accept, "application/openmetrics-text") != NULL;
+/* What a request is about, while its document is made. */
+struct page {
+    struct door *door;
+    struct MHD_Connection *connection;
+    const char *rest; /* of the path, behind the route's own */
+    struct reply *reply;
+    const char *type;
+    unsigned code, max_age_s; /* max_age_s 0: no-store */
+    int64_t mono_ms, wall_ms;
+};
+
+static const char *node_name(const struct page *p) { return p->door->web->conf->node.name; }
+
+/* Pass and warn 200, fail and unknown 503. */
+static void by_verdict(struct page *p) {
+    enum verdict_state s = p->reply->document.state;
+    p->type = type_health;
+    p->code = s == VERDICT_PASS || s == VERDICT_WARN ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE;
+}
+
+static bool page_live(struct page *p) {
+    document_live(&p->reply->document, p->door->web->board, node_name(p), p->mono_ms, p->wall_ms);
+    p->max_age_s = 1; /* made at the moment of the request */
+    by_verdict(p);
+    return true;
+}
+
+static bool page_ready(struct page *p) {
+    document_ready(&p->reply->document, p->reply->snapshot, node_name(p), p->mono_ms, p->wall_ms);
+    by_verdict(p);
+    return true;
+}
+
+static bool page_health(struct page *p) {
+    document_health(&p->reply->document, p->reply->snapshot, node_name(p), SCOPE_COUNT, p->mono_ms, p->wall_ms);
+    by_verdict(p);
+    return true;
+}
+
+/* One of the ten; one that this node has no checks of is not found, and no verdict: neither green nor red. */
+static bool page_scope(struct page *p) {
+    int scope = verdict_scope_find(p->rest);
+    const struct snapshot *s = p->reply->snapshot;
+    if (scope < 0)
+        return false;
+    document_health(&p->reply->document, s, node_name(p), scope, p->mono_ms, p->wall_ms);
+    by_verdict(p);
+    if (s != NULL && !s->scope[scope].present)
+        p->code = MHD_HTTP_NOT_FOUND;
+    return true;
+}
+
+static bool page_metrics(struct page *p) {
+    bool open = accept_openmetrics(MHD_lookup_connection_value(p->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT));
+    document_metrics(&p->reply->document, p->reply->snapshot, open, p->mono_ms);
+    p->type = type_metrics[open];
+    return true;
+}
+
+static bool page_history(struct page *p) {
+    document_history(&p->reply->document, p->reply->snapshot);
+    p->type = type_json;
+    return true;
+}
+
+/* Never from a cache: what a browser shows again must not be greener than the node. */
+static bool page_status(struct page *p) {
+    document_page(&p->reply->document, p->reply->snapshot, node_name(p), p->mono_ms, p->wall_ms);
+    p->type = type_html;
+    p->max_age_s = 0;
+    return true;
+}
+
+static bool page_run(struct page *p) {
+    char *end;
+    uint64_t number = strtoull(p->rest, &end, 10), asked = web_runs(p->door->web);
+    if (p->rest[0] < '1' || p->rest[0] > '9' || *end != '\0' || number > asked)
+        return false;
+    document_run(&p->reply->document, p->reply->snapshot, number, p->mono_ms);
+    p->type = type_json;
+    p->max_age_s = 0;
+    return true;
+}
+
+static const struct route {
+    const char *path;             /* with a final slash: and something behind it */
+    bool (*make)(struct page *p); /* false: not found; NULL: only to be posted to */
+} routes[] = {
+    {"/livez", page_live},      {"/readyz", page_ready},    {"/health", page_health},
+    {"/health/run", NULL},      {"/health/run/", page_run}, {"/health/", page_scope},
+    {"/metrics", page_metrics}, {"/history", page_history}, {"/", page_status},
+};
+
+static const struct route *find_route(const char *url, const char **rest) {
+    for (size_t i = 0; i < ARRAY_SIZE(routes); i++) {
+        size_t size = strlen(routes[i].path);
+        bool open = size > 1 && routes[i].path[size - 1] == '/' && strncmp(url, routes[i].path, size) == 0;
+        *rest = open ? url + size : "";
+        if (strcmp(url, routes[i].path) == 0 ? !open : open && **rest != '\0')
+            return &routes[i];
+    }
+    return NULL;
 }
 
 static enum MHD_Result run(struct door *d, struct MHD_Connection *c) {
     int64_t wait_ms;
-    char seconds[32];
+    char text[64];
     if (!has_token(c, d->web->conf->health.token))
         return send_words(c, MHD_HTTP_UNAUTHORIZED, "a run needs the token of health.token\n",
                           MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
-    if (web_run_ask(d->web, clock_mono_ms(), &wait_ms))
-        return send_words(c, MHD_HTTP_ACCEPTED, "all probes are due now\n", NULL, NULL);
-    snprintf(seconds, sizeof(seconds), "%lld", (long long)((wait_ms + 999) / 1000));
-    return send_words(c, MHD_HTTP_TOO_MANY_REQUESTS, "a run was started less than five seconds ago\n",
-                      MHD_HTTP_HEADER_RETRY_AFTER, seconds);
-}
-
-static bool build(struct door *d, struct MHD_Connection *c, const char *url, struct reply *r, const char **type) {
-    const char *node = d->web->conf->node.name;
-    int64_t mono_ms = clock_mono_ms(), wall_ms = clock_wall_ms();
-    const struct snapshot *s = r->snapshot;
-    int scope = strncmp(url, "/health/", 8) == 0 ? verdict_scope_find(url + 8) : -1;
-    *type = type_health;
-    if (strcmp(url, "/livez") == 0) {
-        document_live(&r->document, d->web->board, node, mono_ms, wall_ms);
-    } else if (strcmp(url, "/readyz") == 0) {
-        document_ready(&r->document, s, node, mono_ms, wall_ms);
-    } else if (strcmp(url, "/health") == 0) {
-        document_health(&r->document, s, node, SCOPE_COUNT, mono_ms, wall_ms);
-    } else if (scope >= 0 && (s == NULL || s->scope[scope].present)) {
-        document_health(&r->document, s, node, scope, mono_ms, wall_ms);
-    } else if (strcmp(url, "/metrics") == 0) {
-        bool open = wants_openmetrics(c);
-        document_metrics(&r->document, s, open, mono_ms);
-        *type = type_metrics[open];
-    } else if (strcmp(url, "/history") == 0) {
-        document_history(&r->document, s);
-        *type = type_json;
-    } else if (strcmp(url, "/") == 0) {
-        document_page(&r->document, s, node, mono_ms, wall_ms);
-        *type = type_html;
-    } else {
-        return false;
+    uint64_t number = web_run_ask(d->web, door_snapshot(d), clock_mono_ms(), &wait_ms);
+    if (number != 0) {
+        snprintf(text, sizeof(text), "/health/run/%llu", (unsigned long long)number);
+        return send_words(c, MHD_HTTP_ACCEPTED, "all probes are due now; what comes of it is at Location\n",
+                          MHD_HTTP_HEADER_LOCATION, text);
     }
-    return true;
+    snprintf(text, sizeof(text), "%lld", (long long)((wait_ms + 999) / 1000));
+    return send_words(c, MHD_HTTP_TOO_MANY_REQUESTS, "a run was started less than five seconds ago, or has not ended\n",
+                      MHD_HTTP_HEADER_RETRY_AFTER, text);
 }
 
-static enum MHD_Result get(struct door *d, struct MHD_Connection *c, const char *url) {
-    struct reply *r = calloc(1, sizeof(*r));
-    const char *type;
-    if (r == NULL)
+static enum MHD_Result not_found(struct MHD_Connection *c) {
+    return send_words(c, MHD_HTTP_NOT_FOUND, "there is no such page\n", NULL, NULL);
+}
+
+static enum MHD_Result get(struct door *d, struct MHD_Connection *c, const struct route *route, const char *rest) {
+    struct page p = {.door = d,
+                     .connection = c,
+                     .rest = rest,
+                     .reply = calloc(1, sizeof(*p.reply)),
+                     .code = MHD_HTTP_OK,
+                     .max_age_s = d->web->conf->health.interval.local_ms / 1000,
+                     .mono_ms = clock_mono_ms(),
+                     .wall_ms = clock_wall_ms()};
+    if (p.reply == NULL)
         return MHD_NO;
-    r->snapshot = door_snapshot(d);
-    if (r->snapshot != NULL)
-        snapshot_ref(r->snapshot);
-    if (!build(d, c, url, r, &type)) {
-        reply_free(r);
-        return send_words(c, MHD_HTTP_NOT_FOUND, "there is no such page\n", NULL, NULL);
+    p.max_age_s = p.max_age_s > 0 ? p.max_age_s : 1;
+    p.reply->snapshot = door_snapshot(d);
+    if (p.reply->snapshot != NULL)
+        snapshot_ref(p.reply->snapshot);
+    if (!route->make(&p)) {
+        reply_free(p.reply);
+        return not_found(c);
     }
-    bool verdict = type == type_health;
-    bool good = r->document.state == VERDICT_PASS || r->document.state == VERDICT_WARN;
-    unsigned max_age_s = d->web->conf->health.interval.local_ms / 1000;
-    return send_document(c, r, verdict && !good ? MHD_HTTP_SERVICE_UNAVAILABLE : MHD_HTTP_OK, type,
-                         strcmp(url, "/livez") == 0 || max_age_s == 0 ? 1 : max_age_s);
+    return send_document(c, p.reply, p.code, p.type, p.max_age_s);
+}
+
+static enum MHD_Result answer(struct door *d, struct MHD_Connection *c, const char *url, const char *method) {
+    bool reading = strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
+    const char *rest;
+    const struct route *route = find_route(url, &rest);
+    if (route == NULL)
+        return not_found(c);
+    if (route->make == NULL && strcmp(method, MHD_HTTP_METHOD_POST) == 0)
+        return run(d, c);
+    if (route->make == NULL || !reading)
+        return send_words(c, MHD_HTTP_METHOD_NOT_ALLOWED,
+                          route->make == NULL ? "POST starts a run\n" : "GET and HEAD\n", MHD_HTTP_HEADER_ALLOW,
+                          route->make == NULL ? "POST" : "GET, HEAD");
+    return get(d, c, route, rest);
 }
 
 enum MHD_Result door_request(void *cls, struct MHD_Connection *c, const char *url, const char *method,
@@ -188,10 +285,5 @@ enum MHD_Result door_request(void *cls, struct MHD_Connection *c, const char *ur
         return MHD_NO;
     if (!may_read(c, &d->web->conf->health))
         return send_words(c, MHD_HTTP_FORBIDDEN, "not in health.allow\n", NULL, NULL);
-    if (strcmp(method, MHD_HTTP_METHOD_POST) == 0 && strcmp(url, "/health/run") == 0)
-        return run(d, c);
-    if (!reading)
-        return send_words(c, MHD_HTTP_METHOD_NOT_ALLOWED, "GET and HEAD; POST for /health/run\n", MHD_HTTP_HEADER_ALLOW,
-                          "GET, HEAD, POST");
-    return get(d, c, url);
+    return answer(d, c, url, method);
 }

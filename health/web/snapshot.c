@@ -92,6 +92,7 @@ struct snapshot *snapshot_make(const struct snapshot_source *source, uint64_t se
         s->valid_until_ms = evidence;
     text_copy(s->node, sizeof(s->node), from->conf->node.name);
     s->overall = from->book->overall;
+    s->run = from->run;
     s->ready = verdict_ready(from->book, &cause);
     say_cause(s->ready_cause, from->book, cause);
     render_all(s, from);

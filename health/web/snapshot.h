@@ -19,6 +19,13 @@
 #include "resolver/base/board.h"
 #include "resolver/base/conf.h"
 
+/* The last run of all probes that was asked for. */
+struct snapshot_run {
+    uint64_t number;                      /* from 1; 0: there was none */
+    size_t waiting;                       /* probes that have not ended since */
+    int64_t began_wall_ms, ended_wall_ms; /* 0: not yet */
+};
+
 /* What a snapshot is made from; all of it belongs to the loop that probes. */
 struct snapshot_source {
     const struct conf *conf;
@@ -28,6 +35,7 @@ struct snapshot_source {
     const struct sender *sender;   /* whom this node reports to; NULL: nobody */
     const struct watched *watched; /* the nodes that it is a monitor of */
     size_t watched_count;
+    struct snapshot_run run;
     const struct replica_links *links; /* snapshot_make reads them; NULL: there was no memory */
 };
 /* Zone `i` as it is on the board now, with its links; `r` points into both. False: the board does not speak of it. */
@@ -52,6 +60,7 @@ struct snapshot {
     char node[256];
     enum verdict_state overall;
     struct snapshot_scope scope[SCOPE_COUNT];
+    struct snapshot_run run;
     bool ready;
     char ready_cause[SNAPSHOT_CAUSE_MAX];
     struct text checks[SCOPE_COUNT];  /* JSON: "key":[...],... of each scope, no braces */

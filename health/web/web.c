@@ -61,19 +61,35 @@ void web_publish(struct web *w, struct snapshot *s) {
     snapshot_unref(s);
 }
 
-bool web_run_wanted(struct web *w) { return __atomic_exchange_n(&w->run_wanted, false, __ATOMIC_RELAXED); }
+uint64_t web_runs(const struct web *w) { return __atomic_load_n(&w->runs, __ATOMIC_RELAXED); }
 
-bool web_run_ask(struct web *w, int64_t now_ms, int64_t *wait_ms) {
+uint64_t web_run_wanted(struct web *w) {
+    uint64_t runs = web_runs(w);
+    if (runs == w->runs_taken)
+        return 0;
+    w->runs_taken = runs;
+    return runs;
+}
+
+static bool under_way(const struct web *w, const struct snapshot *s) {
+    uint64_t runs = web_runs(w);
+    return runs > 0 && (s == NULL || s->run.number < runs || s->run.ended_wall_ms == 0);
+}
+
+uint64_t web_run_ask(struct web *w, const struct snapshot *s, int64_t now_ms, int64_t *wait_ms) {
     int64_t last = __atomic_load_n(&w->last_run_ms, __ATOMIC_RELAXED);
     *wait_ms = last + WEB_RUN_APART_MS - now_ms;
     if (*wait_ms > 0)
-        return false;
+        return 0;
+    if (now_ms - last < WEB_RUN_OVERDUE_MS && under_way(w, s)) {
+        *wait_ms = 1000;
+        return 0;
+    }
     if (!__atomic_compare_exchange_n(&w->last_run_ms, &last, now_ms, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
         *wait_ms = WEB_RUN_APART_MS; /* somebody else was first */
-        return false;
+        return 0;
     }
-    __atomic_store_n(&w->run_wanted, true, __ATOMIC_RELAXED);
-    return true;
+    return __atomic_add_fetch(&w->runs, 1, __ATOMIC_RELAXED);
 }
 
 struct snapshot *door_snapshot(struct door *d) {

@@ -87,12 +87,36 @@ def test_one_scope(node):
     ("GET", "/livez", 200), ("GET", "/readyz", 200), ("GET", "/history", 200), ("GET", "/", 200), ("GET", "/metrics", 200),
     ("HEAD", "/health", 200), ("GET", "/health/nothing", 404), ("GET", "/health/replication", 404), ("GET", "/nothing", 404),
     ("GET", "/../etc/passwd", 404), ("GET", "/health/", 404), ("DELETE", "/health", 405), ("PUT", "/health/run", 405), ("POST", "/health", 405),
-    ("OPTIONS", "/", 405), ("GET", "/health/run", 404), ("POST", "/health/run", 401), ("GET", "/" + "x" * 8000, 404)])
+    ("OPTIONS", "/", 405), ("GET", "/health/run", 405), ("POST", "/health/run", 401), ("GET", "/health/run/1", 404),
+    ("POST", "/nothing", 404), ("GET", "/health/run/x", 404), ("GET", "/livez/", 404), ("GET", "/" + "x" * 8000, 404)])
 def test_codes(node, method, path, code):
     r = requests.request(method, "http://%s:%d%s" % (node.host, node.health_port, path), timeout=5)
     assert r.status_code == code
+    if code == 405:
+        assert r.headers["Allow"] == ("POST" if path == "/health/run" else "GET, HEAD")
+    if code == 200 or r.headers["Content-Type"] == "application/health+json":
+        assert r.headers["Cache-Control"] == ("no-store" if path == "/" else "max-age=1")
+    else:
+        assert r.headers["Cache-Control"] == "no-store"
     if method == "HEAD":
         assert r.content == b"" and int(r.headers["Content-Length"]) > 1000
+
+
+def test_a_scope_that_this_node_has_not(node):
+    """Neither green, as nothing was seen, nor red, as nothing is wrong."""
+    r = node.get("/health/replication")
+    assert r.status_code == 404 and r.headers["Content-Type"] == "application/health+json"
+    assert r.json()["status"] == "unknown" and r.json()["output"] == "this node has no checks of this scope"
+    assert node.get("/health/nothing").headers["Content-Type"].startswith("text/plain")
+
+
+def test_head_says_what_get_says(node):
+    for path in ("/livez", "/readyz", "/health", "/health/zones", "/metrics", "/history", "/"):
+        url = "http://%s:%d%s" % (node.host, node.health_port, path)
+        get, head = requests.get(url, timeout=5), requests.head(url, timeout=5)
+        assert (get.status_code, head.content) == (head.status_code, b"")
+        same = set(get.headers) - {"Date", "Content-Length"}
+        assert {k: get.headers[k] for k in same} == {k: head.headers[k] for k in same} and "Content-Length" in head.headers
 
 
 def test_a_fresh_source_port_for_every_probe(node):
@@ -137,11 +161,16 @@ def test_a_run_now(node):
         assert requests.post(url, headers={"Authorization": wrong}, timeout=5).status_code == 401
     codes = sorted(requests.post(url, headers=auth, timeout=5).status_code for _ in range(5))
     assert codes == [202, 429, 429, 429, 429]
+    first = until("the run has ended", lambda: (d := node.get("/health/run/1").json())["state"] == "done" and d)
+    assert first["run"] == 1 and first["status"] in ("pass", "warn") and first["began"] <= first["ended"]
+    assert node.get("/health/run/2").status_code == 404
     r = requests.post(url, headers=auth, timeout=5)
     assert r.status_code == 429 and 1 <= int(r.headers["Retry-After"]) <= 5
     time.sleep(5.1)
     count = node.upstream.count()
-    assert requests.post(url, headers=auth, data=b"a body that nobody reads" * 1000, timeout=5).status_code == 202
+    r = requests.post(url, headers=auth, data=b"a body that nobody reads" * 1000, timeout=5)
+    assert r.status_code == 202 and r.headers["Location"] == "/health/run/2"
+    assert node.get(r.headers["Location"]).headers["Cache-Control"] == "no-store"
     until("the upstream was asked anew", lambda: node.upstream.count() > count, UPSTREAM_S / 3)
 
 
