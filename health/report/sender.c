@@ -22,7 +22,6 @@ struct target {
 struct sender {
     struct loop *loop;
     struct tsig_keys *keys;
-    uint64_t sequence;
     uint32_t try_ms;
     size_t count;
     struct target at[LIMIT_PEERS];
@@ -111,8 +110,7 @@ static void try_send(struct target *t) {
         ended(t, SENDER_SILENT, err.text);
 }
 
-uint64_t sender_send(struct sender *s, struct report *r) {
-    r->sequence = ++s->sequence;
+void sender_send(struct sender *s, const struct report *r) {
     for (size_t i = 0; i < s->count; i++) {
         struct target *t = &s->at[i];
         if (t->exchange != NULL) {
@@ -124,7 +122,6 @@ uint64_t sender_send(struct sender *s, struct report *r) {
         t->tries = 0;
         try_send(t);
     }
-    return r->sequence;
 }
 
 static int target_open(struct sender *s, const struct conf_sink *sink, struct err *err) {

@@ -35,7 +35,7 @@ int sender_open(struct sender **out, struct loop *l, const struct conf *conf, st
 void sender_close(struct sender *s);
 size_t sender_count(const struct sender *s);
 const struct sender_target *sender_target(const struct sender *s, size_t i);
-/* Sends it to all; r->sequence is set here, and returned. A report that is still under way is given up for it. */
-uint64_t sender_send(struct sender *s, struct report *r);
+/* Sends it to all. A report that is still under way is given up for it. */
+void sender_send(struct sender *s, const struct report *r);
 
 #endif

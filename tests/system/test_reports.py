@@ -105,7 +105,7 @@ def test_monitor_dead(fleet):
     m.daemon("resolver").parent().suspend()  # the supervisor: it would replace what hangs
     health.suspend()
     for n in (a, b):
-        says(n, "reporting", "report:monitor", at, "fail", "no monitor hears this node", within_s=120 / FAST)
+        says(n, "reporting", "report:monitor", at, "fail", "nobody hears this node", within_s=120 / FAST)
         assert n.get("/readyz").status_code == 200
     health.resume()
     m.supervisor().resume()
@@ -116,7 +116,7 @@ def test_monitor_dead(fleet):
 def test_one_of_two_monitors_dead_is_no_failure(tmp_path, fleet):
     _, _, _, at = fleet
     with reporter(tmp_path, "a", [at, "127.0.0.1@9"]) as n:
-        says(n, "reporting", "report:monitor", "127.0.0.1@9", "warn", "another monitor hears this node", within_s=120 / FAST)
+        says(n, "reporting", "report:monitor", "127.0.0.1@9", "warn", "another one hears this node", within_s=120 / FAST)
         says(n, "reporting", "report:monitor", at, "pass")
 
 

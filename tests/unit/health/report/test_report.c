@@ -199,7 +199,8 @@ static void heard(void **ctx) {
     struct play p;
     struct report r = full();
     play_open(&p, HONEST);
-    assert_int_equal(sender_send(p.s, &r), 1);
+    r.sequence = 1;
+    sender_send(p.s, &r);
     play_until(&p, 1);
     const struct sender_target *t = sender_target(p.s, 0);
     assert_int_equal(t->results[SENDER_ACKNOWLEDGED], 1);
@@ -207,7 +208,8 @@ static void heard(void **ctx) {
     assert_string_equal(t->monitor, "mon");
     assert_string_equal(t->trouble, "");
     assert_true(t->clock_offset_ms > 1000 && t->clock_offset_ms < 10000);
-    assert_int_equal(sender_send(p.s, &r), 2);
+    r.sequence = 2;
+    sender_send(p.s, &r);
     play_until(&p, 2);
     assert_int_equal(sender_target(p.s, 0)->sequence, 2);
     play_close(&p);
@@ -241,7 +243,7 @@ static void silence(void **ctx) {
     assert_int_equal(p.m.asked, SENDER_TRIES);
     /* The next report does not wait for one that is under way. */
     sender_send(p.s, &r);
-    assert_int_equal(sender_send(p.s, &r), 3);
+    sender_send(p.s, &r);
     assert_int_equal(sender_target(p.s, 0)->results[SENDER_SILENT], 2);
     play_close(&p);
 }
