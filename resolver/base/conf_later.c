@@ -70,6 +70,8 @@ static const char *const works[] = {
     "health.peers[].health",
     "health.interval.peers",
     "health.report.datagram",
+    "health.report.https",
+    "health.report.sql",
     "health.monitor.enabled",
     "health.monitor.nodes",
     "health.monitor.listen[].datagram",

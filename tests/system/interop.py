@@ -23,6 +23,7 @@ import time
 import traceback
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from lib.certs import Authority  # noqa: E402
 from lib.lab import Lab  # noqa: E402
 from lib.node import until  # noqa: E402
 from lib.servers import Candor, Catalog, Key, Tls, Zone  # noqa: E402
@@ -182,19 +183,11 @@ def cell_badkey(lab, out, kind):
 
 def certificate(folder, names):
     """A CA, and for each name a certificate and its key."""
-    run = lambda *a: subprocess.run(a, check=True, capture_output=True, cwd=folder)
-    run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "ca.key", "-out", "ca.pem",
-        "-days", "2", "-subj", "/CN=lab ca")
-    out = []
+    made, out = Authority(folder), []
     for n in names:
-        with open(os.path.join(folder, n + ".ext"), "w") as f:
-            f.write("subjectAltName=DNS:%s\n" % n)
-        run("openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", n + ".key", "-out", n + ".csr",
-            "-subj", "/CN=" + n)
-        run("openssl", "x509", "-req", "-in", n + ".csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-out", n + ".pem",
-            "-days", "2", "-extfile", n + ".ext")
-        os.chmod(os.path.join(folder, n + ".key"), 0o644)
-        out.append(Tls(*(os.path.join(folder, f) for f in (n + ".pem", n + ".key", "ca.pem"))))
+        pem, key = made.issue(n)
+        os.chmod(key, 0o644)
+        out.append(Tls(pem, key, made.ca))
     return out
 
 

@@ -25,6 +25,7 @@ import dns.tsig
 import dns.update
 import pytest
 
+from lib.certs import Authority
 from lib.node import Node, free_port, until
 
 SECRET = base64.b64encode(b"a secret of thirty-two octets ..").decode()
@@ -725,19 +726,8 @@ def test_over_tls_with_names_on_certificates(tmp_path):
 
 def certificates(folder):
     """A CA, and two that it signed: {"ca": file, "a": (certificate, key), "b": ...}."""
-    def openssl(*args):
-        subprocess.run(["openssl", *args], check=True, capture_output=True, cwd=str(folder))
-    openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "ca.key", "-out", "ca.pem",
-            "-subj", "/CN=ca", "-days", "2")
-    out = {"ca": str(folder / "ca.pem")}
-    for n in "ab":
-        openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", n + ".key", "-out", n + ".csr",
-                "-subj", "/CN=%s.test" % n)
-        (folder / (n + ".ext")).write_text("subjectAltName=DNS:%s.test\n" % n)
-        openssl("x509", "-req", "-in", n + ".csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-out", n + ".pem",
-                "-extfile", n + ".ext")
-        out[n] = (str(folder / (n + ".pem")), str(folder / (n + ".key")))
-    return out
+    made = Authority(folder)
+    return {"ca": made.ca, "a": made.issue("a.test"), "b": made.issue("b.test")}
 
 
 OPTION = 65313
