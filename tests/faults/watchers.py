@@ -1,7 +1,7 @@
 """What people watch a resolver with today, each as its manual says, looking at the same address under the same fault.
 
     tests/faults/run --watch tests/faults/watchers.py      Candor's rows, looked at by all of these
-    tests/faults/watchers_stack.py                         the same faults in unbound, rbldnsd and nsd
+    tests/faults/watchers_run.py --stack                   the same faults in unbound, rbldnsd and nsd
     make health-compared                                   both, and the page docs/health-compared.md
 
 Each asks at its usual interval divided by the ticks of the run (dnsdist counts in whole seconds: 1 s always). A look is
@@ -57,9 +57,10 @@ class Poller(Watcher):
         self.sights, self.over = [], threading.Event()
         self.folder = os.path.join(row.folder, "watch-" + re.sub(r"\W+", "-", self.name))
         os.makedirs(self.folder, exist_ok=True)
-        self.open()
-        self.thread = threading.Thread(target=self.run, daemon=True)
-        self.thread.start()
+        with row.space(self.outside) if hasattr(row, "space") else contextlib.nullcontext():
+            self.open()
+            self.thread = threading.Thread(target=self.run, daemon=True)
+            self.thread.start()
 
     def open(self):
         """What is started once."""
