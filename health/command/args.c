@@ -28,23 +28,38 @@ static const struct {
      "the entries go by themselves after this time: 90s, 30m, 1h, 7d"},
     {OPTION_WHOLE, 261, "whole", NULL, offsetof(struct args, whole), "the whole zone, even when it is older than ours"},
     {OPTION_NOW, 262, "now", NULL, offsetof(struct args, now), "without grace"},
+    {OPTION_WARNING, 'w', "warning", "NUMBER", offsetof(struct args, warning), "WARNING above this"},
+    {OPTION_CRITICAL, 'C', "critical", "NUMBER", offsetof(struct args, critical), "CRITICAL above this"},
+    {OPTION_TIMEOUT, 't', "timeout", "SECONDS", offsetof(struct args, timeout),
+     "no answer for so long is CRITICAL (3)"},
+    {OPTION_COUNT, 'n', "count", "TIMES", offsetof(struct args, times), "ends by itself after so many refreshes"},
+    {OPTION_BATCH, 'b', "batch", NULL, offsetof(struct args, batch), "plain text, for a pipe or a file"},
     {OPTION_FORMAT, 260, "format", "FORMAT", offsetof(struct args, format), "rbldnsd (the default), bind, plain, json"},
 };
 
+static void short_form(char *letters, size_t cap, int letter, bool value) {
+    size_t n = strlen(letters);
+    if (letter < 256 && n + 3 <= cap)
+        (void)snprintf(letters + n, cap - n, "%c%s", letter, value ? ":" : "");
+}
+
 int args_parse(struct args *a, const struct command *c, int argc, char **argv, struct err *err) {
     struct option options[ARRAY_SIZE(table) + 2];
+    char letters[2 * ARRAY_SIZE(table) + 4] = ":h";
     size_t n = 0;
     int letter;
     /* Options of other commands are not in the list at all: getopt then names them as unknown. */
     for (size_t i = 0; i < ARRAY_SIZE(table); i++)
-        if ((c->options & table[i].option) != 0)
+        if ((c->options & table[i].option) != 0) {
             options[n++] = (struct option){table[i].name, table[i].value != NULL, NULL, table[i].letter};
+            short_form(letters, sizeof letters, table[i].letter, table[i].value != NULL);
+        }
     options[n++] = (struct option){"help", no_argument, NULL, 'h'};
     options[n] = (struct option){NULL, 0, NULL, 0};
     memset(a, 0, sizeof *a);
     optind = 0; /* begins anew, also when this was called before */
     opterr = 0;
-    while ((letter = getopt_long(argc, argv, (c->options & OPTION_CONFIG) != 0 ? ":c:h" : ":h", options, NULL)) != -1) {
+    while ((letter = getopt_long(argc, argv, letters, options, NULL)) != -1) {
         const char *shown = optind > 0 && optind <= argc ? argv[optind - 1] : "";
         if (letter == ':')
             return err_set(err, E_INVALID, "%s wants a value", shown);
@@ -75,8 +90,11 @@ void args_each(unsigned options, void (*each)(void *ctx, const char *usage, cons
         char usage[64];
         if ((options & table[i].option) == 0)
             continue;
-        (void)snprintf(usage, sizeof usage, "%s%s%s%s", table[i].letter < 256 ? "-c, --" : "--", table[i].name,
-                       table[i].value != NULL ? " " : "", table[i].value != NULL ? table[i].value : "");
+        char letter[8] = "";
+        if (table[i].letter < 256)
+            (void)snprintf(letter, sizeof letter, "-%c, ", table[i].letter);
+        (void)snprintf(usage, sizeof usage, "%s--%s%s%s", letter, table[i].name, table[i].value != NULL ? " " : "",
+                       table[i].value != NULL ? table[i].value : "");
         each(ctx, usage, table[i].help);
     }
 }

@@ -1,7 +1,8 @@
 /* The operator's command, `candor`: a table of sub-commands, each a file of this room with one entry of it.
  *
- * Exit codes: 0 well, 1 and 2 as each sub-command says, 3 (EXIT_USAGE) for a command line that is wrong; `status`
- * follows the Nagios plug-in convention (0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN), `rbldnsd` what rbldnsd does. Results
+ * Exit codes: 0 well, 1 and 2 as each sub-command says, 3 (EXIT_USAGE) for a command line that is wrong; `status`,
+ * `health` and `check` follow the Nagios plug-in convention (0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN), `rbldnsd` what
+ * rbldnsd does. Results
  * go to stdout, what went wrong to stderr. */
 #ifndef CANDOR_COMMAND_COMMAND_H
 #define CANDOR_COMMAND_COMMAND_H
@@ -23,12 +24,17 @@ enum command_option {
     OPTION_FORMAT = 32,
     OPTION_WHOLE = 64,
     OPTION_NOW = 128,
+    OPTION_WARNING = 256,
+    OPTION_CRITICAL = 512,
+    OPTION_TIMEOUT = 1024,
+    OPTION_COUNT = 2048,
+    OPTION_BATCH = 4096,
 };
 
 /* A command line taken apart; texts are argv's own. An option that was not given is false or NULL. */
 struct args {
-    bool json, dry_run, help, whole, now;
-    const char *config, *force, *ttl_of_entry, *format;
+    bool json, dry_run, help, whole, now, batch;
+    const char *config, *force, *ttl_of_entry, *format, *warning, *critical, *timeout, *times;
     int count; /* arguments that are no options, in order */
     char *const *at;
 };
@@ -48,7 +54,7 @@ struct command {
 extern const struct command command_run, command_check, command_status, command_publish, command_add, command_del,
     command_lookup, command_why, command_history, command_diff, command_export, command_compact, command_verify,
     command_rbldnsd, command_refresh, command_sync_status, command_promote, command_demote, command_zone_add,
-    command_zone_del, command_catalog;
+    command_zone_del, command_catalog, command_plugin, command_health, command_top;
 
 /* argv[0] is the sub-command's own name. 0, or E_INVALID with a text for the user. Reorders argv: options first. */
 int args_parse(struct args *a, const struct command *c, int argc, char **argv, struct err *err) MUST_USE;

@@ -35,6 +35,11 @@ static int code_of(CURLcode code, const struct body *b) {
 }
 
 int fetch(const struct addr *server, const char *path, long *status, char **body, struct err *err) {
+    return fetch_within(server, path, FETCH_TIMEOUT_MS, status, body, err);
+}
+
+int fetch_within(const struct addr *server, const char *path, unsigned timeout_ms, long *status, char **body,
+                 struct err *err) {
     char host[ADDR_TEXT_MAX], url[512], where[ADDR_TEXT_MAX];
     struct body b = {0};
     *status = 0;
@@ -52,7 +57,7 @@ int fetch(const struct addr *server, const char *path, long *status, char **body
     curl_easy_setopt(c, CURLOPT_PROXY, "");
     curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)FETCH_TIMEOUT_MS);
+    curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
     curl_easy_setopt(c, CURLOPT_USERAGENT, "candor/" CANDOR_VERSION);
     curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, collect);
     curl_easy_setopt(c, CURLOPT_WRITEDATA, &b);

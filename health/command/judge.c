@@ -41,7 +41,7 @@ static void label(const char *name, const json_t *check, char *to, size_t cap) {
 }
 
 /* Calls `each` for every check in the document; a member of "checks" that is no list of objects counts as unknown. */
-static void walk(const json_t *doc, void (*each)(void *ctx, const char *name, const json_t *check), void *ctx) {
+void judge_each(const json_t *doc, void (*each)(void *ctx, const char *name, const json_t *check), void *ctx) {
     json_t *checks = json_object_get(doc, "checks"), *list;
     const char *name;
     json_object_foreach(checks, name, list) {
@@ -55,12 +55,16 @@ static void walk(const json_t *doc, void (*each)(void *ctx, const char *name, co
 
 struct walk_judge {
     struct judgement *j;
+    judge_wanted wanted;
+    const void *ctx;
     enum judge_state worst;
     char cause[OUT_CELL_MAX];
 };
 
 static void judge_one(void *ctx, const char *name, const json_t *check) {
     struct walk_judge *w = ctx;
+    if (w->wanted != NULL && !w->wanted(w->ctx, name, check))
+        return;
     enum judge_state s = judge_status(ask_text(check, "status"));
     w->j->checks++;
     w->j->counts[s]++;
@@ -70,20 +74,29 @@ static void judge_one(void *ctx, const char *name, const json_t *check) {
     }
 }
 
+static bool is_document(struct judgement *j, const json_t *doc) {
+    memset(j, 0, sizeof *j);
+    if (json_is_object(doc) && json_is_string(json_object_get(doc, "status")))
+        return true;
+    j->state = JUDGE_UNKNOWN;
+    (void)snprintf(j->sentence, sizeof j->sentence, "the health port gave something that is no health document");
+    return false;
+}
+
+static void say_worst(struct judgement *j, const struct walk_judge *w) {
+    (void)snprintf(j->sentence, sizeof j->sentence, "%s%s", w->cause,
+                   j->checks - j->counts[JUDGE_OK] > 1 ? ", and more" : "");
+}
+
 void judge(struct judgement *j, const json_t *doc) {
     struct walk_judge w = {.j = j};
-    memset(j, 0, sizeof *j);
-    if (!json_is_object(doc) || !json_is_string(json_object_get(doc, "status"))) {
-        j->state = JUDGE_UNKNOWN;
-        (void)snprintf(j->sentence, sizeof j->sentence, "the health port gave something that is no health document");
+    if (!is_document(j, doc))
         return;
-    }
-    walk(doc, judge_one, &w);
+    judge_each(doc, judge_one, &w);
     j->state = worse(judge_status(ask_text(doc, "status")), w.worst);
     const char *output = ask_text(doc, "output");
     if (w.worst != JUDGE_OK)
-        (void)snprintf(j->sentence, sizeof j->sentence, "%s%s", w.cause,
-                       j->checks - j->counts[JUDGE_OK] > 1 ? ", and more" : "");
+        say_worst(j, &w);
     else if (output[0] != '\0')
         out_clean(j->sentence, sizeof j->sentence, output, strlen(output));
     else if (j->checks > 0)
@@ -93,6 +106,22 @@ void judge(struct judgement *j, const json_t *doc) {
     /* Nothing was looked at: that is not well. */
     if (j->checks == 0)
         j->state = worse(j->state, JUDGE_UNKNOWN);
+}
+
+void judge_some(struct judgement *j, const json_t *doc, judge_wanted wanted, const void *ctx) {
+    struct walk_judge w = {.j = j, .wanted = wanted, .ctx = ctx};
+    if (!is_document(j, doc))
+        return;
+    judge_each(doc, judge_one, &w);
+    j->state = j->checks > 0 ? w.worst : JUDGE_UNKNOWN;
+    const char *output = ask_text(doc, "output");
+    if (w.worst != JUDGE_OK)
+        say_worst(j, &w);
+    else if (j->checks > 0)
+        (void)snprintf(j->sentence, sizeof j->sentence, j->checks > 1 ? "%zu checks pass" : "%zu check passes",
+                       j->checks);
+    else if (judge_status(ask_text(doc, "status")) == JUDGE_UNKNOWN)
+        out_clean(j->sentence, sizeof j->sentence, output, strlen(output));
 }
 
 struct walk_print {
@@ -118,7 +147,7 @@ void judge_print_checks(const json_t *doc, FILE *to) {
     struct walk_print w = {.t = out_table_new(6)};
     for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
         w.want = order[i];
-        walk(doc, print_one, &w);
+        judge_each(doc, print_one, &w);
     }
     out_table_print(w.t, to, "  ");
 }

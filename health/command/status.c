@@ -7,19 +7,11 @@
 #include "health/command/ask.h"
 #include "health/command/command.h"
 #include "health/command/fetch.h"
+#include "health/command/health_port.h"
 #include "health/command/judge.h"
 #include "health/command/out.h"
 #include "health/command/shown.h"
 #include "resolver/base/clock.h"
-
-/* Where to ask: a listen address that means "all" is asked on the loopback. */
-static struct addr health_address(const struct conf *conf) {
-    struct addr a = conf->health.listen.at[0], loopback;
-    if (addr_is_any(&a) &&
-        addr_parse(&loopback, addr_family(&a) == AF_INET6 ? "::1" : "127.0.0.1", addr_port(&a), NULL) == 0)
-        return loopback;
-    return a;
-}
 
 static const char *colour(enum judge_state s) {
     static const char *const codes[JUDGE_STATES] = {"\033[32m", "\033[33m", "\033[31m", "\033[35m"};
@@ -90,19 +82,15 @@ static void print_json(json_t *doc, enum judge_state s, const char *sentence) {
 static enum judge_state report(const struct args *a, const struct conf *conf, const struct board *b) {
     struct judgement j = {0};
     struct err err = {0};
-    char line[256] = "", *body = NULL, why[ERR_TEXT_MAX + 16];
-    long http;
-    struct addr server = health_address(conf);
+    char line[256] = "";
     json_t *doc = NULL;
-    if (fetch(&server, "/health", &http, &body, &err) == 0) {
-        doc = json_loads(body, JSON_REJECT_DUPLICATES, NULL);
+    int rc = health_port_get(conf, "/health", FETCH_TIMEOUT_MS, &doc, &err);
+    if (rc == 0 || rc == E_INVALID) {
         judge(&j, doc);
         figures(line, sizeof line, &j, b, conf);
     } else {
-        out_clean(why, sizeof why, err.text, strlen(err.text));
-        j.state = absent(b, why, j.sentence, sizeof j.sentence);
+        j.state = absent(b, err.text, j.sentence, sizeof j.sentence);
     }
-    free(body);
     if (a->json) {
         print_json(doc, j.state, j.sentence);
     } else {
@@ -122,8 +110,7 @@ static int status(const struct args *a) {
     struct err err = {0};
     if (args_config(a, &conf) < 0)
         return JUDGE_UNKNOWN;
-    if (conf->health.listen.count == 0) {
-        fprintf(stderr, "candor status: health.listen is empty: this node has no health port\n");
+    if (!health_port_there(conf, "status")) {
         conf_free(conf);
         return JUDGE_UNKNOWN;
     }

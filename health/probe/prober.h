@@ -13,6 +13,7 @@
 
 #include "health/monitor/watched.h"
 #include "health/report/sender.h"
+#include "health/report/sink.h"
 #include "health/verdict/tally.h"
 #include "health/verdict/verdict.h"
 #include "resolver/base/board.h"
@@ -34,6 +35,8 @@ const struct verdict_book *prober_book(const struct prober *p);
 const struct tally_set *prober_tallies(const struct prober *p);
 /* Who is told of this node; NULL: nobody. */
 const struct sender *prober_sender(const struct prober *p);
+/* The sinks with threads of their own. */
+const struct sink_list *prober_sinks(const struct prober *p);
 /* The nodes that this one is a monitor of. */
 const struct watched *prober_watched(const struct prober *p, size_t *count);
 /* Makes every probe due now. */

@@ -45,6 +45,7 @@ struct report_probe {
     struct sender *sender; /* NULL: no datagrams */
     struct way way[WAYS_MAX];
     size_t ways;
+    struct sink_list sinks;
     int64_t opened_ms, sent_ms;
     uint64_t revision, sequence;
 };
@@ -194,6 +195,11 @@ static int add_way(struct report_probe *rp, const char *kind, const char *addres
     *w = (struct way){.kind = kind, .target = target, .sink = sink, .certificate = SIZE_MAX};
     text_copy(w->address, sizeof(w->address), address);
     uint32_t push = p->conf->health.interval.push_ms;
+    if (sink != NULL && rp->sinks.count < ARRAY_SIZE(rp->sinks.at)) {
+        rp->sinks.at[rp->sinks.count].kind = kind;
+        rp->sinks.at[rp->sinks.count].address = w->address;
+        rp->sinks.at[rp->sinks.count++].sink = sink;
+    }
     int at = verdict_add(&p->book, SCOPE_REPORTING, "report", kind, address, push, false);
     w->check = at < 0 ? 0 : (size_t)at;
     if (at >= 0 && strcmp(kind, "https") == 0) {
@@ -261,3 +267,5 @@ void report_close(struct prober *p) {
 }
 
 const struct sender *prober_sender(const struct prober *p) { return p->report != NULL ? p->report->sender : NULL; }
+
+const struct sink_list *prober_sinks(const struct prober *p) { return p->report != NULL ? &p->report->sinks : NULL; }

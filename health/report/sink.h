@@ -42,6 +42,15 @@ int sink_open(struct sink **out, const struct sink_plan *plan, sink_deliver deli
 void sink_offer(struct sink *s, const struct report *r);
 /* The newest; valid until the next call. */
 const struct sink_news *sink_news(struct sink *s);
+/* Several of them, for whoever shows them. */
+struct sink_list {
+    size_t count;
+    struct {
+        const char *kind, *address; /* "https"; as in the configuration */
+        struct sink *sink;
+    } at[LIMIT_PEERS + 1];
+};
+
 /* Waits SINK_CLOSE_MS for the thread; one that hangs is left behind, for the process is about to end. */
 enum { SINK_CLOSE_MS = 500 };
 void sink_close(struct sink *s);

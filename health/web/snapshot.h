@@ -12,6 +12,7 @@
 
 #include "health/monitor/watched.h"
 #include "health/report/sender.h"
+#include "health/report/sink.h"
 #include "health/verdict/replica.h"
 #include "health/verdict/tally.h"
 #include "health/verdict/verdict.h"
@@ -33,6 +34,7 @@ struct snapshot_source {
     const struct verdict_book *book;
     const struct tally_set *tally;
     const struct sender *sender;   /* whom this node reports to; NULL: nobody */
+    const struct sink_list *sinks; /* and by what else; NULL: nothing */
     const struct watched *watched; /* the nodes that it is a monitor of */
     size_t watched_count;
     struct snapshot_run run;

@@ -3,6 +3,7 @@ is looked up for any of it."""
 # time bound: 300 s
 import http.server
 import json
+import re
 import ssl
 import threading
 
@@ -129,6 +130,8 @@ def test_database(tmp_path, authority):
             says(n, "reporting", "report:sql", at, "pass", "acknowledged")
             until("all came", lambda: n.get("/metrics") and "wait" not in says(n, "reporting", "report:sql", at, "pass")["output"])
             assert db.query("SELECT * FROM candor.gaps") == []
+            metrics = n.get("/metrics").text
+            assert re.search(r'candor_push_total\{sink="sql",result="delivered"\} [1-9]', metrics) and "candor_spool_dropped_total" in metrics
             assert int(db.query("SELECT count(*) FROM candor.event WHERE scope = 'reporting' AND is_now = 'fail'")[0][0]) >= 1
         with node(tmp_path, {"sql": sql}) as n:  # the tables are there already
             says(n, "reporting", "report:sql", at, "pass", "acknowledged")

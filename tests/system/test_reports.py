@@ -33,7 +33,7 @@ def monitor(folder, name, at, nodes):
             "nodes": [{"name": n.config["node"]["name"], "resolver": n.dns, "key": n.config["node"]["name"] + "."} for n in nodes]}}})
 
 
-def says(node, scope, check, ident, state, words="", within_s=10):
+def says(node, scope, check, ident, state, words="", within_s=30):
     def look():
         at = [c for c in node.scope(scope)["checks"].get(check, []) if c.get("componentId", "") == ident]
         return at and at[0]["status"] == state and words in at[0]["output"] and at[0]
