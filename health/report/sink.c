@@ -16,8 +16,8 @@ struct letter {
 
 enum { SINK_IDLE_MS = 60000 };
 
-/* Of both, until the thread has been joined. */
 struct sink {
+    unsigned refs; /* atomic: the loop and the thread */
     sink_deliver deliver;
     void (*end)(void *ctx);
     void *ctx;
@@ -35,6 +35,25 @@ struct sink {
     /* the loop's own */
     struct sink_news taken, shown;
 };
+
+static void free_letters(struct letter *l) {
+    while (l != NULL) {
+        struct letter *next = l->next;
+        free(l);
+        l = next;
+    }
+}
+
+/* Who lets go last frees it: a thread that hung may come back when the loop has long gone. */
+static void let_go(struct sink *s) {
+    if (__atomic_sub_fetch(&s->refs, 1, __ATOMIC_ACQ_REL) > 0)
+        return;
+    free_letters(s->box);
+    free_letters(s->first);
+    free(s->out);
+    (void)sem_destroy(&s->wake);
+    free(s);
+}
 
 const char *sink_result_name(enum sink_result r) { return r == SINK_DELIVERED ? "delivered" : "failed"; }
 
@@ -136,9 +155,8 @@ static void *work(void *arg) {
         if (s->first == NULL || !well)
             nap(s, well ? SINK_IDLE_MS : s->plan.retry_ms);
     }
-    while (s->first != NULL)
-        drop_first(s);
     s->end(s->ctx);
+    let_go(s);
     return NULL;
 }
 
@@ -153,6 +171,7 @@ int sink_open(struct sink **out, const struct sink_plan *plan, sink_deliver deli
     s->deliver = deliver_fn;
     s->end = end;
     s->ctx = ctx;
+    s->refs = 2;
     s->plan = *plan;
     (void)sem_init(&s->wake, 0, 0);
     int rc = pthread_create(&s->thread, NULL, work, s);
@@ -164,14 +183,6 @@ int sink_open(struct sink **out, const struct sink_plan *plan, sink_deliver deli
     }
     *out = s;
     return 0;
-}
-
-static void free_letters(struct letter *l) {
-    while (l != NULL) {
-        struct letter *next = l->next;
-        free(l);
-        l = next;
-    }
 }
 
 /* The thread has fetched nothing for so long that the box is full: the oldest half of it goes. */
@@ -234,12 +245,7 @@ void sink_close(struct sink *s) {
     until.tv_nsec += SINK_CLOSE_MS * 1000000L;
     until.tv_sec += until.tv_nsec / 1000000000;
     until.tv_nsec %= 1000000000;
-    if (pthread_timedjoin_np(s->thread, NULL, &until) != 0) {
-        (void)pthread_detach(s->thread); /* it hangs, and what it works on must stay */
-        return;
-    }
-    free_letters(s->box);
-    free(s->out);
-    (void)sem_destroy(&s->wake);
-    free(s);
+    if (pthread_timedjoin_np(s->thread, NULL, &until) != 0)
+        (void)pthread_detach(s->thread);
+    let_go(s);
 }

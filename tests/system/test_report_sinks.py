@@ -115,13 +115,10 @@ def test_database(tmp_path, authority):
             encrypted = db.query("SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name = 'candor'")
             assert encrypted == [["t"]]
 
-            stopped = db.all()
-            for p in stopped:
-                p.suspend()
+            db.freeze()
             says(n, "reporting", "report:sql", at, "fail", "wait", within_s=60 / FAST + 1)
             assert n.get("/readyz").status_code == 200
-            for p in stopped:
-                p.resume()
+            db.thaw()
             says(n, "reporting", "report:sql", at, "pass", "acknowledged")
 
             db.stop()

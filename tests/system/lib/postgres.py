@@ -1,4 +1,5 @@
 """A PostgreSQL server of the test's own: its folder, its port, TLS by a certificate of the test's, ended by its ids."""
+import contextlib
 import glob
 import os
 import shutil
@@ -66,10 +67,18 @@ class Postgres:
                                             stdout=log, stderr=log, cwd="/")
         until("the database answers", lambda: self.query("SELECT 1", database="postgres") == [["1"]], 30)
 
-    def all(self):
-        """The server and everything it forked."""
+    def each(self, what):
+        """Server first, so that it forks nobody meanwhile, then its children; those that have gone are none."""
         head = psutil.Process(self.process.pid)
-        return [head] + head.children(recursive=True)
+        for p in [head, *head.children(recursive=True)]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                what(p)
+
+    def freeze(self):
+        self.each(psutil.Process.suspend)
+
+    def thaw(self):
+        self.each(psutil.Process.resume)
 
     def query(self, text, database="candor"):
         env = dict(os.environ, PGPASSWORD=PASSWORD, PGCONNECT_TIMEOUT="5")
@@ -86,6 +95,6 @@ class Postgres:
             self.process = None
 
     def __exit__(self, *exc):
-        for p in self.all() if self.process is not None else []:
-            p.resume()
+        if self.process is not None:
+            self.thaw()
         self.stop()
