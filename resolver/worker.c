@@ -77,6 +77,7 @@ static int worker_open(struct worker *w, struct err *err) {
                                  .resolve = w->resolve,
                                  .cookies = plan->cookies,
                                  .stats = w->slot,
+                                 .board = plan->board,
                                  .identity = w->identity,
                                  .reply = reply_late,
                                  .reply_ctx = w};

@@ -12,10 +12,13 @@ struct serve {
     uint64_t cookies_seen;
     struct cookie_secrets secrets; /* as of this batch */
     unsigned pending;
-    unsigned rcode; /* extended, of the reply written last */
+    unsigned rcode;      /* extended, of the reply written last */
+    uint64_t client_key; /* of this boot */
     struct {
         int64_t arrived_ns;
         uint32_t count[SOURCE_COUNT];
+        struct board_client *client[LIMIT_UDP_BATCH];
+        unsigned clients;
     } burst;                     /* answers at once to one recvmmsg: timed together */
     uint8_t late[LIMIT_MESSAGE]; /* late answers are written here */
 };
@@ -38,6 +41,7 @@ struct ask {
     bool allowed; /* may ask for recursion */
     bool waits;   /* the reply comes later */
     struct reply_cookie cookie;
+    struct board_client *who; /* counts what it lives through; NULL: a probe, or nobody counts */
     enum board_source source;
 };
 
@@ -46,6 +50,8 @@ size_t reply_limit(const struct serve *s, const struct client *c, const struct d
 uint16_t reply_flags(const struct ask *a);
 /* Octets of an OPT that says no more than it must. */
 size_t reply_opt_size(const struct ask *a);
+/* The same with all that it will say: its exact size when an RCODE and no more is told. */
+size_t reply_opt_whole(const struct ask *a);
 /* An RCODE without RRs; ede EDE_NONE: none, text NULL: none. */
 size_t reply_error(const struct ask *a, unsigned rcode, int ede, const char *text);
 /* Finishes what stands in w behind the question: OPT, flags, rcode. `truncate` adds TC. */
@@ -62,6 +68,15 @@ bool local_may_know(const struct serve *s, const struct client *c);
 size_t local_chaos(const struct ask *a);
 size_t local_any(const struct ask *a);
 
+/* large.c: the size that a name of the form SIZE.size.server. asks for, 0: it is no such name; and the answer. */
+enum { LARGE_LEAST = 512, LARGE_MOST = LIMIT_UDP_QUERY };
+unsigned large_size(const struct name *n);
+size_t large_answer(const struct ask *a, unsigned size);
+
+/* clients.c: where a client counts; NULL: nowhere. */
+struct board_client *client_count(const struct serve *s, const struct client *c, const struct dns_query *q);
+unsigned client_place(uint64_t key, const struct addr *a);
+
 /* cookie.c: judges the client's cookie, if there is one, for a question that was read with this RCODE. The reply when
  * that is for the cookie alone to decide, else 0. */
 size_t cookie_take(struct ask *a, unsigned rcode);
@@ -71,7 +86,8 @@ size_t pending_ask(struct ask *a);
 
 /* count.c */
 void count_reply(const struct ask *a, const uint8_t *reply, size_t size);
-void count_late(const struct serve *s, const struct client *c, const uint8_t *reply, size_t size);
+void count_late(const struct serve *s, const struct client *c, struct board_client *who, const uint8_t *reply,
+                size_t size);
 void count_burst(struct serve *s);
 void count_drop(const struct serve *s, enum board_drop why);
 

@@ -56,6 +56,9 @@ static bool is_name(const struct name *n, const char *wire, size_t size) {
 size_t local_chaos(const struct ask *a) {
     const struct dns_query *q = a->q;
     const char *text = NULL;
+    unsigned size = large_size(&q->qname);
+    if (size > 0 && q->qtype == TYPE_TXT && local_may_know(a->s, a->client))
+        return large_answer(a, size);
     if (IS_NAME(&q->qname, "\2id\6server") || IS_NAME(&q->qname, "\10hostname\4bind"))
         text = a->s->config.identity;
     else if (IS_NAME(&q->qname, "\7version\4bind") || IS_NAME(&q->qname, "\7version\6server"))

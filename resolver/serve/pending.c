@@ -1,6 +1,7 @@
 /* Clients that wait: what is kept of a question until resolving has an answer to it. */
 #include <stdlib.h>
 
+#include "resolver/base/own_label.h"
 #include "resolver/serve/impl.h"
 
 /* Where the reply goes when resolving ends within resolve_ask: into the handler's own buffer. */
@@ -16,6 +17,7 @@ struct pending {
     struct client client;
     struct dns_query q; /* its views point nowhere any more */
     struct reply_cookie cookie;
+    struct board_client *who;
     bool allowed;
     struct at_once *at_once; /* NULL: the handler has returned */
 };
@@ -53,7 +55,7 @@ static void resolved(struct resolve_waiter *w, const struct resolve_result *r) {
         p->at_once->done = true;
         p->at_once->size = size;
     } else if (!r->closing) {
-        count_late(s, &p->client, s->late, size);
+        count_late(s, &p->client, p->who, s->late, size);
         s->config.reply(s->config.reply_ctx, &p->client, s->late, size);
     }
     free(p);
@@ -63,6 +65,8 @@ size_t pending_ask(struct ask *a) {
     struct serve *s = a->s;
     struct pending *p = s->pending < SERVE_PENDING_MAX ? malloc(sizeof *p) : NULL;
     struct at_once now = {.reply = a->reply, .cap = a->cap};
+    if (s->config.board != NULL && a->q->qname.size > 1)
+        own_label_look(s->config.board, a->q->qname.wire);
     if (p == NULL)
         return reply_error(a, RCODE_SERVFAIL, EDE_OTHER, "too many questions are under way");
     *p = (struct pending){.waiter = {.done = resolved},
@@ -70,6 +74,7 @@ size_t pending_ask(struct ask *a) {
                           .client = *a->client,
                           .q = *a->q,
                           .cookie = a->cookie,
+                          .who = a->who,
                           .allowed = a->allowed,
                           .at_once = &now};
     struct resolve_question q = {.qname = a->q->qname,

@@ -28,8 +28,7 @@ size_t reply_opt_size(const struct ask *a) {
     return a->q->edns.present ? DNS_OPT_FIXED + cookie : 0;
 }
 
-/* Writes the OPT RR; a long text is the first to go when there is no room, then the identity. */
-static void write_opt(const struct ask *a, struct dns_writer *w, unsigned rcode, int ede, const char *text) {
+static struct dns_opt opt_of(const struct ask *a, unsigned rcode, int ede, const char *text) {
     struct dns_opt o = {.udp_size = a->s->config.conf->resolver.udp_size,
                         .dnssec_ok = a->q->edns.dnssec_ok,
                         .rcode = (uint16_t)rcode,
@@ -41,6 +40,17 @@ static void write_opt(const struct ask *a, struct dns_writer *w, unsigned rcode,
         o.nsid = true;
         o.nsid_text = (struct bytes){(const uint8_t *)a->s->config.identity, strlen(a->s->config.identity)};
     }
+    return o;
+}
+
+size_t reply_opt_whole(const struct ask *a) {
+    struct dns_opt o = opt_of(a, RCODE_NOERROR, EDE_NONE, NULL);
+    return a->q->edns.present ? dns_opt_size(&o) : 0;
+}
+
+/* Writes the OPT RR; a long text is the first to go when there is no room, then the identity. */
+static void write_opt(const struct ask *a, struct dns_writer *w, unsigned rcode, int ede, const char *text) {
+    struct dns_opt o = opt_of(a, rcode, ede, text);
     if ((o.nsid || ede != EDE_NONE) && w->size + dns_opt_size(&o) > w->cap) {
         o.ede_text = NULL;
         if (w->size + dns_opt_size(&o) > w->cap)

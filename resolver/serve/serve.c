@@ -11,6 +11,7 @@ int serve_open(struct serve **out, const struct serve_config *config, struct err
     if (s == NULL)
         return err_set(err, E_NOMEM, "serving: no memory");
     s->config = *config;
+    s->client_key = config->board != NULL ? board_get(&config->board->node_boot) : 0;
     int e = local_open(s, err);
     if (e != 0) {
         serve_close(s);
@@ -55,6 +56,7 @@ static size_t answer_zone(struct ask *a, int zone) {
     source->ops->answer(source->self, zone, a->q, &a->client->peer, &w, &sa);
     dns_writer_release(&w, room);
     if (sa.drop) {
+        a->who = NULL; /* by the operator's will: nobody was failed */
         count_drop(a->s, DROP_ACL);
         return 0;
     }
@@ -154,10 +156,13 @@ size_t serve_handle(void *ctx, const struct client *c, const uint8_t *msg, size_
                     .cap = cap,
                     .limit = reply_limit(s, c, &q, cap),
                     .source = SOURCE_LOCAL};
+    a.who = client_count(s, c, &q);
     a.allowed = prefix_list_has(s->config.conf->resolver.allow.at, s->config.conf->resolver.allow.count, &c->peer);
     size_t n = cookie_take(&a, (unsigned)rc);
     if (n == 0)
         n = rc > 0 ? reply_error(&a, (unsigned)rc, EDE_NONE, NULL) : answer(&a);
+    if (a.who != NULL)
+        board_add(&a.who->queries, 1);
     if (n > 0)
         count_reply(&a, reply, n);
     else if (!a.waits)

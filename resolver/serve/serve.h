@@ -33,6 +33,7 @@ struct serve_config {
     struct resolve *resolve;
     const struct cookies *cookies; /* NULL: cookies are passed over */
     struct board_worker *stats;    /* NULL: counts nowhere */
+    struct board *board;           /* where labels of probes stand; NULL: none */
     const char *identity;          /* "node/boot/worker" */
     /* A late answer: server_reply. */
     void (*reply)(void *ctx, const struct client *c, const uint8_t *msg, size_t size);

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "resolver/base/clock.h"
+#include "resolver/base/own_label.h"
 #include "resolver/base/rand.h"
 #include "resolver/serve/impl.h"
 #include "tests/unit/resolver/iterate/script.h"
@@ -64,6 +65,7 @@ struct world {
     struct conf *conf;
     struct cache *cache;
     struct board_worker stats;
+    struct board board;
     struct resolve *resolve;
     struct serve *serve;
     struct client client;
@@ -113,6 +115,7 @@ static int start(void **state) {
                                  .cache = w->cache,
                                  .resolve = w->resolve,
                                  .stats = &w->stats,
+                                 .board = &w->board,
                                  .identity = "node/0123456789abcdef/3",
                                  .reply = late,
                                  .reply_ctx = w};
@@ -537,6 +540,130 @@ static void test_latency_is_counted_per_burst(void **state) {
     assert_int_equal(board_get(&w->stats.latency_sum_us[SOURCE_ZONE]), 0 + 500000);
 }
 
+/* NSID and COOKIE included, whatever udp-size says; what does not fit the asker is cut, and TCP has it whole. */
+static void test_an_answer_of_the_size_that_was_asked_for(void **state) {
+    struct world *w = *state;
+    static const struct {
+        const char *qname;
+        uint16_t edns; /* 0: none */
+        bool tcp;
+        size_t size; /* 0: truncated */
+    } cases[] = {{"512.size.server.", 512, false, 512},    {"1232.size.server.", 1232, false, 1232},
+                 {"4096.SIZE.server.", 4096, false, 4096}, {"4096.size.server.", 1232, false, 0},
+                 {"4096.size.server.", 512, true, 4096},   {"512.size.server.", 0, false, 512},
+                 {"513.size.server.", 0, false, 0},        {"777.size.server.", 4096, false, 777},
+                 {"1279.size.server.", 4096, true, 1279}};
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        for (unsigned nsid = 0; nsid <= (cases[i].edns > 0); nsid++) {
+            struct name n = script_name(cases[i].qname);
+            struct dns_opt o = {.udp_size = cases[i].edns, .nsid = nsid, .ede = EDE_NONE, .keepalive = -1};
+            w->client.peer = address("127.0.0.1@9");
+            w->client.proto = cases[i].tcp ? PROTO_TCP : PROTO_UDP;
+            int size = dns_query_write(w->query, sizeof w->query, 0x1234, 0, &n, TYPE_TXT, CLASS_CH,
+                                       cases[i].edns > 0 ? &o : NULL);
+            w->size = serve_handle(w->serve, &w->client, w->query, (size_t)size, w->reply, LIMIT_UDP_QUERY);
+            struct read r = reply(w);
+            assert_int_equal(!!(r.h.flags & FLAG_TC), cases[i].size == 0);
+            if (cases[i].size > 0)
+                assert_int_equal(w->size, cases[i].size);
+        }
+    }
+}
+
+static void test_sizes_that_nobody_gets(void **state) {
+    struct world *w = *state;
+    static const char *const names[] = {
+        "511.size.server.",   "4097.size.server.",   "12345.size.server.", "9999.size.server.", "x.size.server.",
+        "1232x.size.server.", "a.1232.size.server.", "1232.size.bind.",    "size.server.",      "."};
+    w->client.peer = address("127.0.0.1@9");
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        ask_class(w, names[i], TYPE_TXT, CLASS_CH, 0, 4096);
+        assert_int_equal(reply(w).rcode, RCODE_REFUSED);
+    }
+    w->client.peer = address("192.0.2.9@9"); /* may recurse, and may not know who answers */
+    ask_class(w, "4096.size.server.", TYPE_TXT, CLASS_CH, 0, 4096);
+    assert_int_equal(reply(w).rcode, RCODE_REFUSED);
+    assert_true(w->size < 100);
+}
+
+static struct board_client *place_of(struct world *w, const char *peer) {
+    struct addr a = address(peer);
+    return &w->stats.client[client_place(board_get(&w->board.node_boot), &a)];
+}
+
+static uint64_t timed(const struct board_client *c) {
+    uint64_t n = 0;
+    for (unsigned i = 0; i < BOARD_LATENCY_BUCKETS; i++)
+        n += board_get(&c->latency[i]);
+    return n;
+}
+
+static void test_what_clients_live_through(void **state) {
+    struct world *w = *state;
+    struct board_client *c = place_of(w, "192.0.2.77@1");
+    ask(w, "x.bl.test.", TYPE_A, FLAG_RD, 1232);
+    ask(w, "stale.bl.test.", TYPE_A, FLAG_RD, 1232);
+    ask(w, "www.example.", TYPE_A, FLAG_RD, 1232); /* waits */
+    assert_ptr_equal(place_of(w, "192.0.2.9@1"), c);
+    assert_int_equal(board_get(&c->queries), 3);
+    assert_int_equal(board_get(&c->answered), 1);
+    assert_int_equal(board_get(&c->failed), 1);
+    assert_int_equal(timed(c), 2);
+    while (script_open(&w->script) > 0) /* nobody answers: the one that waits becomes SERVFAIL */
+        script_fail(&w->script, script_last(&w->script), E_TIMEOUT);
+    assert_int_equal(board_get(&c->failed), 2);
+    assert_int_equal(timed(c), 3);
+}
+
+static void test_probes_are_no_clients(void **state) {
+    struct world *w = *state;
+    struct name n = script_name("x.bl.test.");
+    struct dns_opt o = {.udp_size = 1232, .nsid = true, .ede = EDE_NONE, .keepalive = -1};
+    int size = dns_query_write(w->query, sizeof w->query, 0x1234, 0, &n, TYPE_A, CLASS_IN, &o);
+    w->client.peer = address("127.0.0.1@9");
+    assert_true(serve_handle(w->serve, &w->client, w->query, (size_t)size, w->reply, LIMIT_UDP_QUERY) > 0);
+    assert_int_equal(board_get(&place_of(w, "127.0.0.1@1")->queries), 0);
+    assert_int_equal(board_get(&w->stats.responses[SOURCE_ZONE][RCODE_NOERROR]), 1);
+    w->client.peer = address("192.0.2.9@9"); /* NSID is not for him: a client like others */
+    assert_true(serve_handle(w->serve, &w->client, w->query, (size_t)size, w->reply, LIMIT_UDP_QUERY) > 0);
+    assert_int_equal(board_get(&place_of(w, "192.0.2.9@1")->queries), 1);
+}
+
+static void test_prefixes_spread(void **state) {
+    struct world *w = *state;
+    unsigned used[BOARD_CLIENTS] = {0}, places = 0;
+    for (unsigned i = 0; i < 256; i++) {
+        struct addr a = address("10.0.0.1@1");
+        a.in.sin_addr.s_addr = htonl(10u << 24 | i << 8 | (i & 255));
+        used[client_place(12345, &a)]++;
+    }
+    for (unsigned i = 0; i < BOARD_CLIENTS; i++)
+        places += used[i] > 0;
+    assert_true(places > BOARD_CLIENTS / 2);
+    struct addr a = address("2001:db8:1:2f0::1@1"), b = address("2001:db8:1:2ff::9@2"),
+                c = address("2001:db8:1:300::1@1");
+    assert_int_equal(client_place(7, &a), client_place(7, &b));
+    unsigned differ = 0;
+    for (uint64_t key = 0; key < 16; key++)
+        differ += client_place(key, &a) != client_place(key, &c);
+    assert_true(differ > 8);
+    (void)w;
+}
+
+static void test_own_labels_are_known_again(void **state) {
+    struct world *w = *state;
+    struct name own = script_name("qabcdefgh.example."), upper = script_name("QABCDefgh.other.");
+    board_set(&w->board.node_boot, 99);
+    board_set(&w->board.own_label[3].hash, own_label_hash(own.wire, 99));
+    ask(w, "qabcdefgh.example.", TYPE_A, FLAG_RD, 1232);
+    assert_int_equal(board_get(&w->board.own_label[3].seen), 1);
+    assert_int_equal(own_label_hash(upper.wire, 99), own_label_hash(own.wire, 99));
+    ask(w, "qabcdefgx.example.", TYPE_A, FLAG_RD, 1232);
+    ask(w, "x.bl.test.", TYPE_A, FLAG_RD, 1232);
+    ask(w, ".", TYPE_NS, FLAG_RD, 1232);
+    assert_int_equal(board_get(&w->board.own_label[3].seen), 1);
+}
+
 static void test_too_many_waiting(void **state) {
     struct world *w = *state;
     w->serve->pending = SERVE_PENDING_MAX;
@@ -570,6 +697,12 @@ int main(void) {
         TEST(test_what_deserves_no_answer),
         TEST(test_noise),
         TEST(test_latency_is_counted_per_burst),
+        TEST(test_an_answer_of_the_size_that_was_asked_for),
+        TEST(test_sizes_that_nobody_gets),
+        TEST(test_what_clients_live_through),
+        TEST(test_probes_are_no_clients),
+        TEST(test_prefixes_spread),
+        TEST(test_own_labels_are_known_again),
         TEST(test_too_many_waiting),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
