@@ -43,7 +43,7 @@ struct board_process {
     /* The thread pool of the process (libuv's): a canary is given to it each second and must come back. 0: it has no
      * pool, or has not used it yet. */
     board_word pool_asked_ms; /* CLOCK_MONOTONIC: when the canary that is under way was given; 0: none is */
-    board_word pool_beat_ms;  /* when the last one came back */
+    board_word pool_beat_ms;  /* when the last one came back, or while it waits, other work of the pool */
     board_word pool_lag_us;   /* how long that one took */
     board_word fd_errors;     /* EMFILE and ENFILE, wherever they were met */
 };

@@ -52,11 +52,21 @@ static int code_of_errno(int number) {
     }
 }
 
+static unsigned long descriptors_out;
+
+void err_count(int number) {
+    if (number == EMFILE || number == ENFILE)
+        (void)__atomic_fetch_add(&descriptors_out, 1, __ATOMIC_RELAXED);
+}
+
+unsigned long err_descriptors_out(void) { return __atomic_load_n(&descriptors_out, __ATOMIC_RELAXED); }
+
 int err_errno(struct err *e, const char *fmt, ...) {
     int number = errno;
     int code = code_of_errno(number);
     char what[ERR_TEXT_MAX], words[128];
     va_list args;
+    err_count(number);
     if (e == NULL)
         return code;
     va_start(args, fmt);

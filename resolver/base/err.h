@@ -42,6 +42,11 @@ int err_set(struct err *e, int code, const char *fmt, ...) PRINTF_LIKE(3, 4);
  * for ENOSPC, EDQUOT and EMFILE, E_NOTFOUND for ENOENT), the words of errno appended. Returns that code. */
 int err_errno(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
+/* Times that this process met EMFILE or ENFILE: err_errno() counts them, also where no text is wanted; who handles
+ * errno by itself calls err_count(). */
+void err_count(int number);
+unsigned long err_descriptors_out(void);
+
 /* Puts "fmt: " in front of the text that is there: context added on the way up. Returns the code that is there;
  * E_INVALID when `e` is NULL, so who may have no `e` returns the code it got instead. */
 int err_prefix(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);

@@ -208,6 +208,7 @@ static void on_callers(void *ctx, int events) {
         if (fd >= 0) {
             welcome(c, fd);
         } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            err_count(errno);
             /* The caller stays in the queue and the socket readable: without a pause this would spin. */
             loop_watch_change(c->watch, 0);
             loop_timer_again(c->pause, CONTROL_PAUSE_MS);

@@ -110,6 +110,7 @@ static void after_job(uv_work_t *req, int status) {
     struct loop_job *j = req->data;
     (void)status; /* never cancelled */
     j->loop->works--;
+    loop_pool_moved(j->loop);
     if (j->done != NULL)
         j->done(j->ctx);
     free(j);
@@ -128,6 +129,7 @@ int loop_work(struct loop *l, void (*work)(void *ctx), void (*done)(void *ctx), 
         return E_SYSTEM;
     }
     l->works++;
+    l->pool.used = true;
     return 0;
 }
 

@@ -60,7 +60,9 @@ void loop_watch_stop(struct loop_watch *w);
 int loop_work(struct loop *l, void (*work)(void *ctx), void (*done)(void *ctx), void *ctx) MUST_USE;
 
 /* Heartbeat (the first one at once) and lag each BOARD_TICK_MS: of a process, and of a worker (either may be NULL). The
- * worker's idle and busy time too. At most one a loop. */
+ * worker's idle and busy time too, and descriptors that could not be had (err_count). Of a process that uses
+ * loop_work() also a canary for its thread pool (board_process.pool_*): pool_asked_ms stays set while it waits, and
+ * pool_beat_ms goes on when other work comes back meanwhile. At most one a loop. */
 int loop_beat(struct loop *l, struct board_process *p, struct board_worker *w) MUST_USE;
 
 #endif

@@ -18,6 +18,7 @@ struct loop_beat {
     struct board_worker *worker;
     int64_t last_ns; /* when idle and busy were last counted */
     uint64_t idle_ns;
+    unsigned long descriptors_out; /* as told to the board */
 };
 
 static void count_idle(struct loop_beat *b, int64_t now_ns) {
@@ -43,6 +44,18 @@ static void beat_worker(struct loop_beat *b) {
     count_idle(b, now_ns);
 }
 
+/* Counted for the whole process, and told by its loop. */
+static void count_descriptors(struct loop_beat *b) {
+    unsigned long all = err_descriptors_out();
+    if (all == b->descriptors_out)
+        return;
+    if (b->process != NULL)
+        board_add(&b->process->fd_errors, all - b->descriptors_out);
+    if (b->worker != NULL)
+        board_add(&b->worker->fd_errors, all - b->descriptors_out);
+    b->descriptors_out = all;
+}
+
 static void on_tick(void *ctx, int events) {
     struct loop_beat *b = ctx;
     uint64_t ticks = 0;
@@ -53,6 +66,9 @@ static void on_tick(void *ctx, int events) {
         board_tick(b->process, b->due_ms);
     if (b->worker != NULL)
         beat_worker(b);
+    count_descriptors(b);
+    if (b->process != NULL)
+        loop_pool_tick(b->loop);
     b->due_ms += (int64_t)ticks * BOARD_TICK_MS;
 }
 
@@ -94,8 +110,10 @@ int loop_beat(struct loop *l, struct board_process *p, struct board_worker *w) {
         loop_beat_stop(l);
         return E_SYSTEM;
     }
-    if (p != NULL)
+    if (p != NULL) {
         board_tick(p, clock_mono_ms());
+        loop_pool_open(l, p);
+    }
     if (w != NULL)
         board_set(&w->heartbeat_ms, (uint64_t)clock_mono_ms());
     return 0;

@@ -21,11 +21,24 @@ struct loop {
     struct loop_owned *owned[LOOP_OWNED_KINDS];
     struct loop_beat *beat;
     uint8_t *scratch;
-    unsigned works;       /* on the thread pool */
+    unsigned works; /* on the thread pool, the canary among them */
+    struct {
+        bool used, under_way;
+        int64_t asked_ns;
+        struct board_process *slot; /* NULL: there is no canary */
+        uv_work_t req;
+    } pool;
     pthread_mutex_t lock; /* guards the four below */
     bool closing;
     unsigned first, count;
     struct loop_post posts[LOOP_POSTS];
 };
+
+/* loop_pool.c: the canary of a process with a slot, once each LOOP_CANARY_MS, from the heartbeat. */
+enum { LOOP_CANARY_MS = 1000 };
+void loop_pool_open(struct loop *l, struct board_process *slot);
+void loop_pool_tick(struct loop *l);
+/* Other work came back while the canary waits: a pool that has much to do is not one that hangs. */
+void loop_pool_moved(struct loop *l);
 
 #endif

@@ -12,6 +12,7 @@ enum { IDLE_LOOKS = 8, IDLE_LOOK_MIN_MS = 10, IDLE_LOOK_MAX_MS = 1000 }; /* per 
 
 static void accept_pause(struct server *s, int number) {
     int64_t now = loop_now_ms(s->loop);
+    err_count(number);
     if (s->accept_logged_ms == 0 || now - s->accept_logged_ms >= SERVER_ACCEPT_LOG_MS) {
         s->accept_logged_ms = now;
         LOG(LEVEL_WARN, "cannot accept TCP connections for now", KI("errno", number), KU("open", s->conn_count));
