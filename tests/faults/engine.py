@@ -116,6 +116,7 @@ class Row:
     expects = ()      # Expect, Fact, Silent: all must match
     may = ()          # other scopes that may well turn red: "resolution", or ("node", "scope")
     mend_s = 90       # within which all must be green again, at base ticks
+    restarts = False  # the node itself is started anew: unknown is no accusation then
     alone = False     # loads the whole machine: nothing runs beside it
     cannot = ""       # why this version cannot have this fault; the row then only stands in the table
     short = True      # run at short ticks by the gate
@@ -232,7 +233,7 @@ class Run:
             known = (name, scope) in mine or scope in self.row.may or (name, scope) in self.row.may or (name, "*") in self.row.may
             if known or self.base.get((name, scope)) in RED:
                 continue
-            if s["status"] in RED:
+            if s["status"] == "fail" or (s["status"] == "unknown" and not self.row.restarts):
                 self.accused.setdefault("%s of %s: %s" % (scope, name, s["status"]), s.get("output", ""))
             elif s["status"] == "warn" and self.base.get((name, scope)) == "pass":
                 self.warned.setdefault("%s of %s" % (scope, name), s.get("output", ""))

@@ -4,6 +4,8 @@ import ctypes
 import os
 import socket
 import struct
+import subprocess
+import tempfile
 import threading
 import time
 
@@ -119,7 +121,23 @@ class Answerer:
         self.close()
 
 
+def set_word(path, value):
+    """A 64-bit number that a program maps (tests/faults/eio.c, tests/chaos/clock.c)."""
+    with open(path, "r+b" if os.path.exists(path) else "wb") as f:
+        f.write(struct.pack("=q", value))
+
+
 def set_clock(path, seconds):
     """How far tests/chaos/clock.c puts the wall clock off."""
-    with open(path, "r+b" if os.path.exists(path) else "wb") as f:
-        f.write(struct.pack("=q", int(seconds * 1000)))
+    set_word(path, int(seconds * 1000))
+
+
+def compiled(source):
+    """A shared object to be preloaded, made anew when its source is newer."""
+    name = os.path.basename(source)[:-2]
+    into = os.path.join(tempfile.gettempdir(), "candor-faults-%d-%s.so" % (os.getuid(), name))
+    if not os.path.exists(into) or os.path.getmtime(into) < os.path.getmtime(source):
+        fresh = "%s.%d" % (into, os.getpid())
+        subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-o", fresh, source, "-ldl"], check=True)
+        os.rename(fresh, into)
+    return into

@@ -37,7 +37,7 @@ class OneNode(Row):
     """A node, `candor run`, on 127.0.0.1, with one blocklist from a file and one forwarder that does as it is told.
 
     `config` is laid over the rest; `environment` goes before the program; upstream_mode None: no forwarder."""
-    config, environment, with_upstream, entries = {}, (), True, 200
+    config, zone, environment, with_upstream, entries = {}, {}, (), True, 200  # zone: further options of the blocklist
     victim_name = "node"
 
     def setup(self):
@@ -65,7 +65,7 @@ class OneNode(Row):
     def whole_config(self):
         self.write_list(["127.0.0.2"] + ["192.0.2.%d" % i for i in range(self.entries)])
         c = {"resolver": {"workers": 2},
-             "rbl": {"zones": [{"name": ZONE, "test": "rfc5782-ip4", "data": [{"type": "ip4set", "files": [self.list]}]}]},
+             "rbl": {"zones": [{"name": ZONE, "test": "rfc5782-ip4", "data": [{"type": "ip4set", "files": [self.list]}], **self.zone}]},
              "health": {"interval": intervals(), "canary": CANARIES if self.with_upstream else NO_CANARIES}}
         if self.with_upstream:
             c["resolver"]["forward"] = [{"zone": ".", "to": ["%s@%d" % (HOST, UPSTREAM_PORT)]}]
