@@ -162,9 +162,9 @@ static void figure(struct plugin *p, const char *label, double value, const char
     if (p->count++ >= PLUGIN_FIGURES || !isfinite(value) || sizeof p->figures - at < 512)
         return;
     if (judged && !isnan(p->warn))
-        (void)snprintf(warn, sizeof warn, "%g", p->warn);
+        (void)snprintf(warn, sizeof warn, "%.15g", p->warn);
     if (judged && !isnan(p->crit))
-        (void)snprintf(crit, sizeof crit, "%g", p->crit);
+        (void)snprintf(crit, sizeof crit, "%.15g", p->crit);
     bool whole = value == floor(value) && value < 1e15;
     at += (size_t)snprintf(p->figures + at, sizeof p->figures - at, whole ? "%s'%s'=%.0f%s" : "%s'%s'=%.6g%s",
                            at > 0 ? " " : "", plain(clean, sizeof clean, label), value, unit);

@@ -157,7 +157,7 @@ bool screen_line(struct screen *s) {
     if (s->live)
         raw(s, "\033[K", 3);
     if (!s->live || s->row < s->rows)
-        raw(s, s->live ? "\r\n" : "\n", s->live ? 2 : 1);
+        raw(s, "\n", 1);
     return s->row < s->rows;
 }
 

@@ -225,7 +225,7 @@ static void draw_zone(struct screen *s, const struct top *t, const struct zone_l
     static const char *const states[] = {"loading", "ok", "refused", "bad source", "expired", "error"};
     char entries[32], age[32];
     double age_s = z->changed_wall_s != 0 ? (double)wall_ms / 1000 - (double)z->changed_wall_s : -1;
-    screen_put(s, INK_PLAIN, "%-40.40s ", z->name);
+    screen_put(s, INK_PLAIN, "%-24.24s ", z->name);
     screen_put(s,
                z->state == ZONE_OK        ? INK_GOOD
                : z->state == ZONE_LOADING ? INK_UNKNOWN
@@ -241,6 +241,7 @@ static void draw_zones(struct screen *s, struct top *t, int64_t wall_ms, unsigne
     static const char *const orders[TOP_ORDERS] = {"by questions", "by name", "by entries", "by last change"};
     struct zone_line *list = calloc(LIMIT_ZONES, sizeof *list);
     size_t n = list != NULL ? read_zones(t, list) : 0;
+    char head[64];
     unsigned room = screen_left(s) > keep_free + 2 ? screen_left(s) - keep_free - 2 : 0;
     if (n == 0 || room == 0) {
         free(list);
@@ -250,10 +251,10 @@ static void draw_zones(struct screen *s, struct top *t, int64_t wall_ms, unsigne
     qsort(list, n, sizeof *list, compare);
     if (t->first_zone + 1 > n)
         t->first_zone = n - 1;
-    screen_put(s, INK_HEAD, "%-40s %-10s %10s %12s %11s %9s", "zone", "state", "quest/s", "entries", "serial",
-               "changed");
-    screen_put(s, INK_DIM, "  %zu-%zu of %zu %s", t->first_zone + 1,
-               t->first_zone + room < n ? t->first_zone + room : n, n, orders[t->order]);
+    (void)snprintf(head, sizeof head, "%zu zone%s %s", n, n == 1 ? "" : "s", orders[t->order]);
+    screen_put(s, INK_HEAD, "%-24s %-10s %10s %12s %11s %9s", head, "state", "quest/s", "entries", "serial", "changed");
+    if (t->first_zone > 0)
+        screen_put(s, INK_DIM, " from %zu", t->first_zone + 1);
     screen_line(s);
     for (size_t i = t->first_zone; i < n && i < t->first_zone + room; i++)
         draw_zone(s, t, &list[i], wall_ms);

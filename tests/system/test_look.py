@@ -41,8 +41,8 @@ LINE = re.compile(r"CANDOR (OK|WARNING|CRITICAL|UNKNOWN) - [^|\n]+( \| ('[^'|=]+
     ((), 0, "checks pass"), (("worker",), 0, "worker: "), (("zones",), 0, "'zone:data bl.test.'=2"), (("zone", "bl.test"), 0, "'entries'=2"),
     (("zone", "BL.TEST."), 0, "'age'="), (("worker", "1"), 0, "'time'="), (("zone", "other.test"), 3, "no such zone"),
     (("worker", "9"), 3, "no such worker"), (("peer", "x"), 3, "no such peer"), (("upstream", "192.0.2.99"), 3, "no such upstream"),
-    (("replication",), 3, "no checks of this scope"), (("zone", "bl.test", "-w", "0.000001"), 1, "is above 1e-06"),
-    (("zone", "bl.test", "-C", "0.000001", "-w", "0"), 2, "is above"), (("worker", "0", "-w", "100000", "-C", "200000"), 0, ";100000;200000")])
+    (("replication",), 3, "no checks of this scope"), (("zone", "bl.test", "-w", "0.001"), 1, "is above 0.001"),
+    (("zone", "bl.test", "-C", "0.001", "-w", "0"), 2, "is above"), (("worker", "0", "-w", "100000", "-C", "200000"), 0, ";100000;200000")])
 def test_a_plug_in(node, args, code, says):
     p = check(node, *args, code=code)
     assert LINE.fullmatch(p.stdout), p.stdout
