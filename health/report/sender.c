@@ -54,8 +54,8 @@ static void heard(struct target *t, const struct report_ack *a) {
 /* What an unsigned or wrongly signed answer says may be anybody's word: shown, and nothing else. */
 static void take_answer(struct target *t, const uint8_t *msg, size_t size) {
     struct err err = {.text = ""};
-    struct report_ack a;
-    struct bytes data;
+    struct report_ack a = {.boot = 0};
+    struct bytes data = {NULL, 0};
     uint16_t error = 0;
     struct dns_reader r;
     char rcode[16];

@@ -85,6 +85,8 @@ static void nap(struct sink *s, uint32_t ms) {
 
 static void drop_first(struct sink *s) {
     struct letter *gone = s->first;
+    if (gone == NULL)
+        return;
     s->first = gone->next;
     if (s->first == NULL)
         s->last = NULL;
