@@ -17,7 +17,7 @@ VARIANT := $(if $(SANITIZE),/$(or $(if $(findstring fuzzer,$(SANITIZE)),fuzz),$(
 O := $(BUILD)$(VARIANT)
 
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Wundef
-LIBS_ALL := -luv -lldns -llmdb -lssl -lcrypto -lcyaml -lyaml -lxxhash -lmicrohttpd -ljansson -lcurl -lpq -lz -lzstd -lpthread
+LIBS_ALL := -luv -lldns -llmdb -lssl -lcrypto -lcyaml -lyaml -lxxhash -lmicrohttpd -ljansson -lcurl -lpq -lz -lzstd -lm -lpthread
 OPT ?= -O2
 HARDEN := $(if $(SANITIZE),,-D_FORTIFY_SOURCE=2) -fstack-protector-strong
 CFLAGS_ALL := -std=gnu11 -g $(OPT) $(WARN) $(HARDEN) -fno-omit-frame-pointer -D_GNU_SOURCE -I. -DCANDOR_VERSION=\"$(VERSION)\" $(CFLAGS)
@@ -49,7 +49,7 @@ MAIN_candor-health := $(call objs,health)
 PROGRAMS := $(foreach p,candor candor-resolver candor-sync candor-health,$(if $(filter %/main.o,$(MAIN_$(p))),$(p)))
 
 .DELETE_ON_ERROR:
-.PHONY: all deps deps-test run test unit unit-build system-build lint lint-tidy lint-objects bench bench-build bench-dnsbl bench-sync interop chaos faults man fuzz fuzz-build install uninstall clean help
+.PHONY: all deps deps-test run test unit unit-build system-build lint lint-tidy lint-objects bench bench-build bench-dnsbl bench-sync interop chaos faults health-compared calm man fuzz fuzz-build install uninstall clean help
 
 all: $(addprefix $(O)/,$(PROGRAMS))
 
@@ -60,6 +60,8 @@ help:
 	@echo 'make unit       unit tests alone; make unit-resolver/dns those of one room'
 	@echo 'make lint       floor law, headers, format, clang-tidy, both compilers, sizes'
 	@echo 'make faults     every fault of the catalogue, injected: docs/faults.md (TICKS=5: at a fifth of the intervals)'
+	@echo 'make health-compared  the same faults, and which other watchers see them: docs/health-compared.md (TICKS=3)'
+	@echo 'make calm       load, loss, stalls, slow disks: no false alarm (CALM_MINUTES=120)'
 	@echo 'make chaos      a thousand runs of faults against four nodes (CHAOS_RUNS, CHAOS_CLUSTERS)'
 	@echo 'make bench      benchmarks against peers (tests/bench); make bench-dnsbl: blocklists beside rbldnsd, the whole table'
 	@echo 'make bench-sync from node to node beside BIND, Knot, NSD and rsync; make interop: every make of server with every feature (root)'
@@ -208,6 +210,14 @@ chaos: all system-build
 TICKS ?= 1
 faults: all system-build
 	@CANDOR_TICKS=$(TICKS) CANDOR_BUILD=$(abspath $(O)) tests/faults/run $(FAULTS_ARGS) $(if $(filter 1,$(TICKS)),--write docs/faults.md)
+
+# The same faults, and who else sees them: unbound, rbldnsd and NSD beside a node, and what people watch them with (root).
+health-compared: all system-build
+	@CANDOR_TICKS=$(TICKS) CANDOR_BUILD=$(abspath $(O)) tests/faults/watchers_run.py $(FAULTS_ARGS) --write docs/health-compared.md
+# Load, loss, stalls, slow disks, reloads: two nodes that are fine, and nobody may say otherwise (root).
+CALM_MINUTES ?= 6
+calm: all system-build
+	@CANDOR_TICKS=$(TICKS) CANDOR_BUILD=$(abspath $(O)) tests/faults/calm.py --minutes $(CALM_MINUTES) $(CALM_ARGS)
 
 # From node to node, in network namespaces: about half an hour; BENCH_ARGS=--quick one million entries and few updates.
 bench-sync: all system-build bench-build
