@@ -60,6 +60,9 @@ void metrics_processes(struct metrics *m) {
     each_role(m, role_started);
     metric_family(m, METRIC_GAUGE, "process_heartbeat_timestamp_seconds", "When a process's event loop last turned.");
     each_role(m, role_heartbeat);
+    metric_family(m, METRIC_GAUGE, "supervisor_heartbeat_timestamp_seconds",
+                  "When candor run last looked after the others; 0: they run without it.");
+    metric_plain(m, role_heartbeat(m, &m->from->board->process[ROLE_SUPERVISOR]));
     metric_family(m, METRIC_GAUGE, "process_loop_lag_seconds", "How late the last tick of a process's loop came.");
     each_role(m, role_lag);
     metric_family(m, METRIC_GAUGE, "process_loop_lag_max_seconds", "The latest that a tick ever came.");

@@ -50,6 +50,8 @@ static void clear(struct board_zone *slot) {
                              &slot->propagation_sum_ms,
                              &slot->map_bytes,
                              &slot->used_bytes,
+                             &slot->free_pages,
+                             &slot->stored_wall_s,
                              &slot->readers,
                              &slot->readers_max,
                              &slot->oldest_reader_txns,
@@ -152,6 +154,7 @@ static void show_state(struct keeper_zone *z, const struct job *j) {
         return;
     board_set(&s->map_bytes, j->stat.map_bytes);
     board_set(&s->used_bytes, j->stat.used_bytes);
+    board_set(&s->free_pages, j->stat.free_pages);
     board_set(&s->readers, j->stat.readers);
     board_set(&s->readers_max, j->stat.readers_max);
     board_set(&s->oldest_reader_txns, j->stat.oldest_reader_txns);
@@ -159,6 +162,7 @@ static void show_state(struct keeper_zone *z, const struct job *j) {
 }
 
 static void show_commit(struct board_zone *s, const struct keep_result *r) {
+    board_set(&s->stored_wall_s, (uint64_t)clock_wall_s());
     board_set(&s->commit_bytes, r->bytes);
     board_set(&s->commit_us, r->micros);
     board_set(&s->added, r->added);
