@@ -54,8 +54,8 @@ struct board_zone {
     board_word forwarded, forward_failed; /* UPDATEs sent on to the active primary */
     char pair_error[BOARD_TEXT_MAX];      /* what is wrong between the two of a pair; "": nothing. Under seq */
     board_word pair_trouble;              /* of that: 0 nothing, 1 the other one is silent, 2 a person is needed */
-    board_word free_pages;    /* of the map, given back by commits */
-    board_word stored_wall_s; /* the last durable transaction: a commit, a change by hand, a compaction */
+    board_word free_pages;                /* of the map, given back by commits */
+    board_word stored_wall_s;             /* the last durable transaction: a commit, a change by hand, a compaction */
     board_word oldest_reader_pid, readers_ended; /* whose read transaction is the oldest; ended for that, so far */
     /* of a catalog: the version whose zones and options hold on this node, durably; when it came to be so; members of
      * it that this node does not take */
