@@ -18,6 +18,7 @@ import dns.query
 import psutil
 
 from engine import TICKS, scaled
+from lib import disks
 from lib.lab import Lab
 from lib.makes import Nsd
 from lib.netns import inside
@@ -73,9 +74,9 @@ def ttl(seconds):
 class Stack:
     """One stack; the thing that watchers look at."""
 
-    def __init__(self, folder, threads=4, more="", signed=False, expire_s=86400, refresh_s=3600):
+    def __init__(self, folder, threads=4, more="", signed=False, expire_s=86400, refresh_s=3600, ext4=False):
         self.folder, self.threads, self.more, self.signed = str(folder), threads, more, signed
-        self.expire_s, self.refresh_s, self.began = expire_s, refresh_s, None
+        self.expire_s, self.refresh_s, self.ext4, self.began = expire_s, refresh_s, ext4, None
         self.stack = contextlib.ExitStack()
         self.dns_address, self.service_address = ("127.0.0.1", PORT), (SERVICE, PORT)
         self.backends = [(SERVICE, PORT), ("10.77.0.1", 5310), ("10.77.0.1", 53)]
@@ -99,8 +100,12 @@ class Stack:
         return os.path.join(self.folder, name)
 
     def setup(self):
-        self.lab = self.stack.enter_context(Lab(self.path("lab"), 3, wire="bridge", tmpfs=4 << 20, clock=True))
+        if self.ext4:
+            disks.private_mounts()
+        self.lab = self.stack.enter_context(Lab(self.path("lab"), 3, wire="bridge", tmpfs=0 if self.ext4 else 4 << 20, clock=True))
         self.place, watch, self.world = self.lab.nodes
+        if self.ext4:
+            self.stack.enter_context(disks.ext4(self.place.state, 64 << 20))
         self.here, self.outside = self.place.ns, watch.ns
         self.here.run("ip", "addr", "add", SERVICE + "/32", "dev", "lo")
         watch.ns.run("ip", "route", "add", SERVICE + "/32", "via", self.place.address)
