@@ -12,6 +12,7 @@
 enum { MONITOR_TRIES = 2, MONITOR_GAP_INTERVALS = 4, NODE_CHECKS = 4 };
 
 enum node_check { CHECK_REPORT, CHECK_ANSWERS, CHECK_AGREE, CHECK_GAPS };
+#define NO_CHECK SIZE_MAX
 
 struct monitor_node {
     struct task task;
@@ -82,8 +83,17 @@ static void tell(struct prober *p, size_t check, enum verdict_state s, const cha
     struct evidence e = {.wall_ms = clock_wall_ms(), .unit = NULL};
     text_copy(e.asked, sizeof(e.asked), asked);
     text_copy(e.came, sizeof(e.came), came);
-    if (s != VERDICT_UNKNOWN)
+    if (s != VERDICT_UNKNOWN && check != NO_CHECK)
         (void)prober_result(p, check, s, &e);
+}
+
+/* Before it was known that it is this monitor that is cut off, the first nodes may have been called silent: taken back.
+ */
+static void node_withhold(struct monitor_probe *m, size_t i) {
+    static const enum node_check checks[] = {CHECK_REPORT, CHECK_ANSWERS, CHECK_AGREE};
+    for (size_t k = 0; k < ARRAY_SIZE(checks); k++)
+        tell(m->p, m->node[i].check[checks[k]], VERDICT_WARN, "nobody: this monitor is cut off",
+             "not known: this monitor is cut off from most nodes");
 }
 
 static void node_judge(struct monitor_probe *m, size_t i, int64_t now) {
@@ -113,8 +123,8 @@ static void monitor_start(struct task *task) {
     snprintf(came, sizeof(came), "%zu of %zu nodes are heard%s", m->count - lost, m->count,
              m->cut_off ? ": most are gone at once, so it is this monitor that is cut off" : "");
     tell(m->p, m->quorum_check, m->cut_off ? VERDICT_FAIL : VERDICT_PASS, "who is heard at all", came);
-    for (size_t i = 0; i < m->count && !m->cut_off; i++)
-        node_judge(m, i, now);
+    for (size_t i = 0; i < m->count; i++)
+        m->cut_off ? node_withhold(m, i) : node_judge(m, i, now);
     task_done(task, -1);
 }
 
@@ -132,6 +142,8 @@ static int node_open(struct monitor_probe *m, const struct conf_peer *conf) {
     struct monitor_node *n = &m->node[m->count];
     uint32_t judge_ms = h->interval.push_ms, timeout = probe_timeout_ms(h->interval.peers_ms);
     n->p = p;
+    for (size_t i = 0; i < NODE_CHECKS; i++)
+        n->check[i] = NO_CHECK;
     n->w = &m->watched[m->count++];
     *n->w = (struct watched){.name = conf->name, .push_ms = h->interval.push_ms, .since_ms = clock_mono_ms()};
     int rc = 0;
