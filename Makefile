@@ -89,6 +89,18 @@ $(O)/%.o: %.c $(STAMP)
 	@mkdir -p $(@D)
 	$(call say,CC  )$(CC) $(CFLAGS_ALL) -MMD -MP -MT '$$(O)/$(patsubst ./%,%,$*).o' -c $< -o $@
 
+# The time that a program was built is that of its commit, or SOURCE_DATE_EPOCH: the same source makes the same program.
+EPOCH := $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null))
+EPOCH_STAMP := $(O)/epoch
+ifneq ($(EPOCH),$(shell cat $(EPOCH_STAMP) 2>/dev/null))
+.PHONY: $(EPOCH_STAMP)
+endif
+$(EPOCH_STAMP):
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(EPOCH)' > $@
+$(O)/health/probe/built.o: $(EPOCH_STAMP)
+$(O)/health/probe/built.o: CFLAGS_ALL += $(if $(EPOCH),-DCANDOR_BUILD_EPOCH=$(EPOCH))
+
 define ROOM_RULE
 $(O)/$(1)/lib.a: $(call objs,$(1))
 	@rm -f $$@ && ar rcs $$@ $$^
@@ -246,6 +258,7 @@ install: all man
 	install -m 644 $(O)/man/candor.yaml.5 $(DESTDIR)$(MANDIR)/man5/
 	install -m 644 $(O)/man/candor-resolver.8 $(O)/man/candor-sync.8 $(O)/man/candor-health.8 $(DESTDIR)$(MANDIR)/man8/
 	install -m 644 $(wildcard conf/candor.yaml) conf/demo.yaml $(DESTDIR)$(PREFIX)/share/doc/candor/
+	install -m 644 $(wildcard conf/prometheus/*.yml conf/grafana/*.json) $(DESTDIR)$(PREFIX)/share/doc/candor/
 	test -e $(DESTDIR)$(SYSCONFDIR)/candor/candor.yaml || install -m 640 conf/install.yaml $(DESTDIR)$(SYSCONFDIR)/candor/candor.yaml
 
 # The configuration and the state of the node stay: they are the operator's.
