@@ -7,6 +7,7 @@
 
 #include "health/probe/ask.h"
 #include "health/probe/prober.h"
+#include "health/system/sample.h"
 #include "resolver/base/conf_members.h"
 #include "resolver/net/exchange.h"
 #include "resolver/net/loop.h"
@@ -62,12 +63,19 @@ struct prober {
     size_t task_count, task_cap;
     struct target targets[PROBE_TARGETS_MAX];
     size_t target_count;
+    struct sys_sample *sample;                /* of /proc, each local interval (machine.c) */
+    int64_t worker_slowest_us[LIMIT_WORKERS]; /* answers to probes since load.c last looked */
     /* asks */
     struct ask *asks;                        /* all, also the waiting */
     struct ask *wait_head[2], *wait_tail[2]; /* [far] */
     unsigned in_flight, far_in_flight;
     /* owned by the files named so */
     struct process_probe *process;
+    struct machine_probe *machine;
+    struct load_probe *load;
+    struct starts_probe *starts;
+    struct pool_probe *pool;
+    struct stray_probe *stray;
     struct round *round;
     struct tcp_probe *tcp;
     struct zone_probe *zones;
@@ -109,6 +117,9 @@ unsigned prober_workers(const struct prober *p);
 int worker_open(struct prober *p) MUST_USE;
 int tcp_probe_open(struct prober *p) MUST_USE;
 int process_open(struct prober *p) MUST_USE;
+int machine_open(struct prober *p) MUST_USE;
+int pool_open(struct prober *p) MUST_USE; /* behind machine_open */
+int stray_open(struct prober *p) MUST_USE;
 int zone_open(struct prober *p) MUST_USE;
 void zone_changed(struct prober *p, size_t place); /* another zone, none, or other options */
 int guard_open(struct prober *p) MUST_USE;
@@ -124,6 +135,9 @@ int monitor_open(struct prober *p) MUST_USE;
 void worker_close(struct prober *p);
 void tcp_probe_close(struct prober *p);
 void process_close(struct prober *p);
+void machine_close(struct prober *p);
+void pool_close(struct prober *p);
+void stray_close(struct prober *p);
 void zone_close(struct prober *p);
 void guard_close(struct prober *p);
 void canary_close(struct prober *p);
@@ -133,5 +147,16 @@ void far_close(struct prober *p);
 void catalog_close(struct prober *p);
 void report_close(struct prober *p);
 void monitor_close(struct prober *p);
+
+/* Made and looked at along with machine.c; true: a check is on its way to another state. late: a worker's loop is. */
+int load_open(struct prober *p) MUST_USE;
+bool load_look(struct prober *p, bool *late);
+void load_close(struct prober *p);
+int starts_open(struct prober *p) MUST_USE;
+bool starts_look(struct prober *p);
+void starts_close(struct prober *p);
+/* A check asked each local interval, on which readiness does not hang; its index in *at. */
+int machine_add_check(struct prober *p, enum verdict_scope scope, const char *component, const char *measurement,
+                      const char *id, size_t *at) MUST_USE;
 
 #endif

@@ -195,15 +195,15 @@ static int plan_off(struct prober *p) {
 
 static size_t checks_wanted(const struct conf *c) {
     size_t zones = c->rbl.zone_places > c->rbl.zone_count ? c->rbl.zone_places : c->rbl.zone_count;
-    return 64 + 4 * (size_t)LIMIT_WORKERS + 8 * (size_t)PROBE_TARGETS_MAX + 4 * zones + 4 * c->resolver.guard_count +
+    return 64 + 10 * (size_t)LIMIT_WORKERS + 8 * (size_t)PROBE_TARGETS_MAX + 4 * zones + 4 * c->resolver.guard_count +
            2 * (size_t)LIMIT_UPSTREAMS + 3 * c->health.peer_count + c->health.datagram_count +
            4 * c->health.monitor.node_count + REPLICA_CHECKS;
 }
 
 static int plan(struct prober *p) {
-    static int (*const parts[])(struct prober *) = {process_open, worker_open,  tcp_probe_open, zone_open, guard_open,
-                                                    canary_open,  storage_open, replica_open,   far_open,  catalog_open,
-                                                    report_open,  monitor_open, plan_off};
+    static int (*const parts[])(struct prober *) = {
+        process_open, machine_open, pool_open,    stray_open, worker_open,  tcp_probe_open, zone_open,    guard_open,
+        canary_open,  storage_open, replica_open, far_open,   catalog_open, report_open,    monitor_open, plan_off};
     for (size_t i = 0; i < p->conf->resolver.listen_count; i++)
         if (!p->conf->resolver.listen[i].tls)
             target_add(p, &p->conf->resolver.listen[i].address);
@@ -270,6 +270,9 @@ void prober_close(struct prober *p) {
         loop_timer_cancel(p->timer);
     ask_close_all(p);
     process_close(p);
+    pool_close(p);
+    stray_close(p);
+    machine_close(p);
     worker_close(p);
     tcp_probe_close(p);
     zone_close(p);

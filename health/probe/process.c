@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "health/probe/impl.h"
-#include "health/probe/proc.h"
 #include "resolver/base/clock.h"
 #include "resolver/base/log.h"
 
@@ -22,8 +21,6 @@ struct process_probe {
     int64_t healed_ms[ROLE_COUNT];
 };
 
-static const char *const role_names[ROLE_COUNT] = {"candor", "candor-resolver", "candor-sync", "candor-health"};
-
 struct vital {
     uint64_t boot, pid, heartbeat_ms;
     int64_t age_ms;
@@ -33,7 +30,8 @@ struct vital {
 static struct vital vital_read(const board_word *boot, const board_word *pid, const board_word *heartbeat) {
     struct vital v = {.boot = board_get(boot), .pid = board_get(pid), .heartbeat_ms = board_get(heartbeat)};
     v.age_ms = clock_mono_ms() - (int64_t)v.heartbeat_ms;
-    v.state = v.pid > 0 ? proc_state(v.pid) : '\0';
+    struct sys_process now;
+    v.state = sys_process_look(v.pid, &now) == 0 ? now.state : '\0';
     return v;
 }
 
@@ -42,14 +40,16 @@ static enum verdict_state vital_judge(const struct vital *v, uint32_t old_ms, st
     e->value = (double)v->age_ms / 1000;
     e->unit = v->boot != 0 ? "s" : NULL;
     snprintf(e->asked, sizeof(e->asked), "heartbeat on the board, /proc/%llu/stat", (unsigned long long)v->pid);
+    char halt[160];
     bool up = v->state == 'R' || v->state == 'S' || v->state == 'D' || v->state == 'I';
+    bool good = v->boot != 0 && up && v->age_ms <= (int64_t)old_ms;
     if (v->boot == 0)
         snprintf(e->came, sizeof(e->came), "never started");
     else
-        snprintf(e->came, sizeof(e->came), "pid %llu is %s (state %c), heartbeat %.1f s old",
-                 (unsigned long long)v->pid, proc_state_text(v->state), v->state != '\0' ? v->state : '-',
-                 (double)v->age_ms / 1000);
-    return v->boot != 0 && up && v->age_ms <= (int64_t)old_ms ? VERDICT_PASS : VERDICT_FAIL;
+        snprintf(e->came, sizeof(e->came), "pid %llu is %s (state %c), heartbeat %.1f s old%s",
+                 (unsigned long long)v->pid, sys_state_text(v->state), v->state != '\0' ? v->state : '-',
+                 (double)v->age_ms / 1000, good || v->state == '\0' ? "" : sys_halt_text(v->pid, halt, sizeof(halt)));
+    return good ? VERDICT_PASS : VERDICT_FAIL;
 }
 
 /* Asks the supervisor to end a process whose loop hangs: judged so over `fall` results, by the kernel's word and by a
@@ -72,7 +72,7 @@ static void heal(struct process_probe *pp, enum board_role role, const struct vi
     board_set(&slot->heal_at_ms, (uint64_t)now);
     board_set(&slot->heal_boot, v->boot);
     pp->p->tally.heals++;
-    LOG(LEVEL_WARN, "a process hangs: asked the supervisor to end it", KS("process", role_names[role]),
+    LOG(LEVEL_WARN, "a process hangs: asked the supervisor to end it", KS("process", sys_role_name(role)),
         KU("victim", v->pid), KS("evidence", c->evidence.came));
 }
 
@@ -148,14 +148,14 @@ int process_open(struct prober *p) {
     pp->workers = prober_workers(p);
     for (int r = 0; rc == 0 && r < ROLE_COUNT; r++)
         if (r != ROLE_HEALTH)
-            rc = add_check(p, "heartbeat", role_names[r], &pp->role_check[r]);
+            rc = add_check(p, "heartbeat", sys_role_name((enum board_role)r), &pp->role_check[r]);
     for (unsigned w = 0; rc == 0 && w < pp->workers; w++) {
         char id[32];
         snprintf(id, sizeof(id), "worker %u", w);
         rc = add_check(p, "heartbeat", id, &pp->worker_check[w]);
     }
     if (rc == 0)
-        rc = add_check(p, "lag", role_names[ROLE_HEALTH], &pp->lag_check);
+        rc = add_check(p, "lag", sys_role_name(ROLE_HEALTH), &pp->lag_check);
     if (rc == 0)
         rc = prober_add(p, &pp->task, process_start, local < PROBE_SAMPLE_MS ? local : PROBE_SAMPLE_MS, true);
     return rc;

@@ -19,13 +19,18 @@ static void tcp_done(void *ctx, const struct ask_result *r) {
     struct evidence e;
     struct err err = {0};
     unsigned worker;
+    char problem[128];
     ask_evidence(&e, &t->plan, r);
     bool good = r->code == 0 && r->answer.rcode == RCODE_NOERROR && r->answer.answers > 0;
-    if (!good) {
-        ask_problem(e.came, sizeof(e.came), r);
+    if (!good)
+        ask_problem(problem, sizeof(problem), r);
+    if (r->code != 0) {
+        text_copy(e.came, sizeof(e.came), problem);
     } else if (nsid_judge(r->answer.nsid, p->conf->node.name, p->board, prober_workers(p), &worker, &err) != 0) {
-        text_copy(e.came, sizeof(e.came), err.text);
+        snprintf(e.came, sizeof(e.came), "%.160s%s%.64s", err.text, good ? "" : ", with ", good ? "" : problem);
         good = false;
+    } else if (!good) {
+        text_copy(e.came, sizeof(e.came), problem);
     } else {
         snprintf(e.came, sizeof(e.came), "worker %u answered over tcp", worker);
     }

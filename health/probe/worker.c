@@ -9,7 +9,14 @@
 #include "health/probe/impl.h"
 #include "resolver/base/clock.h"
 
-enum { TRIES_PER_WORKER = 16, WIDTH_PER_WORKER = 4, WIDTH_MIN = 8, WIDTH_MAX = 24 };
+enum {
+    TRIES_PER_WORKER = 16,
+    WIDTH_PER_WORKER = 4,
+    WIDTH_MIN = 8,
+    WIDTH_MAX = 24,
+    SILENT_LEAST = 2, /* though every worker answers: somebody else takes a share, or answers are lost. One of ... */
+    SILENT_WARN_PERCENT = 10 /* ... many may be the network's */
+};
 
 struct round_target {
     struct round *round;
@@ -46,17 +53,23 @@ static bool keep_answer(struct round_target *t, const struct ask_result *r) {
     struct prober *p = t->round->p;
     struct err err = {0};
     unsigned worker;
-    char problem[128];
-    if (r->answer.rcode != RCODE_NOERROR || r->answer.answers == 0) {
+    char problem[128], both[EVIDENCE_CAME_MAX];
+    bool right = r->answer.rcode == RCODE_NOERROR && r->answer.answers > 0;
+    if (!right)
         ask_problem(problem, sizeof(problem), r);
+    /* Who it is comes first: what a stranger answers is no worker's doing. */
+    if (nsid_judge(r->answer.nsid, p->conf->node.name, p->board, t->round->workers, &worker, &err) != 0) {
+        snprintf(both, sizeof(both), "%.160s%s%.64s", err.text, right ? "" : ", with ", right ? "" : problem);
+        keep_bad(t, r, both);
+        return false;
+    }
+    if (!right) {
         keep_bad(t, r, problem);
         return false;
     }
-    if (nsid_judge(r->answer.nsid, p->conf->node.name, p->board, t->round->workers, &worker, &err) != 0) {
-        keep_bad(t, r, err.text);
-        return false;
-    }
     t->seen |= UINT64_C(1) << worker;
+    if (r->took_us > p->worker_slowest_us[worker])
+        p->worker_slowest_us[worker] = r->took_us;
     p->tally.worker_answer_wall_ms[worker] = clock_wall_ms();
     ask_evidence(&t->good, &t->plan, r);
     t->has_good = true;
@@ -127,8 +140,10 @@ static enum verdict_state target_state(const struct round_target *t, char *came,
                  __builtin_popcountll(t->seen), r->workers, __builtin_ctzll(missing), t->silent, t->tried);
         return VERDICT_FAIL;
     }
-    snprintf(came, size, "all %u workers answer, %u of %u tries unanswered", r->workers, t->silent, t->tried);
-    return VERDICT_PASS;
+    bool silent = t->silent >= SILENT_LEAST && t->silent * 100 >= t->tried * SILENT_WARN_PERCENT;
+    snprintf(came, size, "all %u workers answer, %u of %u tries unanswered%s", r->workers, t->silent, t->tried,
+             silent ? ": questions are lost, or somebody else on this port takes them (listen:holders)" : "");
+    return silent ? VERDICT_WARN : VERDICT_PASS;
 }
 
 static bool judge_target(struct round *r, size_t i) {

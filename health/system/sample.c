@@ -33,6 +33,17 @@ static void look(struct sys_one *one, uint64_t pid, int64_t ms) {
     sys_one_follow(one, pid, &now, ms, sysconf(_SC_CLK_TCK));
 }
 
+static void look_pressure(struct sys_sample *s, enum sys_resource r, int64_t ms) {
+    struct sys_pressure then = s->pressure[r], *now = &s->pressure[r];
+    bool had = s->has_pressure[r];
+    s->has_pressure[r] = sys_pressure_read(r, now) == 0;
+    for (int k = 0; k < SYS_STALLS; k++) {
+        bool delta = had && ms > 0 && now->total_us[k] >= then.total_us[k];
+        double part = delta ? (double)(now->total_us[k] - then.total_us[k]) / 1000 / (double)ms : now->avg10[k];
+        s->stall[r][k] = part < 1 ? part : 1;
+    }
+}
+
 void sys_sample_take(struct sys_sample *s, const struct board *b, int64_t mono_ms) {
     uint64_t workers = board_get(&b->worker_count);
     int64_t ms = s->mono_ms > 0 ? mono_ms - s->mono_ms : 0;
@@ -48,7 +59,7 @@ void sys_sample_take(struct sys_sample *s, const struct board *b, int64_t mono_m
     }
     s->count = ROLE_COUNT + workers;
     for (int r = 0; r < SYS_RESOURCES; r++)
-        s->has_pressure[r] = sys_pressure_read((enum sys_resource)r, &s->pressure[r]) == 0;
+        look_pressure(s, (enum sys_resource)r, ms);
     if (sys_conntrack_read(&s->conntrack, &s->conntrack_max) < 0)
         s->conntrack = s->conntrack_max = 0;
     s->mono_ms = mono_ms;

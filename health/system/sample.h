@@ -27,7 +27,8 @@ struct sys_sample {
     size_t count; /* roles first (enum board_role), workers behind them */
     struct sys_pressure pressure[SYS_RESOURCES];
     bool has_pressure[SYS_RESOURCES];
-    uint64_t conntrack, conntrack_max; /* max 0: nothing is tracked */
+    double stall[SYS_RESOURCES][SYS_STALLS]; /* part of the time since the last look; of the first one, avg10 */
+    uint64_t conntrack, conntrack_max;       /* max 0: nothing is tracked */
 };
 
 /* Looks anew; rates are those since the last time. */

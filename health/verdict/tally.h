@@ -45,7 +45,8 @@ struct tally_set {
     uint64_t heals;                               /* times that it asked for a process to be ended */
     uint64_t report_sequence;                     /* of the last report to the monitors; 0: none yet */
     bool disk_known;
-    uint64_t disk_free_bytes; /* where `state` is */
+    uint64_t disk_free_bytes, disk_free_inodes; /* where `state` is */
+    uint64_t run_free_bytes, run_free_inodes;   /* where `run` is */
 };
 
 void tally_add(struct tally *t, enum tally_result r, int64_t took_us, int64_t wall_ms);

@@ -13,6 +13,7 @@
 #include "health/monitor/watched.h"
 #include "health/report/sender.h"
 #include "health/report/sink.h"
+#include "health/system/sample.h"
 #include "health/verdict/replica.h"
 #include "health/verdict/tally.h"
 #include "health/verdict/verdict.h"
@@ -38,6 +39,7 @@ struct snapshot_source {
     const struct watched *watched; /* the nodes that it is a monitor of */
     size_t watched_count;
     struct snapshot_run run;
+    const struct sys_sample *system;   /* of /proc; NULL: nobody looked */
     const struct replica_links *links; /* snapshot_make reads them; NULL: there was no memory */
 };
 /* Zone `i` as it is on the board now, with its links; `r` points into both. False: the board does not speak of it. */

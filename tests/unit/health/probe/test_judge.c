@@ -8,34 +8,9 @@
 
 #include <cmocka.h>
 
-#include "health/probe/proc.h"
 #include "health/probe/zone.h"
 
 enum { NOW_S = 1700000000 };
-
-static void test_proc_state(void **state) {
-    (void)state;
-    static const struct {
-        const char *stat;
-        char is;
-    } rows[] = {
-        {"12 (candor) S 1 12 12 0", 'S'},
-        {"12 (a) R) T 1 2", 'T'}, /* a name that tries to be a state */
-        {"12 (a b) t 1", 't'},
-        {"12 (a)", '\0'},
-        {"12 (a) ", '\0'},
-        {"12 (a)  S", '\0'},
-        {"", '\0'},
-        {"no parenthesis", '\0'},
-    };
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-        if (proc_state_read(rows[i].stat, strlen(rows[i].stat)) != rows[i].is)
-            fail_msg("\"%s\"", rows[i].stat);
-    assert_int_equal(proc_state((uint64_t)getpid()), 'R');
-    assert_int_equal(proc_state(UINT64_MAX), '\0');
-    assert_string_equal(proc_state_text('T'), "stopped");
-    assert_string_equal(proc_state_text('\0'), "gone");
-}
 
 static void test_serials(void **state) {
     (void)state;
@@ -257,7 +232,6 @@ static void test_deadlines_shrink_with_the_tick(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_proc_state),
         cmocka_unit_test(test_serials),
         cmocka_unit_test(test_zone_data),
         cmocka_unit_test(test_zone_whose_changes_are_refused),
