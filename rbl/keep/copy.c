@@ -89,16 +89,22 @@ static uint64_t file_bytes(const struct keep *k, const char *generation) {
     return stat(path, &st) == 0 ? (uint64_t)st.st_size : 0;
 }
 
+/* It is open before `current` names it: what this process cannot open is not published, and the old one stays. */
 int making_finish(const struct making *m, struct keep *k, int rc, uint64_t *bytes, struct err *err) {
+    struct keep_prepared p = {.store = NULL};
     char named[32];
     if (rc == 0)
         rc = keep_generation_finish(k->dir, m->generation, err);
     if (rc == 0)
+        rc = keep_prepare(&p, k, m->generation, 0, err);
+    if (rc == 0)
         rc = keep_current_write(k->dir, m->generation, err);
     if (rc == 0) {
         *bytes = file_bytes(k, m->generation);
-        return keep_take_over(k, m->generation, 0, err);
+        keep_adopt(k, m->generation, &p);
+        return 0;
     }
+    keep_unprepare(&p);
     keep_remove_generation(k->dir, m->folder);
     /* the last rename may have happened although its sync failed: then it is the live one */
     if (keep_current_read(k->dir, named, NULL) == 0 && strcmp(named, m->generation) == 0)

@@ -45,40 +45,53 @@ static int take_up_again(struct keep *k, struct err *err) {
     return rc;
 }
 
-/* Makes `generation`, which `current` names, the one that is kept. */
-int keep_take_over(struct keep *k, const char *generation, unsigned how, struct err *err) {
-    struct store *s = NULL;
-    struct meta *m = calloc(1, sizeof *m);
-    if (m == NULL)
+int keep_prepare(struct keep_prepared *p, const struct keep *k, const char *generation, unsigned how, struct err *err) {
+    *p = (struct keep_prepared){.meta = calloc(1, sizeof *p->meta)};
+    if (p->meta == NULL)
         return err_set(err, E_NOMEM, "no memory for meta");
-    if (k->store != NULL &&
-        strcmp(k->generation, generation) == 0) { /* LMDB must not have one environment open twice */
-        if (store_is_shared(k->store)) {
-            free(m);
-            return take_up_again(k, err);
-        }
-        keep_set_store(k, NULL, k->generation);
-    }
-    int rc = keep_open_generation(&s, k->dir, generation, GENERATION_WRITE | how, 0, err);
+    int rc = keep_open_generation(&p->store, k->dir, generation, GENERATION_WRITE | how, 0, err);
     if (rc == 0)
-        rc = read_meta(s, m, err);
-    if (rc < 0) {
-        k->reopen = true;
-        store_close(s);
-        free(m);
-        return rc;
-    }
+        rc = read_meta(p->store, p->meta, err);
+    if (rc < 0)
+        keep_unprepare(p);
+    return rc;
+}
+
+void keep_unprepare(struct keep_prepared *p) {
+    store_close(p->store);
+    free(p->meta);
+    *p = (struct keep_prepared){.store = NULL};
+}
+
+void keep_adopt(struct keep *k, const char *generation, struct keep_prepared *p) {
     if (k->store != NULL) {
         text_copy(k->old, sizeof k->old, k->generation);
         k->old_since_ms = clock_mono_ms();
     }
-    keep_set_store(k, s, generation);
+    keep_set_store(k, p->store, generation);
     free(k->meta);
-    k->meta = m;
+    k->meta = p->meta;
     k->reopen = false;
     k->damage[0] = '\0';
     k->check_after_ms = k->verify_after_ms = 0;
-    return 0;
+    *p = (struct keep_prepared){.store = NULL};
+}
+
+/* Makes `generation`, which `current` names, the one that is kept. */
+int keep_take_over(struct keep *k, const char *generation, unsigned how, struct err *err) {
+    struct keep_prepared p;
+    if (k->store != NULL &&
+        strcmp(k->generation, generation) == 0) { /* LMDB must not have one environment open twice */
+        if (store_is_shared(k->store))
+            return take_up_again(k, err);
+        keep_set_store(k, NULL, k->generation);
+    }
+    int rc = keep_prepare(&p, k, generation, how, err);
+    if (rc == 0)
+        keep_adopt(k, generation, &p);
+    else
+        k->reopen = true;
+    return rc;
 }
 
 /* `current` is not there. Before the first commit there is nothing to name; else it was lost, and the newest whole

@@ -106,6 +106,15 @@ void verify_close(struct verify *v); /* NULL is none */
 int verify_local(struct store_txn *t, const struct meta *m, struct digest *digest, struct err *err) MUST_USE;
 
 /* --- keep.c --- */
+/* A generation that is whole, opened; then it is kept from now on, or let go. Not one that is open here already. */
+struct keep_prepared {
+    struct store *store;
+    struct meta *meta;
+};
+int keep_prepare(struct keep_prepared *p, const struct keep *k, const char *generation, unsigned how,
+                 struct err *err) MUST_USE;
+void keep_adopt(struct keep *k, const char *generation, struct keep_prepared *p);
+void keep_unprepare(struct keep_prepared *p);
 int keep_take_over(struct keep *k, const char *generation, unsigned how, struct err *err) MUST_USE;
 
 #endif
