@@ -15,9 +15,7 @@ enum { FAR_NODES = 2 * LIMIT_PEERS, FAR_TRIES = 2, FAR_HURRY_MS = 250 };
 /* Of one zone at one node. */
 struct far_zone {
     bool asked, serves; /* it answered with a serial */
-    uint32_t serial;
-    int64_t differs_ms; /* since when (mono) it has not served what is here; 0: it does */
-    uint32_t ours;      /* what was here then */
+    struct far_serial serial;
 };
 
 struct far_node {
@@ -29,6 +27,8 @@ struct far_node {
     bool once;     /* it was asked, and answered */
     size_t check;  /* SIZE_MAX: none yet */
     size_t at;     /* the zone under question */
+    size_t turn;   /* the last that was asked in turn */
+    bool again;    /* the last was asked out of turn, because it differed */
     unsigned mute; /* questions in a row without an answer */
     struct ask_plan plan;
     struct far_zone *zone; /* LIMIT_ZONES; calloc: pages that are not used take no room */
@@ -57,36 +57,44 @@ static bool is_shared(const struct far_node *n, size_t i) {
 }
 
 /* The next one in turn; SIZE_MAX: there is none. */
-static size_t next_zone(const struct far_node *n) {
+static size_t next_in_turn(const struct far_node *n) {
     size_t count = n->p->conf->rbl.zone_count;
     count = count < LIMIT_ZONES ? count : LIMIT_ZONES;
     for (size_t i = 1; i <= count; i++)
-        if (is_shared(n, (n->at + i) % count))
-            return (n->at + i) % count;
+        if (is_shared(n, (n->turn + i) % count))
+            return (n->turn + i) % count;
     return SIZE_MAX;
 }
 
-/* It should have what was here when the difference was first seen, and by now has not. */
-static void compare(struct far_zone *z, uint32_t ours, int64_t now) {
-    bool same = z->serial == ours,
-         came = z->differs_ms != 0 && !board_serial_newer(z->ours, z->serial) && !board_serial_newer(z->serial, ours);
-    if (same) {
-        z->differs_ms = 0;
-    } else if (z->differs_ms == 0 || came) {
-        z->differs_ms = now;
-        z->ours = ours;
-    }
+/* Of those that differ the one that was not looked at for longest; SIZE_MAX: none differs. */
+static size_t next_that_differs(const struct far_node *n) {
+    size_t count = n->p->conf->rbl.zone_count, oldest = SIZE_MAX;
+    for (size_t i = 0; i < count && i < LIMIT_ZONES; i++)
+        if (n->zone[i].serial.differs && is_shared(n, i) &&
+            (oldest == SIZE_MAX || n->zone[i].serial.seen_ms < n->zone[oldest].serial.seen_ms))
+            oldest = i;
+    return oldest;
+}
+
+/* One look may meet a commit that is still on its way, and the next in turn may come much later: between two turns one
+ * that differs is looked at again. */
+static size_t next_zone(struct far_node *n) {
+    size_t next = n->again ? SIZE_MAX : next_that_differs(n);
+    n->again = next != SIZE_MAX;
+    if (!n->again && (next = next_in_turn(n)) != SIZE_MAX)
+        n->turn = next;
+    return next;
 }
 
 static enum verdict_state judge_node(const struct far_node *n, struct evidence *e) {
     const struct conf *c = n->p->conf;
-    int64_t now = clock_mono_ms(), longest = -1, allowance = c->health.interval.zones_ms;
+    int64_t longest = -1, allowance = c->health.interval.zones_ms;
     size_t worst = SIZE_MAX, right = 0;
     for (size_t i = 0; i < c->rbl.zone_count && i < LIMIT_ZONES; i++) {
         const struct far_zone *z = &n->zone[i];
         if (!z->asked || !z->serves || !is_shared(n, i))
             continue;
-        int64_t for_ms = z->differs_ms != 0 ? now - z->differs_ms : 0;
+        int64_t for_ms = far_serial_apart_ms(&z->serial);
         right += for_ms <= allowance;
         if (for_ms > allowance && for_ms > longest) {
             longest = for_ms;
@@ -98,10 +106,10 @@ static enum verdict_state judge_node(const struct far_node *n, struct evidence *
         return right > 0 ? VERDICT_PASS : VERDICT_WARN;
     }
     char age[32];
-    uint32_t ours = (uint32_t)board_get(&n->p->board->zone[worst].serial);
+    const struct far_serial *serial = &n->zone[worst].serial;
     snprintf(e->came, sizeof(e->came), "%.100s: serves serial %" PRIu32 ", here is %" PRIu32 ", for %s: %s is behind",
-             c->rbl.zones[worst].name, n->zone[worst].serial, ours, replica_age_text(age, longest),
-             board_serial_newer(ours, n->zone[worst].serial) ? "it" : "this node");
+             c->rbl.zones[worst].name, serial->theirs, serial->ours, replica_age_text(age, longest),
+             board_serial_newer(serial->ours, serial->theirs) ? "it" : "this node");
     return VERDICT_FAIL;
 }
 
@@ -129,9 +137,9 @@ static void far_answer(void *ctx, const struct ask_result *r) {
     if (r->code == 0) {
         z->asked = true;
         z->serves = r->answer.rcode == RCODE_NOERROR && r->answer.soa && (r->answer.header.flags & FLAG_AA) != 0;
-        z->serial = r->answer.serial;
         if (z->serves)
-            compare(z, (uint32_t)board_get(&n->p->board->zone[n->at].serial), clock_mono_ms());
+            far_serial_look(&z->serial, r->answer.serial, (uint32_t)board_get(&n->p->board->zone[n->at].serial),
+                            clock_mono_ms());
     }
     enum verdict_state s = VERDICT_FAIL;
     if (r->code != 0)
@@ -148,7 +156,8 @@ static void far_answer(void *ctx, const struct ask_result *r) {
     if (n->peer || n->once)
         if (s != VERDICT_WARN || n->peer)
             tell(n, s, &e);
-    task_done(&n->task, n->mute == 1 ? FAR_HURRY_MS : -1);
+    int64_t soon = next_that_differs(n) != SIZE_MAX ? (int64_t)n->task.interval_ms / 2 : -1;
+    task_done(&n->task, n->mute == 1 ? FAR_HURRY_MS : soon);
 }
 
 static void far_start(struct task *task) {
@@ -185,6 +194,7 @@ static int add_node(struct prober *p, const struct addr *addr, const char *name,
     text_copy(n->name, sizeof(n->name), name);
     n->plan = (struct ask_plan){.server = *addr,
                                 .far = true,
+                                .nsid = true,
                                 .qtype = TYPE_SOA,
                                 .qclass = CLASS_IN,
                                 .tries = FAR_TRIES,

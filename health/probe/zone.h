@@ -23,6 +23,19 @@ enum serial_verdict { SERIAL_RIGHT, SERIAL_BEHIND, SERIAL_WRONG };
 enum serial_verdict serial_look(struct serial_watch *w, uint32_t served, uint32_t committed, int64_t now_ms,
                                 uint32_t persist_ms);
 
+/* Which serial another node served, against the one that was here at the same moment. While changes keep coming the two
+ * may differ at every look, and yet each change arrives: a difference lasts only as long as the one that is behind has
+ * not reached what the other had when the difference was first seen. It lasts from look to look: what was not looked
+ * at again is not known to have lasted. */
+struct far_serial {
+    bool differs;
+    uint32_t theirs, ours;             /* at the last look */
+    uint32_t first_theirs, first_ours; /* when the difference was first seen */
+    int64_t since_ms, seen_ms;
+};
+void far_serial_look(struct far_serial *s, uint32_t theirs, uint32_t ours, int64_t now_ms);
+int64_t far_serial_apart_ms(const struct far_serial *s); /* 0: they do not differ */
+
 /* RFC 5782 section 5: one point that must be listed and one that must not be. */
 enum { POINT_LISTED, POINT_UNLISTED, POINTS };
 /* The name to ask; E_RANGE when it becomes too long, E_NOTFOUND when `test` has no points. */

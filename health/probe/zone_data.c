@@ -127,3 +127,19 @@ enum serial_verdict serial_look(struct serial_watch *w, uint32_t served, uint32_
     }
     return now_ms - w->since_ms > (int64_t)persist_ms ? SERIAL_WRONG : SERIAL_BEHIND;
 }
+
+void far_serial_look(struct far_serial *s, uint32_t theirs, uint32_t ours, int64_t now_ms) {
+    bool they_lag = board_serial_newer(ours, theirs);
+    bool reached = they_lag ? !board_serial_newer(s->first_ours, theirs) : !board_serial_newer(s->first_theirs, ours);
+    if (theirs != ours && (!s->differs || reached)) {
+        s->first_theirs = theirs;
+        s->first_ours = ours;
+        s->since_ms = now_ms;
+    }
+    s->differs = theirs != ours;
+    s->theirs = theirs;
+    s->ours = ours;
+    s->seen_ms = now_ms;
+}
+
+int64_t far_serial_apart_ms(const struct far_serial *s) { return s->differs ? s->seen_ms - s->since_ms : 0; }

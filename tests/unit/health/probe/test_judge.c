@@ -31,6 +31,38 @@ static void test_serials(void **state) {
         assert_int_equal(serial_look(&f, i, i + 1, (int64_t)i * 4000, 5000), SERIAL_BEHIND);
 }
 
+static void test_far_serials(void **state) {
+    (void)state;
+    struct far_serial s = {0};
+    far_serial_look(&s, 7, 7, 1000);
+    assert_int_equal(far_serial_apart_ms(&s), 0);
+    /* One look may meet a commit that is on its way: it takes a second one to say that it lasted. */
+    far_serial_look(&s, 7, 8, 2000);
+    assert_int_equal(far_serial_apart_ms(&s), 0);
+    far_serial_look(&s, 7, 9, 32000);
+    assert_int_equal(far_serial_apart_ms(&s), 30000);
+    far_serial_look(&s, 9, 9, 40000);
+    assert_int_equal(far_serial_apart_ms(&s), 0);
+    /* Who follows is not behind, however many changes come; neither is this node. */
+    struct far_serial it = {0}, here = {0}, turns = {0};
+    for (uint32_t i = 0; i < 20; i++) {
+        far_serial_look(&it, i, i + 1, (int64_t)i * 4000);
+        far_serial_look(&here, i + 1, i, (int64_t)i * 4000);
+        far_serial_look(&turns, i + i % 2, i + (i + 1) % 2, (int64_t)i * 4000);
+        assert_int_equal(far_serial_apart_ms(&it), 0);
+        assert_int_equal(far_serial_apart_ms(&here), 0);
+        assert_int_equal(far_serial_apart_ms(&turns), 0);
+    }
+    /* Who stands still is, on either side, and serials wrap. */
+    struct far_serial stuck = {0}, back = {0};
+    for (uint32_t i = 0; i < 20; i++) {
+        far_serial_look(&stuck, UINT32_MAX - 3, UINT32_MAX - 2 + i, (int64_t)i * 4000);
+        far_serial_look(&back, UINT32_MAX - 2 + i, UINT32_MAX - 3, (int64_t)i * 4000);
+        assert_int_equal(far_serial_apart_ms(&stuck), i * 4000);
+        assert_int_equal(far_serial_apart_ms(&back), i * 4000);
+    }
+}
+
 static struct board_zone good_zone(void) {
     struct board_zone z = {.name = "bl.test.", .generation = "g1", .state = ZONE_OK, .serial = 7, .entries = 100};
     z.last_check_wall_s = NOW_S - 2;
@@ -233,6 +265,7 @@ static void test_deadlines_shrink_with_the_tick(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_serials),
+        cmocka_unit_test(test_far_serials),
         cmocka_unit_test(test_zone_data),
         cmocka_unit_test(test_zone_whose_changes_are_refused),
         cmocka_unit_test(test_zone_that_waits_for_a_writer),
