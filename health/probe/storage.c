@@ -18,6 +18,7 @@ enum {
     CANARY_DEADLINE_MS = 5000,
     FULL_PERCENT = 80,     /* of a map, of its reader slots */
     FREE_MIN_PERCENT = 5,  /* of the disk's bytes and inodes */
+    ERRORS_INTERVALS = 3,  /* that a write error stays in sight: one alone must outlast `fall` */
     READER_LAG_TXNS = 100, /* an old reader keeps this many commits' pages from being used again */
 };
 
@@ -39,6 +40,7 @@ struct storage {
     struct canary_job *job;
     bool hurry;
     uint64_t write_errors_seen;
+    int64_t write_error_ms; /* when there were more of them than before; 0: never */
 };
 
 static void problem(struct canary_job *j, const char *what) {
@@ -194,10 +196,13 @@ static void judge_maps(struct storage *s) {
     judge_fill(s, s->lag_check, "commits since the oldest reader's, on the board", &lag, READER_LAG_TXNS,
                "transactions");
     struct evidence e = about("write errors of candor-sync, on the board", (double)errors, "errors");
-    bool more = errors > s->write_errors_seen;
-    snprintf(e.came, sizeof(e.came), "%" PRIu64 " so far%s", errors, more ? ", more than when last looked" : "");
+    int64_t now = clock_mono_ms();
+    if (errors > s->write_errors_seen)
+        s->write_error_ms = now;
     s->write_errors_seen = errors;
-    judge(s, s->errors_check, more ? VERDICT_WARN : VERDICT_PASS, &e);
+    bool lately = s->write_error_ms != 0 && now - s->write_error_ms < ERRORS_INTERVALS * (int64_t)s->task.interval_ms;
+    snprintf(e.came, sizeof(e.came), "%" PRIu64 " so far%s", errors, lately ? ", the last of them just now" : "");
+    judge(s, s->errors_check, lately ? VERDICT_WARN : VERDICT_PASS, &e);
 }
 
 static void storage_start(struct task *task) {

@@ -108,7 +108,10 @@ void show_waiting(struct keeper_zone *z, const char *why) {
     board_zone_close(s);
 }
 
-static bool store_failed_with(int code) { return code == E_CORRUPT || code == E_IO || code == E_FULL; }
+/* E_NOMEM: also of a map for which there is no address space. */
+static bool store_failed_with(int code) {
+    return code == E_CORRUPT || code == E_IO || code == E_FULL || code == E_NOMEM;
+}
 
 /* What the last reading of the files and the last commit of any kind mean together. */
 static enum board_zone_state state_after(const struct keeper_zone *z, const struct job *j) {
