@@ -21,7 +21,7 @@ class Clock(OneNode):
 
 class JumpAhead(Clock):
     number, variant, fault, did = 36, "ahead", "wall clock jump", "the programs' wall clock jumps an hour ahead (LD_PRELOAD)"
-    expects = [Expect("process", ".*clock.*", "jump|clock", 1, ("warn", "fail"), fixed_s=1)]
+    expects = [Expect("process", "clock:jump", "jumped", 1, ("warn", "fail"), fixed_s=1)]
     may = ("zones", "replication")
     mend_s = 900
 
@@ -39,7 +39,7 @@ class JumpBack(JumpAhead):
 class WrongAtBoot(Clock):
     """The node is started anew with a clock that is twelve years slow, as one without a battery."""
     number, fault, did = 37, "wrong time at boot", "the node is started with a clock of 2014, before this program was built"
-    expects = [Expect("process", ".*clock.*", "built|build|clock", 10, ("warn", "fail"), fixed_s=5)]
+    expects = [Expect("process", "clock:build", "before this program was built", 10, fixed_s=5)]
     restarts = True
     mend_s = 90
 

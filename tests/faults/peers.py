@@ -19,7 +19,7 @@ class Neighbours(SomeNodes):
             if k != i:
                 peers.append({"name": self.name(k), "resolver": self.address(k) + "@5300", "health": self.address(k) + "@5380", "key": "k.test."})
                 if k == 0:
-                    peers[-1]["service"] = [SERVICE % 1 + "@5300"]
+                    peers[-1]["service-addresses"] = [SERVICE % 1 + "@5300"]
         c = {"rbl": {"keys": [KEY]}, "health": {"peers": peers}}
         if i == 0:
             c["resolver"] = {"listen": [{"address": self.address(0) + "@5300"}, {"address": SERVICE % 1 + "@5300"}]}

@@ -2,6 +2,7 @@
 import time
 
 import dns.exception
+import dns.flags
 import dns.message
 import dns.query
 import dns.rcode
@@ -79,15 +80,20 @@ class OutageOver(OneNode):
 
 
 class StillStuck(OneNode):
-    """The resolver's own way to the forwarder stays broken (its packets have another source address), while the forwarder answers
-    the prober: nobody but the resolver is to blame."""
+    """The resolver's own way to the forwarder stays broken (its packets have a source address of their own), while the
+    forwarder answers the prober again: nobody but the resolver is to blame."""
     number, variant, fault = 9, "stuck", "outage over, resolver still stuck"
-    did = "nft drops what the resolver sends to the forwarder, by its source address; the forwarder answers everybody else"
+    did = "an outage ends for everybody but the resolver: nft goes on dropping what comes from its source address; the clock runs from there"
     config = {"resolver": {"outgoing": ["127.0.0.9"]}}
-    expects = [Expect("resolution", "resolution:.*|canary:uncached|lived:.*", "", 30)]
+    expects = [Expect("resolution", "resolution:stuck", "", 30)]
+    may = ("upstream",)
 
     def inject(self):
+        drop(self.ns, "udp dport 5353", "tcp dport 5353")
+        until("both are red", lambda: all(self.node.scope(s)["status"] == "fail" for s in ("upstream", "resolution")), scaled(90))
+        undrop(self.ns)
         drop(self.ns, "ip saddr 127.0.0.9 udp dport 5353", "ip saddr 127.0.0.9 tcp dport 5353")
+        self.begins()
 
     def mend(self):
         undrop(self.ns)
@@ -137,7 +143,7 @@ class ListsTheWorld(Guarded):
 
 class Loop(OneNode):
     number, fault, did = 41, "forwarding loop", "the forwarder forwards everything back to this node"
-    expects = [Expect("resolution", ".*loop.*", "loop|own|came back", 15, ("warn", "fail"))]
+    expects = [Expect("resolution", "canary:loop", "loop|came back|again", 15, ("warn", "fail"))]
     may = ("upstream", "worker")
 
     def inject(self):
@@ -159,3 +165,48 @@ class Loop(OneNode):
 
     def mend(self):
         self.upstream.answer = self.straight
+
+
+class Validation(OneNode):
+    """The forwarder validates, and answers accordingly: AD for a name that is signed well, SERVFAIL for one that is not. Its
+    answers are what a validating server gives; it signs nothing itself."""
+    number, fault = 38, "trust anchor or signature expiry"
+    config = {"health": {"canary": {"signed": "signed.example.com.", "bogus": "bogus.example.com."}}}
+    validates, anchor = True, True
+
+    def whole_config(self):
+        self.upstream.ttl = max(1, int(scaled(30)))
+        self.upstream.names.update({"signed.example.com. A": ["192.0.2.11"], "bogus.example.com. A": ["192.0.2.12"]})
+        self.plain, self.upstream.answer = self.upstream.answer, self.answer
+        return super().whole_config()
+
+    def answer(self, wire, proto):
+        r = dns.message.from_wire(self.plain(wire, proto))
+        name = r.question[0].name.to_text().lower()
+        refuse = (name == "signed.example.com." and not self.anchor) or (name == "bogus.example.com." and self.validates)
+        if refuse:
+            r.answer, r.authority = [], []
+            r.set_rcode(dns.rcode.SERVFAIL)
+        elif name == "signed.example.com." and self.validates:
+            r.flags |= dns.flags.AD
+        return r.to_wire(max_size=65535)
+
+    def mend(self):
+        self.validates = self.anchor = True
+
+
+class AnchorExpired(Validation):
+    variant, did = "anchor", "the forwarder refuses (SERVFAIL) a name that is signed well, as with a trust anchor that was not rolled or signatures that ran out"
+    expects = [Expect("upstream", "upstream:signed", "right signatures are refused", 300), Expect("resolution", "canary:signed", "right signatures", 300)]
+
+    def inject(self):
+        self.anchor = False
+
+
+class ValidationOff(Validation):
+    variant, did = "off", "the forwarder no longer validates: it answers a name whose signatures are wrong, and sets no AD"
+    expects = [Expect("upstream", "upstream:bogus", "nobody validates", 300), Expect("resolution", "canary:bogus", "nobody validates", 300),
+               Expect("upstream", "upstream:signed", "without AD", 300)]
+
+    def inject(self):
+        self.validates = False
