@@ -223,7 +223,7 @@ void render_metrics(struct text *t, const struct snapshot_source *s, bool open, 
     struct metrics m = {.t = t, .open = open, .from = s, .mono_ms = mono_ms, .wall_ms = wall_ms};
     metric_family(&m, METRIC_GAUGE, "build_info", "Version of candor-health; always 1.");
     metric_one(&m, "version", CANDOR_VERSION, 1);
-    metric_family(&m, METRIC_COUNTER, "report_sequence", "Snapshots of the verdicts published so far.");
+    metric_family(&m, METRIC_COUNTER, "health_snapshots", "Times that the verdicts were published.");
     metric_plain(&m, (double)sequence);
     metrics_probes(&m);
     metrics_processes(&m);

@@ -88,8 +88,6 @@ static void spools(struct metrics *m) {
 }
 
 static void reports(struct metrics *m) {
-    metric_family(m, METRIC_COUNTER, "report_sequence", "Number of the last report.");
-    metric_plain(m, (double)m->from->tally->report_sequence);
     pushes(m);
     contacts(m);
     spools(m);
@@ -114,6 +112,8 @@ static void nodes(struct metrics *m) {
 }
 
 void metrics_report(struct metrics *m) {
+    metric_family(m, METRIC_COUNTER, "report_sequence", "Number of the last report; 0: none was made.");
+    metric_plain(m, (double)m->from->tally->report_sequence);
     if (m->from->sinks != NULL && (m->from->sender != NULL || m->from->sinks->count > 0))
         reports(m);
     if (m->from->watched_count > 0)
