@@ -1,6 +1,6 @@
-/* A disk that fails for one program: LD_PRELOAD=eio.so CANDOR_EIO=FILE. The file holds an errno, a 64-bit number of this
- * machine, 0 for none; it is read through a mapping, so that a test may break the disk, and mend it, at any moment. What
- * writes or syncs a regular file then fails with it; sockets, pipes and everything that reads go on. */
+/* A disk that fails for one program: LD_PRELOAD=eio.so CANDOR_EIO=FILE. The file holds an errno, a 64-bit number of
+ * this machine, 0 for none; it is read through a mapping, so that a test may break the disk, and mend it, at any
+ * moment. What writes or syncs a regular file then fails with it; sockets, pipes and everything that reads go on. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>

@@ -35,7 +35,7 @@ TICKS = float(os.environ.get("CANDOR_TICKS", "1"))
 POLL_S = 0.1
 GREEN_S = 90      # until a node that was started is green
 SLACK_S = 0.5 if TICKS == 1 else 1.0  # the page is made anew once a second, and the machine is shared
-LATE_FACTOR = 2   # a verdict is waited for so much longer than its limit, to tell late from never
+LATE_FACTOR, LATE_S = 2, 60  # a verdict is waited for so much longer than its limit, to tell late from never
 ORDER = ("pass", "warn", "unknown", "fail")
 RED = ("fail", "unknown")
 
@@ -262,7 +262,8 @@ class Run:
     def wait(self):
         """Until all expectations match, or long after the limit. Their times."""
         seen = [None] * len(self.row.expects)
-        last = max(e.limit_s for e in self.row.expects) * LATE_FACTOR + SLACK_S
+        limit = max(e.limit_s for e in self.row.expects)
+        last = min(limit * LATE_FACTOR, limit + LATE_S) + SLACK_S
         while True:
             docs = self.docs()
             now = time.monotonic()

@@ -7,6 +7,7 @@ import threading
 import time
 
 from engine import Expect
+from injections import Cgroup
 from lib.ask import Load
 from lib.netns import inside
 from place import HOST, NO_HEAL, OneNode, drop, undrop
@@ -90,30 +91,24 @@ class Descriptors(OneNode):
 
 
 class ReceiveBuffer(OneNode):
-    """A worker that sleeps half of the time cannot keep its socket empty."""
+    """More comes than the worker may take in: what does not fit into its socket's buffer is gone without a word."""
     number, fault = 29, "UDP receive buffer drops"
-    did = "a worker stands still for half of each second while 6,000 questions a second come: its socket overflows"
+    did = "the only worker gets 1 ms of a CPU in each tenth of a second by its cgroup, and 15,000 questions a second come: its socket overflows"
     config = {"resolver": {"workers": 1}, "health": NO_HEAL}
     expects = [Expect("worker", "worker:drops", "dropped by the kernel", 15, ("warn", "fail"))]
     may = ("process", "zones", "resolution", "upstream")
 
     def inject(self):
-        self.load = Load(self.node.dns, ["%d.2.0.192.bl.test. A" % i for i in range(200)], 6000, 600, sockets=64)
+        self.group = self.enter(Cgroup("cpu"))
+        self.group.set("cpu.cfs_quota_us", "1000")
+        self.load = Load(self.node.dns, ["%d.2.0.192.bl.test. A" % i for i in range(200)], 15000, 600, sockets=64)
         self.stack.callback(self.load.stop)
-        self.over = threading.Event()
-        self.worker = self.node.workers()[0]
-        self.thread = threading.Thread(target=self.nap, daemon=True)
-        self.thread.start()
-
-    def nap(self):
-        while not self.over.wait(0.5):
-            self.worker.suspend()
-            time.sleep(0.5)
-            self.worker.resume()
+        time.sleep(1)
+        self.begins()
+        self.group.add(self.node.workers()[0].pid)
 
     def mend(self):
-        self.over.set()
-        self.thread.join()
+        self.group.leave()
         self.load.stop()
 
 
@@ -128,7 +123,7 @@ class Outer:
 class Conntrack(OneNode):
     """The kernel's limit is one for all namespaces: it is put back at once when the row ends."""
     number, fault = 30, "conntrack full"
-    did = "connections are tracked in the node's namespace, and the kernel's limit is lowered to below what is tracked"
+    did = "300 flows are tracked in the node's namespace, and the kernel's limit is lowered to 200; loopback's own traffic is exempt"
     alone, short = True, False
     expects = [Expect("process", "machine:conntrack", "are tracked", 30, ("warn", "fail"))]
     may = ("worker", "zones", "resolution", "upstream")
@@ -139,8 +134,10 @@ class Conntrack(OneNode):
         super().setup()
 
     def prepare(self):
-        self.ns.run("nft", "-f", "-", input="add table inet track\nadd chain inet track in { type filter hook input priority 0; }\n"
-                    "add rule inet track in ct state new counter\n")
+        lines = ["add table inet track", "add chain inet track in { type filter hook input priority 0; }",
+                 "add chain inet track raw { type filter hook output priority -300; }", "add rule inet track in ct state new counter",
+                 "add rule inet track raw udp dport != 20000-21000 notrack", "add rule inet track raw meta l4proto tcp notrack"]
+        self.ns.run("nft", "-f", "-", input="\n".join(lines) + "\n")
 
     def set_limit(self, value):
         with inside(self.outer):  # the limit belongs to the first namespace

@@ -176,20 +176,19 @@ class Freezer(FourWorkers):
 
 
 class BusyLoop(OneNode):
-    """Of each tenth of a second a worker gets two milliseconds, and it is asked all the while: it is at its 100 %."""
+    """Of each second a worker gets ten milliseconds, and it is asked all the while: it is at its 100 %."""
     number, fault = 5, "busy loop at 100 % CPU"
-    did = "one worker of two gets 2 % of a CPU by its cgroup and 4,000 questions a second: it is always busy, and answers some"
+    did = "one worker of two gets 1 % of a CPU by its cgroup and 4,000 questions a second: it is always busy, and answers some"
     config = {"health": NO_HEAL}
     expects = [Expect("worker", "worker:lag", "late", 15, ("warn", "fail"), "worker 1")]
-    may = ("process", "zones", "resolution")
+    may = ("process", "zones", "resolution", "upstream")
 
     def inject(self):
         self.group = self.enter(Cgroup("cpu"))
-        self.group.set("cpu.cfs_period_us", "100000")
-        self.group.set("cpu.cfs_quota_us", "2000")
-        load = Load(self.node.dns, ["%d.2.0.192.bl.test. A" % i for i in range(200)], 4000, 600, sockets=32)
-        self.stack.callback(load.stop)
-        self.load = load
+        self.group.set("cpu.cfs_period_us", "1000000")
+        self.group.set("cpu.cfs_quota_us", "10000")
+        self.load = Load(self.node.dns, ["%d.2.0.192.bl.test. A" % i for i in range(200)], 4000, 600, sockets=32)
+        self.stack.callback(self.load.stop)
         time.sleep(1)
         self.begins()
         self.group.add(self.node.workers()[1].pid)
@@ -232,6 +231,9 @@ with open(sys.argv[1], "rb") as f:
         with open(file, "wb") as f:
             for _ in range(200):
                 f.write(os.urandom(1 << 20))
+            f.flush()
+            os.fsync(f.fileno())
+            os.posix_fadvise(f.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)  # so that who reads it is charged for it
         self.group = self.enter(Cgroup("memory"))
         self.group.set("memory.limit_in_bytes", str(24 << 20))
         self.readers = [subprocess.Popen([sys.executable, "-c", self.READ, file]) for _ in range(2)]
