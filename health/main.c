@@ -127,6 +127,7 @@ static int health_open(struct health *h, struct err *err) {
     h->source.system = prober_sample(h->prober);
     h->source.sinks = prober_sinks(h->prober);
     h->source.watched = prober_watched(h->prober, &h->source.watched_count);
+    h->source.peers = prober_peers_known(h->prober);
     h->published_ms = INT64_MIN / 2;
     return 0;
 }

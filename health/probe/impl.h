@@ -92,6 +92,7 @@ struct prober {
     struct catalog_probe *catalogs;
     struct report_probe *report;
     struct monitor_probe *monitor;
+    struct peer_probe *peers; /* NULL: none are configured */
 };
 
 /* prober.c */
@@ -132,6 +133,7 @@ int far_open(struct prober *p) MUST_USE;
 int catalog_open(struct prober *p) MUST_USE;
 int report_open(struct prober *p) MUST_USE;
 int monitor_open(struct prober *p) MUST_USE;
+int peer_open(struct prober *p) MUST_USE;
 void worker_close(struct prober *p);
 void tcp_probe_close(struct prober *p);
 void process_close(struct prober *p);
@@ -147,6 +149,7 @@ void far_close(struct prober *p);
 void catalog_close(struct prober *p);
 void report_close(struct prober *p);
 void monitor_close(struct prober *p);
+void peer_close(struct prober *p);
 
 /* Made and looked at along with machine.c; true: a check is on its way to another state. late: a worker's loop is. */
 int load_open(struct prober *p) MUST_USE;

@@ -176,10 +176,6 @@ static int plan_off(struct prober *p) {
         if (c->resolver.listen[i].tls)
             rc = off(p, SCOPE_WORKER, "listen", "tls", addr_text(&c->resolver.listen[i].address, text),
                      "DNS over TLS is configured, this version does not probe it");
-    for (size_t i = 0; i < c->health.peer_count && rc == 0; i++)
-        rc = off(p, SCOPE_PEERS, "peer", "probe", c->health.peers[i].name,
-                 "its DNS port is asked for zones that are replicated (scope replication); this version does not ask "
-                 "its health port");
     const struct {
         const char *sink;
         bool configured;
@@ -195,15 +191,19 @@ static int plan_off(struct prober *p) {
 
 static size_t checks_wanted(const struct conf *c) {
     size_t zones = c->rbl.zone_places > c->rbl.zone_count ? c->rbl.zone_places : c->rbl.zone_count;
+    size_t peer_checks = 4;
+    for (size_t i = 0; i < c->health.peer_count; i++)
+        peer_checks += 3 + 5 * (1 + c->health.peers[i].service.count);
     return 64 + 10 * (size_t)LIMIT_WORKERS + 8 * (size_t)PROBE_TARGETS_MAX + 4 * zones + 4 * c->resolver.guard_count +
-           2 * (size_t)LIMIT_UPSTREAMS + 3 * c->health.peer_count + c->health.datagram_count +
-           4 * c->health.monitor.node_count + REPLICA_CHECKS;
+           2 * (size_t)LIMIT_UPSTREAMS + peer_checks + c->health.datagram_count + 4 * c->health.monitor.node_count +
+           REPLICA_CHECKS;
 }
 
 static int plan(struct prober *p) {
     static int (*const parts[])(struct prober *) = {
-        process_open, machine_open, pool_open,    stray_open, worker_open,  tcp_probe_open, zone_open,    guard_open,
-        canary_open,  storage_open, replica_open, far_open,   catalog_open, report_open,    monitor_open, plan_off};
+        process_open, machine_open, pool_open,    stray_open,   worker_open,  tcp_probe_open,
+        zone_open,    guard_open,   canary_open,  storage_open, replica_open, far_open,
+        catalog_open, report_open,  monitor_open, peer_open,    plan_off};
     for (size_t i = 0; i < p->conf->resolver.listen_count; i++)
         if (!p->conf->resolver.listen[i].tls)
             target_add(p, &p->conf->resolver.listen[i].address);
@@ -284,6 +284,7 @@ void prober_close(struct prober *p) {
     catalog_close(p);
     report_close(p);
     monitor_close(p);
+    peer_close(p);
     verdict_close(&p->book);
     conf_members_close(p->members);
     free(p->tasks);

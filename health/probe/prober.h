@@ -12,6 +12,7 @@
 #define CANDOR_PROBE_H
 
 #include "health/monitor/watched.h"
+#include "health/peers/known.h"
 #include "health/report/sender.h"
 #include "health/report/sink.h"
 #include "health/system/sample.h"
@@ -42,6 +43,10 @@ const struct sender *prober_sender(const struct prober *p);
 const struct sink_list *prober_sinks(const struct prober *p);
 /* The nodes that this one is a monitor of. */
 const struct watched *prober_watched(const struct prober *p, size_t *count);
+/* What the peers of this node come to; without peers all is 0. Never NULL. */
+const struct peers_summary *prober_peers(const struct prober *p);
+/* All that is known of them; NULL: none are configured. */
+const struct peers_known *prober_peers_known(const struct prober *p);
 /* Makes every probe due now. */
 void prober_run_now(struct prober *p);
 /* Probes that have not been made from beginning to end since then. */

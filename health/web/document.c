@@ -129,6 +129,10 @@ void document_health(struct document *d, const struct snapshot *s, const char *n
     }
     if (!stale && (scope == SCOPE_COUNT || scope == SCOPE_REPLICATION))
         put_group(d, "},\"replication\":{", &s->replica);
+    if (!stale && (scope == SCOPE_COUNT || scope == SCOPE_PEERS)) {
+        put_group(d, "},\"peers\":{", &s->peers);
+        put_group(d, "},\"seen\":{", &s->matrix);
+    }
     text_put(&d->tail, "}}\n");
 }
 

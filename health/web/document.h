@@ -8,7 +8,7 @@
 #include "resolver/base/bytes.h"
 
 enum {
-    DOCUMENT_BODIES = 2 * SCOPE_COUNT + 6,
+    DOCUMENT_BODIES = 2 * SCOPE_COUNT + 10,
     LIVE_MAX_MS = 5000 /* a loop that has not turned for longer is not alive */
 };
 
@@ -32,6 +32,12 @@ void document_history(struct document *d, const struct snapshot *s);
 /* Prometheus text 0.0.4, or OpenMetrics 1.0. */
 void document_metrics(struct document *d, const struct snapshot *s, bool open, int64_t mono_ms);
 void document_page(struct document *d, const struct snapshot *s, const char *node, int64_t mono_ms, int64_t wall_ms);
+/* This node's view of its peers (health/peers/view.h), of all or `about` one of them; `boot` is candor-health's. */
+struct peers_asked {
+    const char *nonce, *about; /* about NULL: all */
+};
+void document_peers(struct document *d, const struct snapshot *s, const struct conf *conf, uint64_t boot,
+                    const struct peers_asked *asked, int64_t mono_ms, int64_t wall_ms);
 void document_free(struct document *d);
 
 #endif

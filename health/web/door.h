@@ -4,6 +4,7 @@
 
 #include <microhttpd.h>
 
+#include "health/peers/mac.h"
 #include "health/web/web.h"
 
 struct door {
@@ -16,6 +17,7 @@ struct door {
 struct web {
     const struct conf *conf;
     const struct board *board;
+    struct peers_keys *keys; /* what views for peers are proved by */
     struct door doors[LIMIT_LISTEN];
     size_t door_count;
     int64_t last_run_ms; /* atomic */

@@ -187,6 +187,7 @@ struct node {
     uint64_t notify_sent, notify_answered, notify_unanswered, checks, checks_failed, heard_ms, state;
     bool clock_known;
     int64_t offset_ms;
+    const struct peers_peer *peer; /* of health.peers; NULL: a node of replication alone */
 };
 
 enum { NODES = 512 }; /* those beyond are counted together, as "others" */
@@ -227,7 +228,28 @@ static double queue_of(const struct node *n) { return (double)n->queue; }
 static double oldest_of(const struct node *n) { return (double)n->oldest_ms / 1000; }
 static double applied_of(const struct node *n) { return (double)n->applied; }
 static double heard_of(const struct node *n) { return (double)n->heard_ms / 1000; }
-static double state_of(const struct node *n) { return (double)n->state; }
+
+/* By its links and by what health.peers gets of it, the worse; while this node is cut off nothing is known. */
+static double state_of(const struct node *n) {
+    static const uint8_t of[] = {[PEERS_UNKNOWN] = LINK_UNKNOWN,
+                                 [PEERS_WELL] = LINK_OK,
+                                 [PEERS_PART] = LINK_BEHIND,
+                                 [PEERS_GONE] = LINK_UNREACHABLE};
+    if (n->peer == NULL)
+        return (double)n->state;
+    uint64_t asked = of[n->peer->state];
+    return (double)(asked == LINK_UNKNOWN || asked > n->state ? asked : n->state);
+}
+
+static void add_peer(struct node *n, const struct peers_peer *p) {
+    n->peer = p;
+    if (p->heard_wall_ms > 0 && (uint64_t)p->heard_wall_ms > n->heard_ms)
+        n->heard_ms = (uint64_t)p->heard_wall_ms;
+    if (p->offset_known) { /* fresher than what messages of transfers tell */
+        n->clock_known = true;
+        n->offset_ms = p->offset_ms;
+    }
+}
 
 static void simple(struct metrics *m, const struct node *nodes, size_t count) {
     static const struct {
@@ -239,10 +261,12 @@ static void simple(struct metrics *m, const struct node *nodes, size_t count) {
         {METRIC_GAUGE, "replication_oldest_queued_timestamp_seconds",
          "When the oldest commit was made that a secondary has not said to have; 0: it has all.", oldest_of},
         {METRIC_COUNTER, "replication_applied", "Versions and changes from this node that were committed.", applied_of},
-        {METRIC_GAUGE, "peer_last_heard_timestamp_seconds", "When a message of this node was last believed; 0: never.",
-         heard_of},
+        {METRIC_GAUGE, "peer_last_heard_timestamp_seconds",
+         "When an answer or a message of this node was last believed; 0: never.", heard_of},
         {METRIC_GAUGE, "peer_state",
-         "Worst of its links: 0 unknown, 1 ok, 2 behind, 3 unreachable, 4 denied, 5 broken.", state_of},
+         "Worst of its links and of what it answers: 0 unknown, 1 ok, 2 behind or in part, 3 unreachable, 4 denied, 5 "
+         "broken.",
+         state_of},
     };
     for (size_t f = 0; f < sizeof(families) / sizeof(families[0]); f++) {
         metric_family(m, families[f].type, families[f].name, families[f].help);
@@ -280,7 +304,8 @@ static void labelled(struct metrics *m, const struct node *nodes, size_t count) 
         pair_of(m, nodes[i].name, "result", "ok", nodes[i].checks - failed);
         pair_of(m, nodes[i].name, "result", "failed", nodes[i].checks_failed);
     }
-    metric_family(m, METRIC_GAUGE, "peer_clock_offset_seconds", "Clock of a node less ours, as its messages tell.");
+    metric_family(m, METRIC_GAUGE, "peer_clock_offset_seconds",
+                  "Clock of a node less ours, as its messages and its health port tell.");
     for (size_t i = 0; i < count; i++)
         if (nodes[i].clock_known)
             metric_one(m, "peer", nodes[i].name, (double)nodes[i].offset_ms / 1000);
@@ -303,6 +328,8 @@ void metrics_replica(struct metrics *m) {
     }
     for (size_t i = 0; i < l->count; i++)
         add_link(node_of(nodes, &count, l->sorted[i]->peer), l->sorted[i]);
+    for (size_t i = 0; m->from->peers != NULL && i < m->from->peers->count; i++)
+        add_peer(node_of(nodes, &count, m->from->peers->peer[i].conf->name), &m->from->peers->peer[i]);
     simple(m, nodes, count);
     labelled(m, nodes, count);
     free(nodes);

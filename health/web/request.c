@@ -43,7 +43,7 @@ static void add_headers(struct MHD_Response *response, const char *type, unsigne
 }
 
 static enum MHD_Result send_document(struct MHD_Connection *c, struct reply *r, unsigned code, const char *type,
-                                     unsigned max_age_s) {
+                                     unsigned max_age_s, const char *mac) {
     struct MHD_IoVec iov[DOCUMENT_BODIES + 2];
     unsigned n = 0;
     const struct document *d = &r->document;
@@ -63,6 +63,8 @@ static enum MHD_Result send_document(struct MHD_Connection *c, struct reply *r, 
         return MHD_NO;
     }
     add_headers(response, type, max_age_s);
+    if (mac[0] != '\0')
+        MHD_add_response_header(response, PEERS_MAC_HEADER, mac);
     enum MHD_Result result = MHD_queue_response(c, code, response);
     MHD_destroy_response(response);
     return result;
@@ -115,6 +117,7 @@ struct page {
     struct reply *reply;
     const char *type;
     unsigned code, max_age_s; /* max_age_s 0: no-store */
+    char mac[PEERS_MAC_TEXT]; /* "": none */
     int64_t mono_ms, wall_ms;
 };
 
@@ -180,6 +183,27 @@ static bool page_status(struct page *p) {
     return true;
 }
 
+/* What a peer asks: its nonce proves that this is no old answer, its name which key the answer is to be proved by. */
+static bool page_peers(struct page *p) {
+    const struct web *w = p->door->web;
+    const char *nonce = MHD_lookup_connection_value(p->connection, MHD_GET_ARGUMENT_KIND, "nonce");
+    const char *who = MHD_lookup_connection_value(p->connection, MHD_GET_ARGUMENT_KIND, "for");
+    struct peers_asked asked = {.nonce = nonce != NULL && strlen(nonce) < VIEW_NONCE ? nonce : "",
+                                .about = MHD_lookup_connection_value(p->connection, MHD_GET_ARGUMENT_KIND, "about")};
+    struct document *d = &p->reply->document;
+    uint64_t boot = board_get(&w->board->process[ROLE_HEALTH].boot);
+    document_peers(d, p->reply->snapshot, w->conf, boot, &asked, p->mono_ms, p->wall_ms);
+    int peer = who != NULL ? peers_find(w->conf, who) : -1;
+    struct bytes parts[DOCUMENT_BODIES + 2] = {{(const uint8_t *)d->head.at, d->head.size}};
+    memcpy(parts + 1, d->body, d->bodies * sizeof(parts[0]));
+    parts[1 + d->bodies] = (struct bytes){(const uint8_t *)d->tail.at, d->tail.size};
+    if (peer >= 0 && peers_mac(w->keys, (size_t)peer, parts, d->bodies + 2, p->mac) < 0)
+        p->mac[0] = '\0';
+    p->type = type_json;
+    p->max_age_s = 0;
+    return true;
+}
+
 static bool page_run(struct page *p) {
     char *end;
     uint64_t number = strtoull(p->rest, &end, 10), asked = web_runs(p->door->web);
@@ -195,9 +219,9 @@ static const struct route {
     const char *path;             /* with a final slash: and something behind it */
     bool (*make)(struct page *p); /* false: not found; NULL: only to be posted to */
 } routes[] = {
-    {"/livez", page_live},      {"/readyz", page_ready},    {"/health", page_health},
-    {"/health/run", NULL},      {"/health/run/", page_run}, {"/health/", page_scope},
-    {"/metrics", page_metrics}, {"/history", page_history}, {"/", page_status},
+    {"/livez", page_live},      {"/readyz", page_ready},  {"/health", page_health},   {"/health/run", NULL},
+    {"/health/run/", page_run}, {"/health/", page_scope}, {"/metrics", page_metrics}, {"/history", page_history},
+    {"/peers", page_peers},     {"/", page_status},
 };
 
 static const struct route *find_route(const char *url, const char **rest) {
@@ -251,7 +275,7 @@ static enum MHD_Result get(struct door *d, struct MHD_Connection *c, const struc
         reply_free(p.reply);
         return not_found(c);
     }
-    return send_document(c, p.reply, p.code, p.type, p.max_age_s);
+    return send_document(c, p.reply, p.code, p.type, p.max_age_s, p.mac);
 }
 
 static enum MHD_Result answer(struct door *d, struct MHD_Connection *c, const char *url, const char *method) {

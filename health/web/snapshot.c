@@ -42,6 +42,7 @@ static bool failed(const struct snapshot *s) {
                s->metrics[1].failed || s->page.failed;
     for (int i = 0; i < SCOPE_COUNT; i++)
         bad |= s->checks[i].failed;
+    bad |= s->peers.failed || s->matrix.failed || s->view.head.failed || s->view.seen.failed;
     return bad;
 }
 
@@ -67,6 +68,9 @@ static void render_all(struct snapshot *s, const struct snapshot_source *from) {
     render_asked(&s->asked, from);
     render_kept(&s->kept, from);
     render_replica(&s->replica, from, s->wall_ms);
+    render_peers(&s->peers, from, s->mono_ms);
+    render_matrix(&s->matrix, from);
+    render_view(&s->view, from, s);
     render_history(&s->history, from->book);
     for (int open = 0; open <= 1; open++)
         render_metrics(&s->metrics[open], from, open, s->sequence, s->mono_ms, s->wall_ms);
@@ -114,6 +118,10 @@ void snapshot_unref(struct snapshot *s) {
     text_free(&s->asked);
     text_free(&s->kept);
     text_free(&s->replica);
+    text_free(&s->peers);
+    text_free(&s->matrix);
+    text_free(&s->view.head);
+    text_free(&s->view.seen);
     text_free(&s->history);
     text_free(&s->metrics[0]);
     text_free(&s->metrics[1]);

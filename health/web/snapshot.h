@@ -11,6 +11,7 @@
 #define CANDOR_WEB_SNAPSHOT_H
 
 #include "health/monitor/watched.h"
+#include "health/peers/known.h"
 #include "health/report/sender.h"
 #include "health/report/sink.h"
 #include "health/system/sample.h"
@@ -38,6 +39,7 @@ struct snapshot_source {
     const struct sink_list *sinks; /* and by what else; NULL: nothing */
     const struct watched *watched; /* the nodes that it is a monitor of */
     size_t watched_count;
+    const struct peers_known *peers; /* NULL: none are configured */
     struct snapshot_run run;
     const struct sys_sample *system;   /* of /proc; NULL: nobody looked */
     const struct replica_links *links; /* snapshot_make reads them; NULL: there was no memory */
@@ -57,6 +59,15 @@ struct snapshot_scope {
     size_t counts[VERDICT_STATES];
 };
 
+/* What peers fetch: "field":...,... and "peer":[...],... of all, with where each of them stands. */
+struct snapshot_view {
+    struct text head, seen;
+    size_t count;
+    struct {
+        size_t at, size;
+    } of[LIMIT_PEERS];
+};
+
 struct snapshot {
     unsigned refs; /* atomic */
     uint64_t sequence;
@@ -69,9 +80,11 @@ struct snapshot {
     char ready_cause[SNAPSHOT_CAUSE_MAX];
     struct text checks[SCOPE_COUNT];  /* JSON: "key":[...],... of each scope, no braces */
     struct text asked, kept, replica; /* JSON: "zone":{...},... */
-    struct text history;              /* JSON, whole */
-    struct text metrics[2];           /* without the verdicts, which are made per request; [1] OpenMetrics */
-    struct text page;                 /* HTML below the banner */
+    struct text peers, matrix;        /* JSON: "peer":{...},... and "field":...,... */
+    struct snapshot_view view;
+    struct text history;    /* JSON, whole */
+    struct text metrics[2]; /* without the verdicts, which are made per request; [1] OpenMetrics */
+    struct text page;       /* HTML below the banner */
 };
 
 /* A snapshot with one reference, or NULL when memory is out. `sequence` counts them. */

@@ -41,16 +41,16 @@ int web_open(struct web **out, const struct conf *conf, const struct board *boar
     w->conf = conf;
     w->board = board;
     w->last_run_ms = INT64_MIN / 2;
-    for (size_t i = 0; i < conf->health.listen.count && i < LIMIT_LISTEN; i++) {
-        int rc = door_open(w, &w->doors[i], &conf->health.listen.at[i], err);
-        if (rc < 0) {
-            web_close(w);
-            return rc;
-        }
-        w->door_count++;
+    int rc = peers_keys_open(&w->keys, conf, err);
+    for (size_t i = 0; rc == 0 && i < conf->health.listen.count && i < LIMIT_LISTEN; i++) {
+        rc = door_open(w, &w->doors[i], &conf->health.listen.at[i], err);
+        w->door_count += rc == 0;
     }
-    *out = w;
-    return 0;
+    if (rc < 0)
+        web_close(w);
+    else
+        *out = w;
+    return rc;
 }
 
 void web_publish(struct web *w, struct snapshot *s) {
@@ -109,5 +109,6 @@ void web_close(struct web *w) {
         snapshot_unref(w->doors[i].mail);
         snapshot_unref(w->doors[i].now);
     }
+    peers_keys_close(w->keys);
     free(w);
 }

@@ -26,7 +26,8 @@ enum {
     TSIG_MAC_MAX = 64,
     TSIG_KEYS_MAX = LIMIT_CONF_LIST,
     TSIG_FILE_MAX = 4096, /* bytes of a secret-file */
-    TSIG_UNSIGNED = 99    /* messages of a run between two signed ones (section 5.3.1) */
+    TSIG_SECRET_MAX = 3 * TSIG_FILE_MAX / 4,
+    TSIG_UNSIGNED = 99 /* messages of a run between two signed ones (section 5.3.1) */
 };
 enum tsig_error { TSIG_NOERROR = 0, TSIG_BADSIG = 16, TSIG_BADKEY = 17, TSIG_BADTIME = 18, TSIG_BADTRUNC = 22 };
 
@@ -39,6 +40,8 @@ int tsig_keys_open(struct tsig_keys **out, const struct conf_key *keys, size_t c
 void tsig_keys_close(struct tsig_keys *k);
 /* By name, any case; NULL: none. Lives as long as `k`. */
 const struct tsig_key *tsig_keys_find(const struct tsig_keys *k, const struct name *name);
+/* The secret of a key, for what is signed otherwise than with TSIG: its size, or an error as above. To be wiped. */
+int tsig_secret_read(uint8_t secret[TSIG_SECRET_MAX], const struct conf_key *conf, struct err *err) MUST_USE;
 /* As in the configuration: lower-case, final dot. */
 const char *tsig_key_text(const struct tsig_key *key);
 /* Its index in the configuration. */

@@ -12,7 +12,7 @@
 #include "resolver/base/text.h"
 #include "resolver/dns/tsig_impl.h"
 
-enum { SECRET_MAX = TSIG_FILE_MAX * 3 / 4, SECRET_SHORT = 16 };
+enum { SECRET_SHORT = 16 };
 
 static const struct {
     const char *name, *digest;
@@ -58,7 +58,7 @@ static int file_read(char to[TSIG_FILE_MAX + 1], const char *path, struct err *e
     return 0;
 }
 
-static int secret_read(uint8_t secret[SECRET_MAX], const struct conf_key *conf, struct err *err) {
+int tsig_secret_read(uint8_t secret[TSIG_SECRET_MAX], const struct conf_key *conf, struct err *err) {
     char text[TSIG_FILE_MAX + 1] = {0};
     const char *from = conf->secret;
     int rc = 0;
@@ -66,7 +66,7 @@ static int secret_read(uint8_t secret[SECRET_MAX], const struct conf_key *conf, 
         rc = file_read(text, conf->secret_file, err);
         from = text;
     }
-    long size = rc < 0 ? rc : text_base64(secret, SECRET_MAX, from);
+    long size = rc < 0 ? rc : text_base64(secret, TSIG_SECRET_MAX, from);
     OPENSSL_cleanse(text, sizeof text);
     if (rc < 0)
         return rc;
@@ -95,8 +95,8 @@ static int key_open(struct tsig_key *key, EVP_MAC *hmac, const struct conf_key *
     name_lower(&key->name);
     name_text(&key->name, key->text);
     key->mac_size = algorithms[i].size;
-    uint8_t secret[SECRET_MAX];
-    int size = secret_read(secret, conf, err);
+    uint8_t secret[TSIG_SECRET_MAX];
+    int size = tsig_secret_read(secret, conf, err);
     if (size > 0)
         rc = mac_open(key, hmac, algorithms[i].digest, secret, (size_t)size);
     OPENSSL_cleanse(secret, sizeof secret);
