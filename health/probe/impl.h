@@ -45,6 +45,10 @@ struct target {
     size_t udp_check, tcp_check;
 };
 
+/* Of an address among resolver.listen: it is there, or loopback of an any-address; an any-address covers it; neither.
+ */
+enum target_kind { TARGET_LISTENED, TARGET_COVERED, TARGET_ELSEWHERE };
+
 struct prober {
     struct loop *loop;
     const struct conf *conf;
@@ -151,6 +155,11 @@ void report_close(struct prober *p);
 void monitor_close(struct prober *p);
 void peer_close(struct prober *p);
 
+/* target.c: what `resolver.listen` says of an address; and the verdict on target `i` with that in mind: sets whether
+ * readiness hangs on the check, adds words to `came`. */
+enum target_kind target_kind(const struct conf *c, const struct addr *a);
+enum verdict_state target_settle(struct prober *p, size_t i, size_t check, enum verdict_state s, char *came,
+                                 size_t size);
 /* Made and looked at along with machine.c; true: a check is on its way to another state. late: a worker's loop is. */
 int load_open(struct prober *p) MUST_USE;
 bool load_look(struct prober *p, bool *late);

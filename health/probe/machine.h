@@ -71,6 +71,7 @@ enum verdict_state drops_judge(uint64_t drops, uint64_t queries, uint64_t waitin
 /* When something started or was replaced: what comes after `expected` in the window is unexpected. `times` in any
  * order, Unix seconds, 0: none. A time ahead of the clock by less than the window counts: the clock may have been set.
  */
+bool starts_in_window(uint64_t at_s, int64_t now_s);
 enum verdict_state starts_judge(const uint64_t *times, size_t count, unsigned expected, int64_t now_s, const char *what,
                                 struct evidence *e);
 

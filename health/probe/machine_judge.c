@@ -139,13 +139,17 @@ enum verdict_state drops_judge(uint64_t drops, uint64_t queries, uint64_t waitin
     return drops > 0 ? VERDICT_WARN : VERDICT_PASS;
 }
 
+bool starts_in_window(uint64_t at_s, int64_t now_s) {
+    return at_s > 0 && at_s < INT64_MAX / 2 && now_s - (int64_t)at_s <= RESTARTS_WINDOW_S &&
+           (int64_t)at_s - now_s <= RESTARTS_WINDOW_S;
+}
+
 enum verdict_state starts_judge(const uint64_t *times, size_t count, unsigned expected, int64_t now_s, const char *what,
                                 struct evidence *e) {
     unsigned n = 0;
     int64_t last = 0;
     for (size_t i = 0; i < count; i++) {
-        int64_t age = now_s - (int64_t)times[i];
-        if (times[i] == 0 || age > RESTARTS_WINDOW_S || age < -RESTARTS_WINDOW_S)
+        if (!starts_in_window(times[i], now_s))
             continue;
         n++;
         last = (int64_t)times[i] > last ? (int64_t)times[i] : last;

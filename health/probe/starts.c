@@ -16,8 +16,8 @@ struct starts_noted {
 
 struct starts_probe {
     unsigned workers;
-    size_t role_check[ROLE_COUNT], worker_check[LIMIT_WORKERS];
-    struct starts_noted role[ROLE_COUNT], worker[LIMIT_WORKERS];
+    size_t role_check[ROLE_COUNT], worker_check;
+    struct starts_noted role[ROLE_COUNT], worker;
 };
 
 /* A counter that grew: so many happened just now. */
@@ -39,17 +39,13 @@ static bool ring_read(const board_word *ring, uint64_t to[BOARD_STARTS]) {
     return any;
 }
 
-static bool in_window(uint64_t at_s, int64_t now_s) {
-    return at_s != 0 && now_s - (int64_t)at_s <= RESTARTS_WINDOW_S && (int64_t)at_s - now_s <= RESTARTS_WINDOW_S;
-}
-
 /* Each start of the node starts each program once; where that is not written down, the first of all is expected while
  * the ring still holds it. */
 static unsigned expected(const struct prober *p, uint64_t starts, uint64_t first_s, int64_t now_s) {
     unsigned n = 0;
     for (int i = 0; i < BOARD_STARTS; i++)
-        n += in_window(board_get(&p->board->node_start_wall_s[i]), now_s);
-    return n > 0 ? n : starts <= BOARD_STARTS && in_window(first_s, now_s);
+        n += starts_in_window(board_get(&p->board->node_start_wall_s[i]), now_s);
+    return n > 0 ? n : starts <= BOARD_STARTS && starts_in_window(first_s, now_s);
 }
 
 static bool role_look(struct prober *p, enum board_role role, int64_t now_s) {
@@ -71,14 +67,17 @@ static bool role_look(struct prober *p, enum board_role role, int64_t now_s) {
     return prober_result(p, s->role_check[role], state, &e);
 }
 
-static bool worker_look(struct prober *p, unsigned w, int64_t now_s) {
+/* All workers together: what kills one, a question for instance, kills another the next time. */
+static bool workers_look(struct prober *p, int64_t now_s) {
     struct starts_probe *s = p->starts;
-    const struct board_worker *b = &p->board->worker[w];
     struct evidence e = {.wall_ms = clock_wall_ms()};
-    note(&s->worker[w], board_get(&b->restarts_died) + board_get(&b->restarts_hung), now_s);
-    snprintf(e.asked, sizeof(e.asked), "replacements of worker %u, counted on the board by its parent", w);
-    enum verdict_state state = starts_judge(s->worker[w].at_s, RESTARTS_KEPT, 0, now_s, "replacements", &e);
-    return prober_result(p, s->worker_check[w], state, &e);
+    uint64_t replaced = 0;
+    for (unsigned w = 0; w < s->workers; w++)
+        replaced += board_get(&p->board->worker[w].restarts_died) + board_get(&p->board->worker[w].restarts_hung);
+    note(&s->worker, replaced, now_s);
+    text_copy(e.asked, sizeof(e.asked), "replacements of workers, counted on the board by their parent");
+    enum verdict_state state = starts_judge(s->worker.at_s, RESTARTS_KEPT, 0, now_s, "replacements", &e);
+    return prober_result(p, s->worker_check, state, &e);
 }
 
 bool starts_look(struct prober *p) {
@@ -86,8 +85,7 @@ bool starts_look(struct prober *p) {
     bool hurry = false;
     for (int r = 0; r < ROLE_COUNT; r++)
         hurry |= role_look(p, (enum board_role)r, now_s);
-    for (unsigned w = 0; w < p->starts->workers; w++)
-        hurry |= worker_look(p, w, now_s);
+    hurry |= workers_look(p, now_s);
     return hurry;
 }
 
@@ -99,11 +97,8 @@ int starts_open(struct prober *p) {
     for (int r = 0; rc == 0 && r < ROLE_COUNT; r++)
         rc = machine_add_check(p, SCOPE_PROCESS, "process", "restarts", sys_role_name((enum board_role)r),
                                &s->role_check[r]);
-    for (unsigned w = 0; rc == 0 && w < s->workers; w++) {
-        char id[32];
-        snprintf(id, sizeof(id), "worker %u", w);
-        rc = machine_add_check(p, SCOPE_PROCESS, "process", "restarts", id, &s->worker_check[w]);
-    }
+    if (rc == 0)
+        rc = machine_add_check(p, SCOPE_PROCESS, "process", "restarts", "workers", &s->worker_check);
     return rc;
 }
 

@@ -25,12 +25,12 @@ enum {
 /* Belongs to the thread while `busy`, and is left to it when the prober goes first. */
 struct canary_job {
     struct storage *owner; /* NULL: the prober has gone */
-    char path[512], fresh[512], folder[512];
+    char path[512], fresh[512], folder[512], run[512];
     int64_t began_ms;
     bool busy;
-    char problem[160];
-    struct statvfs space;
-    bool has_space;
+    char problem[224];
+    struct statvfs space, run_space;
+    bool has_space, has_run;
 };
 
 struct storage {
@@ -41,10 +41,19 @@ struct storage {
     bool hurry;
     uint64_t write_errors_seen;
     int64_t write_error_ms; /* when there were more of them than before; 0: never */
+    bool errors_known;
 };
 
+/* "fsync: Input/output error (EIO); 5 bytes and 7 inodes are free": the file is in what was asked. */
 static void problem(struct canary_job *j, const char *what) {
-    snprintf(j->problem, sizeof(j->problem), "%s: %s", what, strerror(errno));
+    int number = errno;
+    const char *name = strerrorname_np(number);
+    int n = snprintf(j->problem, sizeof(j->problem), "%s: %s (%s)", what, strerror(number), name != NULL ? name : "?");
+    if (j->has_space && n > 0 && (size_t)n < sizeof(j->problem))
+        snprintf(j->problem + n, sizeof(j->problem) - (size_t)n,
+                 "; %" PRIu64 " bytes and %" PRIu64 " inodes are free%s",
+                 (uint64_t)j->space.f_bavail * j->space.f_frsize, (uint64_t)j->space.f_favail,
+                 (j->space.f_flag & ST_RDONLY) != 0 ? ", the file system is read-only" : "");
 }
 
 static int write_block(struct canary_job *j, int fd) {
@@ -67,6 +76,7 @@ static void canary_work(void *ctx) {
     struct canary_job *j = ctx;
     j->problem[0] = '\0';
     j->has_space = statvfs(j->folder, &j->space) == 0;
+    j->has_run = statvfs(j->run, &j->run_space) == 0;
     int fd = open(j->fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
     if (fd < 0) {
         problem(j, "open");
@@ -93,15 +103,34 @@ static struct evidence about(const char *asked, double value, const char *unit) 
     return e;
 }
 
+struct room {
+    double bytes, inodes; /* percent free */
+};
+
+/* File systems without a number of inodes tell 0. */
+static struct room room_of(const struct statvfs *v) {
+    return (struct room){v->f_blocks > 0 ? 100.0 * (double)v->f_bavail / (double)v->f_blocks : 100,
+                         v->f_files > 0 ? 100.0 * (double)v->f_favail / (double)v->f_files : 100};
+}
+
+static bool is_short(struct room r) { return r.bytes < FREE_MIN_PERCENT || r.inodes < FREE_MIN_PERCENT; }
+
 static void judge_space(struct storage *s, const struct canary_job *j) {
-    const struct statvfs *v = &j->space;
-    double bytes = v->f_blocks > 0 ? 100.0 * (double)v->f_bavail / (double)v->f_blocks : 100;
-    double inodes = v->f_files > 0 ? 100.0 * (double)v->f_favail / (double)v->f_files : 100;
+    const struct statvfs *v = &j->space, *w = j->has_run ? &j->run_space : v;
+    struct room state = room_of(v), run = room_of(w);
+    struct tally_set *t = &s->p->tally;
     struct evidence e = about(j->folder, (double)v->f_bavail * (double)v->f_frsize, "bytes");
-    snprintf(e.came, sizeof(e.came), "%.1f%% of the bytes and %.1f%% of the inodes are free", bytes, inodes);
-    judge(s, s->space_check, bytes < FREE_MIN_PERCENT || inodes < FREE_MIN_PERCENT ? VERDICT_WARN : VERDICT_PASS, &e);
-    s->p->tally.disk_free_bytes = (uint64_t)v->f_bavail * v->f_frsize;
-    s->p->tally.disk_known = true;
+    int n = snprintf(e.came, sizeof(e.came), "%.1f%% of the bytes and %.1f%% of the inodes are free", state.bytes,
+                     state.inodes);
+    if (is_short(run) && n > 0 && (size_t)n < sizeof(e.came))
+        snprintf(e.came + n, sizeof(e.came) - (size_t)n, "; where node.run is, %.1f%% and %.1f%%", run.bytes,
+                 run.inodes);
+    judge(s, s->space_check, is_short(state) || is_short(run) ? VERDICT_WARN : VERDICT_PASS, &e);
+    t->disk_free_bytes = (uint64_t)v->f_bavail * v->f_frsize;
+    t->disk_free_inodes = (uint64_t)v->f_favail;
+    t->run_free_bytes = (uint64_t)w->f_bavail * w->f_frsize;
+    t->run_free_inodes = (uint64_t)w->f_favail;
+    t->disk_known = true;
 }
 
 static void judge_write(struct storage *s, const struct canary_job *j, const char *trouble, int64_t took_ms) {
@@ -151,16 +180,19 @@ static void write_start(struct storage *s) {
     }
 }
 
+/* The worst zone of a kind, and what else is to be said. */
 struct fill {
     double worst;
-    char zone[BOARD_NAME_MAX];
+    char zone[BOARD_NAME_MAX], more[96];
+    bool fails;
 };
 
-static void fill_look(struct fill *f, double value, const char *zone) {
-    if (f->zone[0] != '\0' && value <= f->worst)
-        return;
+static bool fill_look(struct fill *f, double value, const char *zone) {
+    if (f->fails || (f->zone[0] != '\0' && value <= f->worst))
+        return false;
     f->worst = value;
     text_copy(f->zone, sizeof(f->zone), zone);
+    return true;
 }
 
 static void judge_fill(struct storage *s, size_t check, const char *asked, const struct fill *f, double limit,
@@ -169,40 +201,90 @@ static void judge_fill(struct storage *s, size_t check, const char *asked, const
     if (f->zone[0] == '\0')
         text_copy(e.came, sizeof(e.came), "no zone has data");
     else
-        snprintf(e.came, sizeof(e.came), "at most %.0f %s (zone %.180s)", f->worst, unit, f->zone);
-    judge(s, check, f->worst >= limit ? VERDICT_WARN : VERDICT_PASS, &e);
+        snprintf(e.came, sizeof(e.came), "at most %.0f %s (zone %.100s)%s", f->worst, unit, f->zone, f->more);
+    judge(s, check, f->fails ? VERDICT_FAIL : f->worst >= limit ? VERDICT_WARN : VERDICT_PASS, &e);
 }
 
 static double percent(uint64_t part, uint64_t whole) { return whole > 0 ? 100.0 * (double)part / (double)whole : 0; }
 
-static void judge_maps(struct storage *s) {
+struct fills {
+    struct fill map, readers, lag;
+    uint64_t errors, cleared, ended;
+    char failed[BOARD_NAME_MAX], why[BOARD_TEXT_MAX]; /* of the first zone whose newest commit failed */
+};
+
+/* A map grows by itself, so that one which is full could not: the zone says so for as long as it is so. */
+static void look_errors(struct fills *f, const struct board_zone *z) {
+    f->errors += z->write_errors;
+    if (z->state != ZONE_ERROR || z->write_errors == 0)
+        return;
+    if (strstr(z->error, "MAP_FULL") != NULL && fill_look(&f->map, 100, z->name)) {
+        f->map.fails = true;
+        text_copy(f->map.more, sizeof(f->map.more), ": it is full and could not grow, nothing can be written");
+    }
+    if (f->failed[0] != '\0')
+        return;
+    text_copy(f->failed, sizeof(f->failed), z->name);
+    text_copy(f->why, sizeof(f->why), z->error);
+}
+
+static void look_lag(struct fills *f, const struct board_zone *z) {
+    struct sys_process reader;
+    if (!fill_look(&f->lag, (double)z->oldest_reader_txns, z->name))
+        return;
+    f->lag.more[0] = '\0';
+    if (z->oldest_reader_txns > 0 && z->oldest_reader_pid > 0)
+        snprintf(f->lag.more, sizeof(f->lag.more), ", held by pid %" PRIu64 " (%s, %s)", z->oldest_reader_pid,
+                 sys_process_look(z->oldest_reader_pid, &reader) == 0 ? reader.name : "-",
+                 sys_state_text(reader.state));
+}
+
+static void look_zones(struct storage *s, struct fills *f) {
     const struct conf *c = s->p->conf;
-    struct fill map = {0}, readers = {0}, lag = {0};
     struct board_zone z;
-    uint64_t errors = 0;
     for (size_t i = 0; i < c->rbl.zone_count && i < LIMIT_ZONES; i++) {
         if (!zone_data_read(s->p->board, i, c->rbl.zones[i].name, &z))
             continue;
-        errors += z.write_errors;
+        look_errors(f, &z);
+        f->cleared += z.stale_readers_cleared;
+        f->ended += z.readers_ended;
         if (!zone_data_there(&z))
             continue;
-        fill_look(&map, percent(z.used_bytes, z.map_bytes), z.name);
-        fill_look(&readers, percent(z.readers, z.readers_max), z.name);
-        fill_look(&lag, (double)z.oldest_reader_txns, z.name);
+        fill_look(&f->map, percent(z.used_bytes, z.map_bytes), z.name);
+        fill_look(&f->readers, percent(z.readers, z.readers_max), z.name);
+        look_lag(f, &z);
     }
-    judge_fill(s, s->map_check, "used part of the zones' maps, on the board", &map, FULL_PERCENT, "percent");
-    judge_fill(s, s->readers_check, "used part of the zones' reader slots, on the board", &readers, FULL_PERCENT,
-               "percent");
-    judge_fill(s, s->lag_check, "commits since the oldest reader's, on the board", &lag, READER_LAG_TXNS,
-               "transactions");
-    struct evidence e = about("write errors of candor-sync, on the board", (double)errors, "errors");
+}
+
+static void judge_errors(struct storage *s, const struct fills *f) {
+    struct evidence e = about("write errors of candor-sync, on the board", (double)f->errors, "errors");
     int64_t now = clock_mono_ms();
-    if (errors > s->write_errors_seen)
+    if (f->errors > s->write_errors_seen && s->errors_known)
         s->write_error_ms = now;
-    s->write_errors_seen = errors;
     bool lately = s->write_error_ms != 0 && now - s->write_error_ms < ERRORS_INTERVALS * (int64_t)s->task.interval_ms;
-    snprintf(e.came, sizeof(e.came), "%" PRIu64 " so far%s", errors, lately ? ", the last of them just now" : "");
-    judge(s, s->errors_check, lately ? VERDICT_WARN : VERDICT_PASS, &e);
+    if (f->failed[0] != '\0')
+        snprintf(e.came, sizeof(e.came), "%" PRIu64 " so far; the newest write of zone %.60s failed: %.140s", f->errors,
+                 f->failed, f->why);
+    else
+        snprintf(e.came, sizeof(e.came), "%" PRIu64 " so far%s", f->errors,
+                 lately ? ", the last of them just now" : "");
+    s->write_errors_seen = f->errors;
+    s->errors_known = true;
+    judge(s, s->errors_check, f->failed[0] != '\0' ? VERDICT_FAIL : lately ? VERDICT_WARN : VERDICT_PASS, &e);
+}
+
+static void judge_maps(struct storage *s) {
+    struct fills f = {.errors = 0};
+    look_zones(s, &f);
+    if (f.cleared + f.ended > 0)
+        snprintf(f.readers.more, sizeof(f.readers.more),
+                 "; so far %" PRIu64 " slots of dead processes freed, %" PRIu64 " readers ended", f.cleared, f.ended);
+    judge_fill(s, s->map_check, "used part of the zones' maps, on the board", &f.map, FULL_PERCENT, "percent");
+    judge_fill(s, s->readers_check, "used part of the zones' reader slots, on the board", &f.readers, FULL_PERCENT,
+               "percent");
+    judge_fill(s, s->lag_check, "commits since the oldest reader's, on the board", &f.lag, READER_LAG_TXNS,
+               "transactions");
+    judge_errors(s, &f);
 }
 
 static void storage_start(struct task *task) {
@@ -229,6 +311,7 @@ int storage_open(struct prober *p) {
     s->p = p;
     s->job->owner = s;
     text_copy(s->job->folder, sizeof(s->job->folder), p->conf->node.state);
+    text_copy(s->job->run, sizeof(s->job->run), p->conf->node.run);
     snprintf(s->job->path, sizeof(s->job->path), "%.480s/health.canary", p->conf->node.state);
     snprintf(s->job->fresh, sizeof(s->job->fresh), "%.480s/health.canary.new", p->conf->node.state);
     const struct {

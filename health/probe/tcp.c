@@ -36,8 +36,12 @@ static void tcp_done(void *ctx, const struct ask_result *r) {
     }
     ask_tally(p, TALLY_WORKER, &t->plan, r, good);
     bool undecided = true; /* after a void answer nothing is known: once more */
-    if (r->code != E_AGAIN)
-        undecided = prober_result(p, p->targets[t->target].tcp_check, good ? VERDICT_PASS : VERDICT_FAIL, &e);
+    if (r->code != E_AGAIN) {
+        size_t check = p->targets[t->target].tcp_check;
+        enum verdict_state s = good ? VERDICT_PASS : VERDICT_FAIL;
+        s = target_settle(p, t->target, check, s, e.came, sizeof(e.came));
+        undecided = prober_result(p, check, s, &e);
+    }
     task_done(&t->task, undecided ? 0 : -1);
 }
 

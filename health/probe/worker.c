@@ -155,6 +155,7 @@ static bool judge_target(struct round *r, size_t i) {
         return true; /* nothing learnt: once more */
     if (!t->has_good && !t->has_bad)
         e = (struct evidence){.wall_ms = clock_wall_ms()};
+    s = target_settle(r->p, i, r->p->targets[i].udp_check, s, came, sizeof(came));
     text_copy(e.came, sizeof(e.came), came);
     e.value = t->tried > 0 ? (double)t->answered / t->tried : 0;
     e.unit = "ratio";

@@ -49,9 +49,30 @@ struct zone_sampler {
 
 static void zone_ask(struct zone_probe *z);
 
-static bool kept_out(const struct zone_probe *z, const struct ask_result *r) {
+static bool has_acl(const struct zone_probe *z) {
+    const struct conf *c = z->p->conf;
+    for (size_t i = 0; i < z->conf->data_count; i++)
+        if (z->conf->data[i].type == DATASET_ACL)
+            return true;
+    for (size_t i = 0; i < c->rbl.zone_count; i++)
+        if (conf_zone_is_global_acl(&c->rbl.zones[i]))
+            return true;
+    return false;
+}
+
+/* We ask from an address of our own, and who may ask is the owner's to say: why that is no fault, or NULL. An access
+ * list can also say nothing at all; that the workers do not answer others either is scope worker's to see. */
+static const char *kept_out(const struct zone_probe *z, const struct ask_result *r) {
     const struct conf_list_prefix *allow = &z->conf->allow;
-    return r->answer.rcode == RCODE_REFUSED && allow->count > 0 && !prefix_list_has(allow->at, allow->count, &r->local);
+    bool refused = r->code == 0 && r->answer.rcode == RCODE_REFUSED;
+    if (refused && allow->count > 0 && !prefix_list_has(allow->at, allow->count, &r->local))
+        return "REFUSED: our own questions are refused by the zone's access list (allow)";
+    if (refused && has_acl(z))
+        return "REFUSED: our own questions are refused by the zone's acl; what it serves to others is not seen from "
+               "here";
+    if (r->code == E_TIMEOUT && has_acl(z))
+        return "no answer: our own questions are ignored by the zone's acl, unless the workers are silent (listen:udp)";
+    return NULL;
 }
 
 static void judge(struct zone_probe *z, size_t check, enum verdict_state s) {
@@ -115,8 +136,8 @@ static void serial_answer(struct zone_probe *z, const struct ask_result *r) {
     }
     z->judged = true;
     ask_evidence(&z->evidence, &z->plan, r);
-    if (r->code == 0 && kept_out(z, r)) {
-        text_copy(z->evidence.came, sizeof(z->evidence.came), "REFUSED: the zone's access list keeps this probe out");
+    if (kept_out(z, r) != NULL) {
+        text_copy(z->evidence.came, sizeof(z->evidence.came), kept_out(z, r));
         judge(z, z->serial_check, VERDICT_WARN);
         z->phase = PHASE_LISTED;
         return;
@@ -141,8 +162,8 @@ static void point_answer(struct zone_probe *z, const struct ask_result *r) {
         ask_problem(z->evidence.came, sizeof(z->evidence.came), r);
     else
         s = point_judge(point, &r->answer, NULL, z->evidence.came, sizeof(z->evidence.came));
-    if (r->code == 0 && kept_out(z, r)) {
-        text_copy(z->evidence.came, sizeof(z->evidence.came), "REFUSED: the zone's access list keeps this probe out");
+    if (kept_out(z, r) != NULL) {
+        text_copy(z->evidence.came, sizeof(z->evidence.came), kept_out(z, r));
         s = VERDICT_WARN;
     }
     ask_tally(z->p, TALLY_POINT, &z->plan, r, s == VERDICT_PASS);
