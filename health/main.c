@@ -123,6 +123,7 @@ static int health_open(struct health *h, struct err *err) {
         return rc;
     h->source = (struct snapshot_source){
         .conf = h->conf, .board = h->board, .book = prober_book(h->prober), .tally = prober_tallies(h->prober)};
+    h->source.lived = prober_lived(h->prober);
     h->source.sender = prober_sender(h->prober);
     h->source.system = prober_sample(h->prober);
     h->source.sinks = prober_sinks(h->prober);

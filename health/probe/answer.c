@@ -35,6 +35,7 @@ int answer_read(struct answer *a, const uint8_t *msg, size_t size, const struct 
         return E_INVALID;
     a->header = r.header;
     a->rcode = r.header.rcode;
+    a->size = size;
     while ((e = dns_reader_next(&r, &rr)) == 0) {
         if (rr.section == SECTION_ANSWER) {
             keep_rr(a, &rr, msg, size, qname);

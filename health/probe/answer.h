@@ -12,6 +12,7 @@ enum { ANSWER_NSID_MAX = 320 };
 struct answer {
     struct dns_header header;
     unsigned rcode;             /* extended */
+    size_t size;                /* of the message */
     char nsid[ANSWER_NSID_MAX]; /* "": none; bytes that are no plain ASCII stand as '?' */
     unsigned answers;           /* RRs in the answer section */
     bool soa;                   /* an SOA in the answer section, owned by qname */

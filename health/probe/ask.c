@@ -9,6 +9,8 @@
 #include "resolver/base/rand.h"
 #include "resolver/dns/writer.h"
 
+enum { ASK_EDNS_SIZE = 1232 };
+
 struct ask_try {
     struct ask *ask;
     struct exchange *exchange; /* NULL: not started, or over */
@@ -160,10 +162,16 @@ static void finish_later(struct ask *a) {
 
 static void next_try(struct ask *a) {
     uint8_t query[LIMIT_NAME_WIRE + 64];
-    struct dns_opt opt = {.udp_size = 1232, .nsid = a->plan.nsid, .ede = EDE_NONE, .keepalive = -1};
+    struct dns_opt opt = {.udp_size = a->plan.edns_size > 0 ? a->plan.edns_size : ASK_EDNS_SIZE,
+                          .nsid = a->plan.nsid,
+                          .ede = EDE_NONE,
+                          .keepalive = -1};
+    uint16_t flags = (uint16_t)((a->plan.rd ? FLAG_RD : 0) | (a->plan.ad ? FLAG_AD : 0));
     struct err err = {0};
-    int size = dns_query_write(query, sizeof(query), rand_u16(), a->plan.rd ? FLAG_RD : 0, &a->plan.qname,
-                               a->plan.qtype, a->plan.qclass, &opt);
+    int size =
+        dns_query_write(query, sizeof(query), rand_u16(), flags, &a->plan.qname, a->plan.qtype, a->plan.qclass, &opt);
+    if (a->plan.counted != NULL)
+        board_add(a->plan.counted, 1);
     struct ask_try *t = &a->tries[a->started++];
     t->ask = a;
     struct exchange_plan plan = {.server = a->plan.server,

@@ -8,7 +8,10 @@
 struct ask;
 struct ask_plan {
     struct addr server;
-    bool tcp, rd, nsid, far;
+    bool tcp, rd, nsid, far; /* nsid: whom it is asked of must say who it is, and the node knows a probe by it */
+    bool ad;                 /* say whether it validated (RFC 6840 section 5.7) */
+    uint16_t edns_size;      /* offered; 0: 1,232 */
+    board_word *counted;     /* one is added for each try; NULL: nowhere */
     struct name qname;
     uint16_t qtype, qclass;
     unsigned tries;      /* each on a fresh port */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "health/probe/impl.h"
+#include "health/probe/loop.h"
 #include "resolver/base/clock.h"
 #include "resolver/base/rand.h"
 
@@ -17,6 +18,8 @@ struct canary {
     struct prober *p;
     const struct canary_kind *kind;
     size_t check;
+    size_t loop_check; /* of a forwarder; SIZE_MAX: none */
+    struct own_label own;
     struct name base;
     struct ask_plan plan;
 };
@@ -96,9 +99,15 @@ static void canary_answer(void *ctx, const struct ask_result *r) {
         s = c->kind->judge(&r->answer, e.came, sizeof(e.came));
     }
     ask_tally(c->p, c->kind->tally, &c->plan, r, s == VERDICT_PASS);
+    if (c->loop_check != SIZE_MAX && (r->code != E_AGAIN || own_label_back(c->p, &c->own) > 0))
+        loop_judge_upstream(c->p, c->loop_check, &c->own, &e);
     if (r->code != E_AGAIN)
         undecided = prober_result(c->p, c->check, s, &e);
-    task_done(&c->task, undecided ? (int64_t)probe_hurry_ms(c->task.interval_ms) : -1);
+    /* What has failed is asked more often than what is well: the end of an outage should not wait for an interval. */
+    bool failed = c->p->book.checks[c->check].settled == VERDICT_FAIL;
+    task_done(&c->task, undecided ? (int64_t)probe_hurry_ms(c->task.interval_ms)
+                        : failed  ? (int64_t)c->task.interval_ms / 2
+                                  : -1);
 }
 
 static void canary_start(struct task *task) {
@@ -109,6 +118,8 @@ static void canary_start(struct task *task) {
         rand_label(label, LABEL_SIZE);
         if (name_prepend(&c->plan.qname, label) != 0)
             c->plan.qname = c->base;
+        else if (c->loop_check != SIZE_MAX)
+            own_label_claim(c->p, &c->own, &c->plan.qname);
     }
     if (ask_start(c->p, &c->plan, canary_answer, c) != 0)
         task_done(task, -1);
@@ -122,9 +133,15 @@ static int plan_canary(struct prober *p, const struct canary_kind *kind, enum ve
     int check = verdict_add(&p->book, scope, upstream ? "upstream" : "canary", kind->measurement, id, interval, false);
     if (check < 0)
         return check;
-    *c = (struct canary){.p = p, .kind = kind, .check = (size_t)check, .base = *base};
+    *c = (struct canary){.p = p, .kind = kind, .check = (size_t)check, .base = *base, .loop_check = SIZE_MAX};
+    int loop = upstream ? loop_add_upstream(p, id) : -1;
+    if (upstream && loop < 0)
+        return loop;
+    if (upstream)
+        c->loop_check = (size_t)loop;
     c->plan = (struct ask_plan){.server = *server,
                                 .rd = true,
+                                .nsid = !upstream,
                                 .far = true,
                                 .qtype = TYPE_A,
                                 .qclass = CLASS_IN,
@@ -141,7 +158,7 @@ static int plan_off(struct prober *p, enum verdict_scope scope, const char *comp
     return at < 0 ? at : 0;
 }
 
-static bool is_forwarded(const struct conf *conf, const struct name *n, const struct addr *by) {
+bool canary_is_forwarded(const struct conf *conf, const struct name *n, const struct addr *by) {
     struct name zone;
     for (size_t i = 0; i < conf->resolver.forward_count; i++) {
         const struct conf_forward *f = &conf->resolver.forward[i];
@@ -164,7 +181,7 @@ static int plan_through_node(struct prober *p, const struct canary_kind *kind, c
         return E_INVALID;
     if (p->conf->resolver.forward_count == 0)
         return plan_off(p, SCOPE_RESOLUTION, "canary", kind, base, "no forwarders; recursion is not in this version");
-    if (!is_forwarded(p->conf, &name, NULL))
+    if (!canary_is_forwarded(p->conf, &name, NULL))
         return plan_off(p, SCOPE_RESOLUTION, "canary", kind, base, "no forwarder is configured for this name");
     return plan_canary(p, kind, SCOPE_RESOLUTION, base, &name, &p->targets[0].addr);
 }
@@ -175,7 +192,7 @@ static const char *base_for(const struct conf *conf, const struct addr *server) 
     struct name name;
     if (under[0] == '\0')
         return NULL;
-    if (name_from_text(&name, under, NULL) == 0 && is_forwarded(conf, &name, server))
+    if (name_from_text(&name, under, NULL) == 0 && canary_is_forwarded(conf, &name, server))
         return under;
     for (size_t i = 0; i < conf->resolver.forward_count; i++)
         for (size_t k = 0; k < conf->resolver.forward[i].to.count; k++)
@@ -225,3 +242,29 @@ int canary_open(struct prober *p) {
 }
 
 void canary_close(struct prober *p) { free(p->canaries); }
+
+const char *canary_base(const struct prober *p) {
+    for (size_t i = 0; i < p->canary_count; i++)
+        if (p->canaries[i].kind->tally == TALLY_UNCACHED)
+            return p->conf->health.canary.uncached_under;
+    return NULL;
+}
+
+void canary_hurry(struct prober *p) {
+    int64_t soon = clock_mono_ms() + probe_hurry_ms(p->conf->health.interval.upstream_ms);
+    for (size_t i = 0; i < p->canary_count; i++)
+        if (p->canaries[i].kind->random && p->canaries[i].task.due_ms > soon)
+            p->canaries[i].task.due_ms = soon;
+}
+
+void canary_look_back(struct prober *p) {
+    const struct ask_result none = {.code = E_TIMEOUT};
+    struct evidence e;
+    for (size_t i = 0; i < p->canary_count; i++) {
+        struct canary *c = &p->canaries[i];
+        if (c->loop_check == SIZE_MAX || !c->task.running || own_label_back(p, &c->own) == 0)
+            continue;
+        ask_evidence(&e, &c->plan, &none);
+        loop_judge_upstream(p, c->loop_check, &c->own, &e);
+    }
+}

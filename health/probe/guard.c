@@ -65,6 +65,7 @@ static int plan_guard(struct prober *p, struct guard_probe *g, const struct conf
     g->conf = conf;
     g->plan = (struct ask_plan){.server = p->targets[0].addr,
                                 .rd = true,
+                                .nsid = true,
                                 .far = true,
                                 .qtype = TYPE_A,
                                 .qclass = CLASS_IN,

@@ -88,6 +88,13 @@ struct prober {
     struct conf_members *members; /* NULL: none may come */
     uint64_t members_epoch;
     struct canary *canaries;
+    struct large_probe *large;
+    struct loop_probe *loop_probe;
+    unsigned own_label_next;
+    struct clock_probe *clock;
+    struct stuck_probe *stuck;
+    struct signed_probe *signed_probe;
+    struct lived_probe *lived;
     size_t canary_count;
     struct guard_probe *guards;
     struct storage *storage;
@@ -116,7 +123,22 @@ bool prober_starved(const struct prober *p, int64_t since_ms, int64_t lateness_t
 bool prober_late(const struct prober *p, int64_t since_ms);
 /* The answer of somebody else into the book: true when the check is on its way to another state. */
 bool prober_result(struct prober *p, size_t check, enum verdict_state s, const struct evidence *e);
+/* The same for what is proof alone, and no suspicion that wants a second look: settles at once. */
+void prober_proof(struct prober *p, size_t check, enum verdict_state s, const struct evidence *e);
 unsigned prober_workers(const struct prober *p);
+
+/* canary.c: the name that canary:uncached goes under; NULL: it is not asked. */
+const char *canary_base(const struct prober *p);
+/* Whether a forwarder (NULL: any) is configured for the name. */
+bool canary_is_forwarded(const struct conf *conf, const struct name *n, const struct addr *by);
+/* Asks of forwarders and through the node soon, and not only when due. */
+void canary_hurry(struct prober *p);
+/* Whether labels that forwarders are being asked for have come back. */
+void canary_look_back(struct prober *p);
+/* signed.c: what the answer to a name with right signatures, or with wrong ones (bogus), means; `direct`: given by a
+ * forwarder, which says by AD that it validated. */
+enum verdict_state signed_judge(bool bogus, bool direct, const struct answer *a, char *came, size_t size);
+int64_t build_epoch_s(void); /* built.c */
 
 /* One file each: adds its checks and tasks to the prober. */
 int worker_open(struct prober *p) MUST_USE;
@@ -130,6 +152,12 @@ void zone_changed(struct prober *p, size_t place); /* another zone, none, or oth
 int guard_open(struct prober *p) MUST_USE;
 int canary_open(struct prober *p) MUST_USE;
 int storage_open(struct prober *p) MUST_USE;
+int large_open(struct prober *p) MUST_USE;
+int loop_probe_open(struct prober *p) MUST_USE;
+int clock_open(struct prober *p) MUST_USE;
+int stuck_open(struct prober *p) MUST_USE; /* behind canary_open */
+int signed_open(struct prober *p) MUST_USE;
+int lived_open_probe(struct prober *p) MUST_USE; /* behind canary_open */
 int replica_open(struct prober *p) MUST_USE;
 /* Whether the zone goes to this node by the native option, as far as the board was last looked at. */
 bool replica_is_native(const struct prober *p, size_t zone, const char *peer);
@@ -148,6 +176,12 @@ void zone_close(struct prober *p);
 void guard_close(struct prober *p);
 void canary_close(struct prober *p);
 void storage_close(struct prober *p);
+void large_close(struct prober *p);
+void loop_probe_close(struct prober *p);
+void clock_close(struct prober *p);
+void stuck_close(struct prober *p);
+void signed_close(struct prober *p);
+void lived_close_probe(struct prober *p);
 void replica_close(struct prober *p);
 void far_close(struct prober *p);
 void catalog_close(struct prober *p);

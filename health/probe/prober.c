@@ -54,6 +54,11 @@ bool prober_result(struct prober *p, size_t check, enum verdict_state s, const s
     return verdict_result(&p->book, check, &r);
 }
 
+void prober_proof(struct prober *p, size_t check, enum verdict_state s, const struct evidence *e) {
+    for (unsigned i = 0; i < p->book.fall || i == 0; i++)
+        (void)prober_result(p, check, s, e);
+}
+
 int prober_add(struct prober *p, struct task *t, void (*start)(struct task *), uint32_t interval_ms, bool starting) {
     if (p->task_count == p->task_cap) {
         size_t cap = p->task_cap > 0 ? 2 * p->task_cap : 64;
@@ -195,15 +200,16 @@ static size_t checks_wanted(const struct conf *c) {
     for (size_t i = 0; i < c->health.peer_count; i++)
         peer_checks += 3 + 5 * (1 + c->health.peers[i].service.count);
     return 64 + 10 * (size_t)LIMIT_WORKERS + 8 * (size_t)PROBE_TARGETS_MAX + 4 * zones + 4 * c->resolver.guard_count +
-           2 * (size_t)LIMIT_UPSTREAMS + peer_checks + c->health.datagram_count + 4 * c->health.monitor.node_count +
+           6 * (size_t)LIMIT_UPSTREAMS + peer_checks + c->health.datagram_count + 4 * c->health.monitor.node_count +
            REPLICA_CHECKS;
 }
 
 static int plan(struct prober *p) {
     static int (*const parts[])(struct prober *) = {
-        process_open, machine_open, pool_open,    stray_open,   worker_open,  tcp_probe_open,
-        zone_open,    guard_open,   canary_open,  storage_open, replica_open, far_open,
-        catalog_open, report_open,  monitor_open, peer_open,    plan_off};
+        process_open, machine_open, pool_open,        stray_open,   worker_open,     tcp_probe_open,
+        zone_open,    guard_open,   canary_open,      clock_open,   loop_probe_open, large_open,
+        signed_open,  stuck_open,   lived_open_probe, storage_open, replica_open,    far_open,
+        catalog_open, report_open,  monitor_open,     peer_open,    plan_off};
     for (size_t i = 0; i < p->conf->resolver.listen_count; i++)
         if (!p->conf->resolver.listen[i].tls)
             target_add(p, &p->conf->resolver.listen[i].address);
@@ -278,6 +284,12 @@ void prober_close(struct prober *p) {
     zone_close(p);
     guard_close(p);
     canary_close(p);
+    clock_close(p);
+    loop_probe_close(p);
+    large_close(p);
+    signed_close(p);
+    stuck_close(p);
+    lived_close_probe(p);
     storage_close(p);
     replica_close(p);
     far_close(p);

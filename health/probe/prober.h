@@ -16,6 +16,7 @@
 #include "health/report/sender.h"
 #include "health/report/sink.h"
 #include "health/system/sample.h"
+#include "health/verdict/lived.h"
 #include "health/verdict/tally.h"
 #include "health/verdict/verdict.h"
 #include "resolver/base/board.h"
@@ -37,6 +38,8 @@ const struct verdict_book *prober_book(const struct prober *p);
 const struct tally_set *prober_tallies(const struct prober *p);
 /* What /proc said when last looked at. */
 const struct sys_sample *prober_sample(const struct prober *p);
+/* What clients live through. */
+const struct lived *prober_lived(const struct prober *p);
 /* Who is told of this node; NULL: nobody. */
 const struct sender *prober_sender(const struct prober *p);
 /* The sinks with threads of their own. */

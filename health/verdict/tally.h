@@ -17,6 +17,9 @@ enum tally_probe {
     TALLY_NXDOMAIN,     /* a random name that does not exist */
     TALLY_UPSTREAM,     /* a random name, asked of a forwarder directly */
     TALLY_CANARY_WRITE, /* a file written and synced in `state` */
+    TALLY_LARGE,        /* answers of 512, 1,232 and 4,096 octets */
+    TALLY_SIGNED,       /* a name whose signatures are right */
+    TALLY_BOGUS,        /* one whose are wrong */
     TALLY_PROBES
 };
 enum tally_result {
@@ -44,6 +47,9 @@ struct tally_set {
     uint64_t late;                                /* times that this process's own loop was late */
     uint64_t heals;                               /* times that it asked for a process to be ended */
     uint64_t report_sequence;                     /* of the last report to the monitors; 0: none yet */
+    uint64_t clock_jumps[2];                      /* of the wall clock: back, ahead */
+    bool clock_offset_known;                      /* other nodes have told their time */
+    int64_t clock_offset_ms;                      /* ours less the middle one of theirs */
     bool disk_known;
     uint64_t disk_free_bytes, disk_free_inodes; /* where `state` is */
     uint64_t run_free_bytes, run_free_inodes;   /* where `run` is */

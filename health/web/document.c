@@ -133,6 +133,8 @@ void document_health(struct document *d, const struct snapshot *s, const char *n
         put_group(d, "},\"peers\":{", &s->peers);
         put_group(d, "},\"seen\":{", &s->matrix);
     }
+    if (!stale && (scope == SCOPE_COUNT || scope == SCOPE_RESOLUTION))
+        put_group(d, "},\"lived\":{", &s->lived);
     text_put(&d->tail, "}}\n");
 }
 

@@ -8,7 +8,7 @@
 #include "resolver/base/bytes.h"
 
 enum {
-    DOCUMENT_BODIES = 2 * SCOPE_COUNT + 10,
+    DOCUMENT_BODIES = 2 * SCOPE_COUNT + 12,
     LIVE_MAX_MS = 5000 /* a loop that has not turned for longer is not alive */
 };
 

@@ -229,6 +229,8 @@ void render_metrics(struct text *t, const struct snapshot_source *s, bool open, 
     metrics_processes(&m);
     metrics_workers(&m);
     metrics_traffic(&m);
+    metrics_lived(&m);
+    metrics_clock(&m);
     metrics_zones(&m);
     metrics_replica(&m);
     metrics_asked(&m);

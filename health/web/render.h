@@ -6,6 +6,8 @@
 
 /* "component:measurement":[{...},...],... of one scope's checks. */
 void render_checks(struct text *t, const struct verdict_book *b, enum verdict_scope scope);
+/* What clients live through: "window":{...},... without braces. */
+void render_lived(struct text *t, const struct snapshot_source *s);
 void render_history(struct text *t, const struct verdict_book *b);
 /* Everything but the verdicts by scope. */
 void render_metrics(struct text *t, const struct snapshot_source *s, bool open, uint64_t sequence, int64_t mono_ms,

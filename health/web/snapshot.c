@@ -38,8 +38,8 @@ static void copy_scope(struct snapshot_scope *to, const struct verdict_book *b, 
 }
 
 static bool failed(const struct snapshot *s) {
-    bool bad = s->asked.failed || s->kept.failed || s->replica.failed || s->history.failed || s->metrics[0].failed ||
-               s->metrics[1].failed || s->page.failed;
+    bool bad = s->lived.failed || s->asked.failed || s->kept.failed || s->replica.failed || s->history.failed ||
+               s->metrics[0].failed || s->metrics[1].failed || s->page.failed;
     for (int i = 0; i < SCOPE_COUNT; i++)
         bad |= s->checks[i].failed;
     bad |= s->peers.failed || s->matrix.failed || s->view.head.failed || s->view.seen.failed;
@@ -67,6 +67,7 @@ static void render_all(struct snapshot *s, const struct snapshot_source *from) {
     }
     render_asked(&s->asked, from);
     render_kept(&s->kept, from);
+    render_lived(&s->lived, from);
     render_replica(&s->replica, from, s->wall_ms);
     render_peers(&s->peers, from, s->mono_ms);
     render_matrix(&s->matrix, from);
@@ -117,6 +118,7 @@ void snapshot_unref(struct snapshot *s) {
         text_free(&s->checks[i]);
     text_free(&s->asked);
     text_free(&s->kept);
+    text_free(&s->lived);
     text_free(&s->replica);
     text_free(&s->peers);
     text_free(&s->matrix);

@@ -15,6 +15,7 @@
 #include "health/report/sender.h"
 #include "health/report/sink.h"
 #include "health/system/sample.h"
+#include "health/verdict/lived.h"
 #include "health/verdict/replica.h"
 #include "health/verdict/tally.h"
 #include "health/verdict/verdict.h"
@@ -35,6 +36,7 @@ struct snapshot_source {
     const struct board *board;
     const struct verdict_book *book;
     const struct tally_set *tally;
+    const struct lived *lived;     /* what clients live through; NULL: not known */
     const struct sender *sender;   /* whom this node reports to; NULL: nobody */
     const struct sink_list *sinks; /* and by what else; NULL: nothing */
     const struct watched *watched; /* the nodes that it is a monitor of */
@@ -82,6 +84,7 @@ struct snapshot {
     struct text asked, kept, replica; /* JSON: "zone":{...},... */
     struct text peers, matrix;        /* JSON: "peer":{...},... and "field":...,... */
     struct snapshot_view view;
+    struct text lived;      /* JSON: "window":{...},... */
     struct text history;    /* JSON, whole */
     struct text metrics[2]; /* without the verdicts, which are made per request; [1] OpenMetrics */
     struct text page;       /* HTML below the banner */

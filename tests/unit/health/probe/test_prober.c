@@ -61,6 +61,23 @@ static size_t reply_to(struct world *w, enum mode mode, bool node, unsigned work
     assert_int_equal(name_from_text(&zone, "bl.test.", NULL), 0);
     assert_int_equal(name_from_text(&point, "2.0.0.127.bl.test.", NULL), 0);
     assert_int_equal(name_from_text(&canary, "example.com.", NULL), 0);
+    if (q.qname.size > 13 && memcmp(q.qname.wire + q.qname.size - 13, "\4size\6server", 13) == 0) {
+        unsigned wanted = (unsigned)strtoul((const char *)q.qname.wire + 1, NULL, 10);
+        size_t around = DNS_HEADER + q.qname.size + 4 + 12 + DNS_OPT_FIXED;
+        rcode = RCODE_NOERROR;
+        if (wanted > q.edns.udp_size) {
+            flags |= FLAG_TC;
+        } else {
+            uint8_t filling[4096] = {0}; /* empty strings */
+            dns_writer_rr(&out, SECTION_ANSWER, &q.qname, TYPE_TXT, CLASS_CH, 0,
+                          (struct bytes){filling, wanted - around});
+        }
+        struct dns_opt bare = DNS_OPT_INIT(1232);
+        dns_writer_opt(&out, &bare);
+        int n = dns_writer_end(&out, flags, rcode);
+        assert_true(n > 0);
+        return (size_t)n;
+    }
     if (mode == SERVFAIL) {
         rcode = RCODE_SERVFAIL;
     } else if (q.qclass == CLASS_CH) {
@@ -134,7 +151,7 @@ static void talk_end(struct talk *t) {
 static void talk_readable(void *ctx, int events) {
     struct talk *t = ctx;
     struct world *w = t->world;
-    uint8_t msg[4096], reply[4096];
+    uint8_t msg[4096], reply[2 + 4096];
     (void)events;
     ssize_t n = recv(t->fd, msg, sizeof(msg), MSG_DONTWAIT);
     size_t size = 0;
