@@ -90,7 +90,7 @@ static const char *trouble(const struct board_zone *z) {
 }
 
 void shown_zones(const struct board *b, const struct conf *conf, int64_t now_wall_s, FILE *to) {
-    static const char *const states[] = {"loading", "ok", "refused", "bad source", "expired", "error"};
+    static const char *const states[] = {"loading", "ok", "refused", "bad source", "expired", "error", "not stored"};
     struct out_table *t = out_table_new(8);
     out_row(t, "zone", "state", "serial", "entries", "by hand", "checked", "changed", "last refusal");
     for (size_t i = 0; i < conf->rbl.zone_count && i < LIMIT_ZONES; i++) {
@@ -101,7 +101,7 @@ void shown_zones(const struct board *b, const struct conf *conf, int64_t now_wal
         bool whole = board_zone_read(&b->zone[i], &z);
         (void)snprintf(serial, sizeof serial, "%llu", (unsigned long long)z.serial);
         out_row(
-            t, conf->rbl.zones[i].name, !whole ? "being written" : states[z.state <= ZONE_ERROR ? z.state : ZONE_ERROR],
+            t, conf->rbl.zones[i].name, !whole ? "being written" : states[z.state < ZONE_STATES ? z.state : ZONE_ERROR],
             serial, out_count(entries, z.entries), out_count(hand, z.local_entries),
             ago(checked, z.last_check_wall_s, now_wall_s), ago(changed, z.last_change_wall_s, now_wall_s), trouble(&z));
     }

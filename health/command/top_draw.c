@@ -222,7 +222,7 @@ static size_t read_zones(const struct top *t, struct zone_line *to) {
 }
 
 static void draw_zone(struct screen *s, const struct top *t, const struct zone_line *z, int64_t wall_ms) {
-    static const char *const states[] = {"loading", "ok", "refused", "bad source", "expired", "error"};
+    static const char *const states[] = {"loading", "ok", "refused", "bad source", "expired", "error", "not stored"};
     char entries[32], age[32];
     double age_s = z->changed_wall_s != 0 ? (double)wall_ms / 1000 - (double)z->changed_wall_s : -1;
     screen_put(s, INK_PLAIN, "%-24.24s ", z->name);
@@ -230,7 +230,7 @@ static void draw_zone(struct screen *s, const struct top *t, const struct zone_l
                z->state == ZONE_OK        ? INK_GOOD
                : z->state == ZONE_LOADING ? INK_UNKNOWN
                                           : INK_WARN,
-               "%-10s", states[z->state <= ZONE_ERROR ? z->state : ZONE_ERROR]);
+               "%-10s", states[z->state < ZONE_STATES ? z->state : ZONE_ERROR]);
     screen_put(s, INK_PLAIN, " %10.0f %12s %11" PRIu64 " %9s", top_rate(t->between, z->asked),
                out_count(entries, z->entries), z->serial,
                age_s < 0 && z->changed_wall_s != 0 ? "0 s" : out_age(age, age_s));

@@ -69,6 +69,11 @@ static enum verdict_state judge_served(const struct conf_zone *conf, const struc
         snprintf(came, size, "the newest update was refused, serial %" PRIu64 " stays: %.180s", z->serial, z->error);
         return VERDICT_WARN;
     }
+    if (z->state == ZONE_UNSTORED) {
+        snprintf(came, size, "the newest update could not be stored, serial %" PRIu64 " stays: %.180s", z->serial,
+                 z->error);
+        return VERDICT_WARN;
+    }
     if (z->state == ZONE_ERROR) {
         snprintf(came, size, "serial %" PRIu64 ", but: %.200s", z->serial, z->error);
         return VERDICT_FAIL;

@@ -35,8 +35,8 @@ static void put_changes(struct text *t, const struct board_zone *z) {
 }
 
 static void put_zone(struct text *t, const struct board_zone *z) {
-    static const char *const states[] = {"loading", "ok", "refused", "bad source", "expired", "error"};
-    text_fmt(t, ":{\"state\":\"%s\"", states[z->state <= ZONE_ERROR ? z->state : ZONE_ERROR]);
+    static const char *const states[] = {"loading", "ok", "refused", "bad source", "expired", "error", "not stored"};
+    text_fmt(t, ":{\"state\":\"%s\"", states[z->state < ZONE_STATES ? z->state : ZONE_ERROR]);
     number(t, "serial", z->serial);
     number(t, "entries", z->entries);
     number(t, "local", z->local_entries);

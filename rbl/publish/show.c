@@ -118,7 +118,8 @@ static enum board_zone_state state_after(const struct keeper_zone *z, const stru
     if (j->kind == JOB_EXPIRE && j->code == E_REFUSED)
         return ZONE_REFUSED;
     if (j->code != 0 && (j->kind == JOB_OPEN || j->kind == JOB_VERIFY || store_failed_with(j->code)))
-        return ZONE_ERROR;
+        return j->kind == JOB_OPEN || j->kind == JOB_VERIFY || j->code == E_CORRUPT || j->state.empty ? ZONE_ERROR
+                                                                                                      : ZONE_UNSTORED;
     if (z->source_code == E_REFUSED)
         return ZONE_REFUSED;
     if (z->source_code != 0)

@@ -71,7 +71,7 @@ bool board_zone_read(const struct board_zone *z, struct board_zone *copy) {
     CLOSED(copy->error);
     CLOSED(copy->change_error);
     CLOSED(copy->waiting);
-    if (copy->state > ZONE_ERROR)
+    if (copy->state >= ZONE_STATES)
         copy->state = ZONE_ERROR;
     if (copy->role > ROLE_SECONDARY)
         copy->role = ROLE_SOLE;

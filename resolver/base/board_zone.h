@@ -9,7 +9,18 @@ typedef uint64_t board_word; /* only through board_get, board_set, board_add, bo
 
 enum { BOARD_NAME_MAX = 256, BOARD_TEXT_MAX = 256, BOARD_PROPAGATION = 16 };
 
-enum board_zone_state { ZONE_LOADING, ZONE_OK, ZONE_REFUSED, ZONE_BAD_SOURCE, ZONE_EXPIRED, ZONE_ERROR };
+/* ZONE_UNSTORED: what is there is served, the newest did not fit on the disk or into the map. ZONE_ERROR: what is there
+ * is damaged, or cannot be opened. */
+enum board_zone_state {
+    ZONE_LOADING,
+    ZONE_OK,
+    ZONE_REFUSED,
+    ZONE_BAD_SOURCE,
+    ZONE_EXPIRED,
+    ZONE_ERROR,
+    ZONE_UNSTORED,
+    ZONE_STATES
+};
 
 /* One zone, at its index in the configuration. Writer: candor-sync. */
 struct board_zone {
