@@ -20,14 +20,13 @@ void phi_heard(struct phi *p, int64_t now_ms) {
     p->variance = (1 - weight) * (p->variance + weight * off * off);
 }
 
-/* The tail of the normal distribution, by its logistic approximation: 1 / (1 + exp(y (1.5976 + 0.070566 y^2))). */
 double phi_now(const struct phi *p, int64_t now_ms) {
     double deviation = sqrt(p->variance);
     if (p->last_ms == 0 || now_ms <= p->last_ms)
         return 0;
     deviation = deviation > p->floor_ms ? deviation : p->floor_ms;
     double y = ((double)(now_ms - p->last_ms) - p->mean_ms) / deviation;
-    double z = y * (1.5976 + 0.070566 * y * y);
-    double phi = z > 30 ? z * M_LOG10E : log10(1 + exp(z));
-    return phi < PHI_MOST ? phi : PHI_MOST;
+    double tail = erfc(y * M_SQRT1_2) / 2; /* of the normal distribution; 0 where double ends */
+    double phi = tail > 0 ? -log10(tail) : PHI_MOST;
+    return phi > 0 ? phi : 0;
 }

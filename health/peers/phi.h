@@ -13,7 +13,7 @@
 enum {
     PHI_WINDOW = 64, /* beyond so many samples each new one weighs 1/64: habits may change within minutes */
     PHI_DEAD = 8,    /* what is held against a peer, beside a count of failures and never alone */
-    PHI_MOST = 300   /* no larger one is told: double ends there */
+    PHI_MOST = 330   /* the most that is told: double ends there */
 };
 
 struct phi {

@@ -31,6 +31,10 @@ static void path_end(struct peer_path *at, bool hurry) {
 static bool right(struct peer_path *at, const struct ask_result *r, char *came, size_t size) {
     const struct peers_peer *k = peer_of(at);
     struct nsid id;
+    if (r->code == 0 && r->answer.rcode == RCODE_REFUSED) {
+        snprintf(came, size, "REFUSED: is this node in its health.peers?");
+        return false;
+    }
     if (r->code != 0 || r->answer.rcode != RCODE_NOERROR) {
         ask_problem(came, size, r);
         return false;

@@ -13,7 +13,6 @@ import time
 import pytest
 import requests
 
-from lib.ask import BUILD
 from lib.lab import Lab
 from lib.node import Node, until
 
@@ -302,19 +301,21 @@ def test_wrong_key_is_not_heard(fleet):
     fleet.well()
 
 
-def test_peer_without_health_port_and_promtool(fleet, tmp_path):
-    """The DNS half alone, and said so."""
-    place = fleet.lab.nodes[WATCHER]
-    with Node(tmp_path / "d", {
-            "node": {"name": "d"}, "resolver": {"workers": 1}, "health": {
-                "interval": TICKS, "canary": NO_CANARY, "peers": [
-                    {"name": "a", "resolver": fleet.address(0) + "@5300"}, {"name": "wrong", "resolver": fleet.address(1) + "@5300"}]}},
-              prefix=place.ns.prefix) as d:
-        def look():
-            checks = d.scope("peers")["checks"]
-            answers = {c["componentId"].split()[0]: c for c in checks["peer:answers"]}
-            return answers["a"]["status"] == "pass" and answers["wrong"]["status"] == "fail" and "another node" in answers["wrong"]["output"] \
-                and all(c["status"] == "warn" and "no health address" in c["output"] for c in checks["peer:health"])
-        until("said so", look, 20)
-        metrics = d.get("/metrics").text
-    assert BUILD and "candor_peer_state{peer=\"a\"} 1" in metrics and "candor_peer_state{peer=\"wrong\"} 3" in metrics
+def test_peer_without_health_port(fleet, tmp_path):
+    """The DNS half alone, and said so; and one who answers in another's place is not that one."""
+    peers = [{"name": "b", "resolver": fleet.address(1) + "@5300"}, {"name": "wrong", "resolver": fleet.address(2) + "@5300"}]
+
+    def look(d):
+        checks = d.scope("peers")["checks"]
+        answers = {c["componentId"].split()[0]: c for c in checks["peer:answers"]}
+        assert answers["b"]["status"] == "pass", answers["b"]
+        assert answers["wrong"]["status"] == "fail" and "another node answers there" in answers["wrong"]["output"], answers["wrong"]
+        assert all(c["status"] == "warn" and "no health address" in c["output"] for c in checks["peer:health"])
+        return d.get("/metrics").text
+
+    # From an address that b and c know as a peer's: they tell strangers nothing.
+    with fleet.lab.inside(0), Node(tmp_path / "d", {"node": {"name": "d"}, "resolver": {"workers": 1},
+                                                    "health": {"interval": TICKS, "canary": NO_CANARY, "peers": peers}},
+                                   prefix=fleet.lab.nodes[0].ns.prefix) as d:
+        metrics = until("said so", lambda: look(d), 20)
+    assert "candor_peer_state{peer=\"b\"} 1" in metrics and "candor_peer_state{peer=\"wrong\"} 3" in metrics
