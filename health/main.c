@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "health/probe/prober.h"
+#include "health/web/pulse.h"
 #include "health/web/web.h"
 #include "resolver/base/clock.h"
 #include "resolver/base/log.h"
@@ -28,6 +29,7 @@ struct health {
     struct prober *prober;
     struct web *web;
     struct snapshot_source source;
+    struct pulse pulse;
     uint64_t sequence, revision, logged;
     int64_t published_ms, cost_us; /* CPU time of the last rendering */
 };
@@ -55,6 +57,7 @@ static int64_t cpu_us(void) {
 
 static void publish(struct health *h, int64_t now) {
     int64_t began_us = cpu_us();
+    pulse_note(&h->pulse, h->board, now);
     struct snapshot *s = snapshot_make(&h->source, h->sequence + 1, now, clock_wall_ms());
     if (s == NULL) {
         LOG(LEVEL_ERROR, "no memory to render the verdicts");
@@ -124,6 +127,7 @@ static int health_open(struct health *h, struct err *err) {
     h->source = (struct snapshot_source){
         .conf = h->conf, .board = h->board, .book = prober_book(h->prober), .tally = prober_tallies(h->prober)};
     h->source.lived = prober_lived(h->prober);
+    h->source.pulse = &h->pulse;
     h->source.sender = prober_sender(h->prober);
     h->source.system = prober_sample(h->prober);
     h->source.sinks = prober_sinks(h->prober);

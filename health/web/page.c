@@ -73,8 +73,12 @@ static void put_head(struct text *t, const struct snapshot *s, const char *node,
              "content=\"%u\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><title>%s: ",
              refresh_s(s), verdict_state_name(state));
     text_html(t, node);
-    text_fmt(t, "</title><style>%s</style></head><body%s style=\"--old:%.1fs\"><header><h1>Candor node ", style,
-             stale ? " class=\"stale\"" : "", left_s(s, mono_ms));
+    text_fmt(t, "</title><style>%s</style></head><body", style);
+    if (stale)
+        text_put(t, " class=\"stale\"");
+    else
+        text_fmt(t, " style=\"--old:%.1fs\"", left_s(s, mono_ms));
+    text_put(t, "><header><h1>Candor node ");
     text_html(t, node);
     text_fmt(t, "</h1><p class=\"banner %s\" role=\"status\">", verdict_state_name(state));
 }

@@ -12,7 +12,7 @@ void render_history(struct text *t, const struct verdict_book *b);
 /* Everything but the verdicts by scope. */
 void render_metrics(struct text *t, const struct snapshot_source *s, bool open, uint64_t sequence, int64_t mono_ms,
                     int64_t wall_ms);
-void render_page(struct text *t, const struct snapshot_source *s, int64_t wall_ms);
+void render_page(struct text *t, const struct snapshot_source *s, int64_t mono_ms, int64_t wall_ms);
 /* Replication: "zone":{...,"links":[...]},... without braces, and its tables of the page. */
 void render_replica(struct text *t, const struct snapshot_source *s, int64_t wall_ms);
 /* Peers by name, the matrix of who sees whom, and this node's own view. `whole`: its scopes are there already. */

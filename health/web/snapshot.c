@@ -75,7 +75,7 @@ static void render_all(struct snapshot *s, const struct snapshot_source *from) {
     render_history(&s->history, from->book);
     for (int open = 0; open <= 1; open++)
         render_metrics(&s->metrics[open], from, open, s->sequence, s->mono_ms, s->wall_ms);
-    render_page(&s->page, from, s->wall_ms);
+    render_page(&s->page, from, s->mono_ms, s->wall_ms);
 }
 
 struct snapshot *snapshot_make(const struct snapshot_source *source, uint64_t sequence, int64_t mono_ms,
@@ -98,6 +98,7 @@ struct snapshot *snapshot_make(const struct snapshot_source *source, uint64_t se
     text_copy(s->node, sizeof(s->node), from->conf->node.name);
     s->overall = from->book->overall;
     s->run = from->run;
+    s->local_ms = from->conf->health.interval.local_ms;
     s->ready = verdict_ready(from->book, &cause);
     say_cause(s->ready_cause, from->book, cause);
     render_all(s, from);

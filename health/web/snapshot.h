@@ -30,6 +30,7 @@ struct snapshot_run {
     int64_t began_wall_ms, ended_wall_ms; /* 0: not yet */
 };
 
+struct pulse;
 /* What a snapshot is made from; all of it belongs to the loop that probes. */
 struct snapshot_source {
     const struct conf *conf;
@@ -43,6 +44,7 @@ struct snapshot_source {
     size_t watched_count;
     const struct peers_known *peers; /* NULL: none are configured */
     struct snapshot_run run;
+    const struct pulse *pulse;         /* traffic of the last minutes; NULL: not known */
     const struct sys_sample *system;   /* of /proc; NULL: nobody looked */
     const struct replica_links *links; /* snapshot_make reads them; NULL: there was no memory */
 };
@@ -78,6 +80,7 @@ struct snapshot {
     enum verdict_state overall;
     struct snapshot_scope scope[SCOPE_COUNT];
     struct snapshot_run run;
+    uint32_t local_ms; /* health.interval.local: three of them later all of this is past */
     bool ready;
     char ready_cause[SNAPSHOT_CAUSE_MAX];
     struct text checks[SCOPE_COUNT];  /* JSON: "key":[...],... of each scope, no braces */

@@ -3,8 +3,10 @@
 What is not there stands in NOT_YET with the reason; nothing stands there that is."""
 # time bound: 30 s
 import contextlib
+import re
 import subprocess
 
+import html5lib
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as strict
 from prometheus_client.parser import text_string_to_metric_families as plain
@@ -172,6 +174,26 @@ def test_both_forms_say_the_same(nodes):
         return {(f.name.removesuffix("_total"), f.type, tuple(sorted((s.name, tuple(sorted(s.labels.items()))) for s in f.samples)))
                 for f in families(nodes[0], parser).values() if f.name != "candor_zone_digest_info"}
     assert shape(strict) == shape(plain)
+
+
+def test_the_status_pages_are_html(nodes):
+    """Read by a parser that forgives nothing; every part that such a node has, and no scripts and nothing from outside."""
+    parts = {"Scopes", "Workers", "Capacity", "Transitions"}
+    more = ({"Zones", "Traffic of the last minute", "Upstreams", "Other nodes", "Peers", "Who sees whom", "Monitors that hear this node"},
+            {"Zones", "Upstreams", "Zones from node to node", "Peers", "Who sees whom", "Monitors that hear this node"}, {"Monitor"})
+    for n, wanted in zip(nodes, more):
+        def complete():
+            text = n.get("/").text
+            titles = set(re.findall(r"<h2>([^<]+)</h2>", text))
+            assert parts | wanted <= titles, parts | wanted - titles
+            return text
+        text = until("the page of %s is complete" % n.config["node"]["name"], complete, 15)
+        html5lib.HTMLParser(strict=True).parse(text)
+        assert "<script" not in text and "http://" not in text and "url(" not in text
+        left = float(re.search(r'<body style="--old:([0-9.]+)s">', text).group(1))
+        assert 0 < left <= 3 * 1.0, "it ages by itself, three intervals after it was judged"
+        assert '<meta http-equiv="refresh" content="1">' in text and 'id="late"' in text
+    assert re.search(r'<th scope="row">source</th><td>itself</td><td><b class="pass">pass</b>', nodes[0].get("/").text)
 
 
 def test_no_names_and_no_addresses_of_clients(nodes):
