@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "health/probe/impl.h"
+#include "health/probe/stuck.h"
 #include "resolver/base/clock.h"
 #include "resolver/base/log.h"
 
@@ -63,6 +64,8 @@ static void heal(struct process_probe *pp, enum board_role role, const struct vi
     if (hung_ms < HEAL_AGE_MIN_MS)
         hung_ms = HEAL_AGE_MIN_MS;
     bool hung = c->settled == VERDICT_FAIL && v->age_ms > hung_ms;
+    /* One whose loop turns and whose way out is broken, though the way is there: a new one opens new sockets. */
+    hung |= role == ROLE_RESOLVER && stuck_resolver(pp->p);
     if (!pp->p->conf->health.heal.restart_hung || !hung || v->boot == 0 || v->state == '\0' || v->state == 'D' ||
         v->state == 'Z' || v->state == 'X')
         return;

@@ -13,8 +13,8 @@ struct stuck_probe {
     size_t check, uncached; /* of the book */
     struct stuck_watch watch;
     enum stuck_state state;
-    uint64_t failed;
-    int64_t counted_ms; /* time of the newest result of canary:uncached that was counted */
+    uint64_t failed, boot; /* boot of the resolver that is looked at */
+    int64_t counted_ms;    /* time of the newest result of canary:uncached that was counted */
 };
 
 enum stuck_state stuck_look(struct stuck_watch *w, const struct stuck_view *v, int64_t now_ms, int64_t deadline_ms) {
@@ -59,6 +59,10 @@ static void stuck_start(struct task *task) {
     int64_t now = clock_mono_ms();
     struct stuck_view v = view_of(s);
     struct evidence e = {.wall_ms = clock_wall_ms()};
+    uint64_t boot = board_get(&p->board->process[ROLE_RESOLVER].boot);
+    if (boot != s->boot) /* a new one has all its time */
+        s->watch.since_ms = 0;
+    s->boot = boot;
     s->state = stuck_look(&s->watch, &v, now, deadline_ms(p));
     snprintf(e.asked, sizeof(e.asked), "random names, of the forwarders directly and through this node");
     switch (s->state) {
