@@ -67,6 +67,7 @@ int verdict_add(struct verdict_book *b, enum verdict_scope scope, const char *co
                                 .readiness = readiness,
                                 .settled = VERDICT_UNKNOWN,
                                 .before = VERDICT_UNKNOWN,
+                                .told = VERDICT_UNKNOWN,
                                 .shown = VERDICT_UNKNOWN};
     text_copy(c->id, sizeof(c->id), id);
     text_copy(c->evidence.came, sizeof(c->evidence.came), "not asked yet");
@@ -84,6 +85,7 @@ void verdict_drop(struct verdict_book *b, size_t check) {
                                               .fixed = true,
                                               .settled = VERDICT_PASS,
                                               .before = VERDICT_PASS,
+                                              .told = VERDICT_PASS,
                                               .shown = VERDICT_PASS};
     b->dropped++;
     b->revision++;
@@ -96,19 +98,26 @@ int verdict_add_off(struct verdict_book *b, enum verdict_scope scope, const char
         return at;
     struct verdict_check *c = &b->checks[at];
     c->fixed = true;
-    c->settled = c->before = c->shown = VERDICT_WARN;
+    c->settled = c->before = c->told = c->shown = VERDICT_WARN;
     c->evidence.wall_ms = c->changed_wall_ms = wall_ms;
     text_copy(c->evidence.asked, sizeof(c->evidence.asked), "configuration");
     text_copy(c->evidence.came, sizeof(c->evidence.came), why);
     return at;
 }
 
+/* A wall clock that was set back never makes it later than it was judged. */
+static int64_t seen_ms(const struct verdict_check *c, int64_t wall_ms) {
+    return c->seen_wall_ms > 0 && c->seen_wall_ms < wall_ms ? c->seen_wall_ms : wall_ms;
+}
+
 static void record(struct history *h, const struct verdict_check *c, bool whole_scope, enum verdict_state from,
                    enum verdict_state to, int64_t wall_ms) {
     struct history_entry *e = history_next(h);
-    char label[CHECK_ID_MAX + 64];
+    char label[CHECK_ID_MAX + 64], words[HISTORY_CAUSE_MAX];
     verdict_label(c, label, sizeof(label));
+    verdict_words(c, words, sizeof(words));
     e->wall_ms = wall_ms;
+    e->seen_wall_ms = seen_ms(c, wall_ms);
     e->scope = (uint8_t)c->scope;
     e->from = (uint8_t)from;
     e->to = (uint8_t)to;
@@ -118,9 +127,9 @@ static void record(struct history *h, const struct verdict_check *c, bool whole_
     if (to == VERDICT_UNKNOWN)
         snprintf(e->cause, sizeof(e->cause), "%.150s: no evidence for three intervals", label);
     else if (whole_scope)
-        snprintf(e->cause, sizeof(e->cause), "%.100s: %.150s", label, c->evidence.came);
+        snprintf(e->cause, sizeof(e->cause), "%.100s: %.150s", label, words);
     else
-        text_copy(e->cause, sizeof(e->cause), c->evidence.came);
+        text_copy(e->cause, sizeof(e->cause), words);
 }
 
 static int64_t failing_since(enum verdict_state from, enum verdict_state to, int64_t since, int64_t wall_ms) {
@@ -130,16 +139,45 @@ static int64_t failing_since(enum verdict_state from, enum verdict_state to, int
     return was && since != 0 ? since : wall_ms;
 }
 
-static void check_show(struct verdict_book *b, struct verdict_check *c, int64_t wall_ms) {
-    enum verdict_state from = c->shown, to = c->settled;
+/* What a gauge would miss: a bad result or two between good ones. One entry for all since the book was last judged. */
+static void tell_doubts(struct verdict_book *b, struct verdict_check *c, int64_t wall_ms) {
+    if (c->doubts == c->doubts_told)
+        return;
+    b->scope[c->scope].doubts += c->doubts - c->doubts_told;
+    c->doubts_told = c->doubts;
+    record(&b->details, c, false, c->shown, c->shown, wall_ms);
+    struct history_entry *e = history_last(&b->details);
+    e->seen_wall_ms = c->doubt_wall_ms > 0 ? c->doubt_wall_ms : wall_ms;
+    snprintf(e->cause, sizeof(e->cause), "taken back before it counted: %.200s", c->doubt);
+}
+
+/* Every change is counted and kept, whether it is shown or damped away. */
+static void tell_change(struct verdict_book *b, struct verdict_check *c, int64_t wall_ms) {
+    enum verdict_state from = c->told;
+    if (from == c->settled)
+        return;
+    c->told = c->settled;
+    c->transitions[c->settled]++;
+    b->scope[c->scope].check_changes++;
+    b->revision++;
+    record(&b->details, c, false, from, c->settled, wall_ms);
+}
+
+static void check_show(struct verdict_book *b, struct verdict_check *c, int64_t mono_ms, int64_t wall_ms) {
+    enum verdict_state from = c->shown, to = check_state(c, mono_ms);
+    bool released = to != from && c->told == c->settled && to == c->settled;
+    c->shown = to;
+    tell_doubts(b, c, wall_ms);
+    tell_change(b, c, wall_ms);
     if (from == to)
         return;
-    c->shown = to;
     c->changed_wall_ms = wall_ms;
-    c->failing_since_wall_ms = failing_since(from, to, c->failing_since_wall_ms, wall_ms);
-    c->transitions[to]++;
-    b->revision++;
-    record(&b->details, c, false, from, to, wall_ms);
+    c->failing_since_wall_ms = failing_since(from, to, c->failing_since_wall_ms, seen_ms(c, wall_ms));
+    if (released) {
+        b->revision++;
+        record(&b->details, c, false, from, to, wall_ms);
+        text_copy(history_last(&b->details)->cause, HISTORY_CAUSE_MAX, "no longer flapping");
+    }
 }
 
 static void scope_show(struct verdict_book *b, enum verdict_scope scope, const struct verdict_scope_state *now,
@@ -153,7 +191,8 @@ static void scope_show(struct verdict_book *b, enum verdict_scope scope, const s
         return;
     s->state = to;
     s->changed_wall_ms = wall_ms;
-    s->failing_since_wall_ms = failing_since(from, to, s->failing_since_wall_ms, wall_ms);
+    s->failing_since_wall_ms =
+        failing_since(from, to, s->failing_since_wall_ms, b->checks[s->cause].failing_since_wall_ms);
     s->transitions[to]++;
     b->revision++;
     record(&b->scopes, &b->checks[s->cause], true, from, to, wall_ms);
@@ -167,7 +206,7 @@ void verdict_judge(struct verdict_book *b, int64_t mono_ms, int64_t wall_ms) {
             continue;
         struct verdict_scope_state *s = &now[c->scope];
         check_age(c, mono_ms);
-        check_show(b, c, wall_ms);
+        check_show(b, c, mono_ms, wall_ms);
         if (!s->present || verdict_worse(s->state, c->shown) != s->state)
             s->cause = i;
         s->state = s->present ? verdict_worse(s->state, c->shown) : c->shown;

@@ -22,9 +22,13 @@ static void forget_streaks(struct verdict_check *c) {
     c->better = 0;
 }
 
+/* Evidence that ages away is no change of what the check is about: damping is for what was seen to change. */
 static void settle(struct verdict_check *c, enum verdict_state s) {
+    if (c->before != VERDICT_UNKNOWN && c->before != s)
+        flap_change(&c->flap, (uint8_t)c->before, (uint8_t)s, c->interval_ms, c->last_mono_ms);
     c->settled = s;
     c->before = s;
+    c->seen_wall_ms = c->streak_wall_ms;
     forget_streaks(c);
 }
 
@@ -42,13 +46,17 @@ static void result_first(struct verdict_check *c, enum verdict_state s, unsigned
 
 static void result_next(struct verdict_check *c, enum verdict_state s, unsigned fall, unsigned rise) {
     if (s == c->settled) {
+        c->doubts += c->worse > 0;
         forget_streaks(c);
     } else if (rank[s] > rank[c->settled]) {
         c->better = 0;
+        c->doubt_wall_ms = c->streak_wall_ms;
+        text_copy(c->doubt, sizeof(c->doubt), c->evidence.came);
         c->worse_least = c->worse == 0 || rank[s] < rank[c->worse_least] ? s : c->worse_least;
         if (++c->worse >= fall)
             settle(c, c->worse_least);
     } else {
+        c->doubts += c->worse > 0;
         c->worse = 0;
         c->better_most = c->better == 0 || rank[s] > rank[c->better_most] ? s : c->better_most;
         if (++c->better >= rise)
@@ -63,6 +71,8 @@ bool verdict_result(struct verdict_book *b, size_t check, const struct verdict_r
     check_age(c, r->mono_ms);
     c->evidence = r->evidence;
     c->last_mono_ms = r->mono_ms;
+    if (c->worse == 0 && c->better == 0)
+        c->streak_wall_ms = r->evidence.wall_ms;
     if (c->before == VERDICT_UNKNOWN && r->state == VERDICT_FAIL && r->mono_ms < b->grace_until_ms)
         return true;
     if (c->settled == VERDICT_UNKNOWN)
@@ -77,6 +87,7 @@ void check_age(struct verdict_check *c, int64_t mono_ms) {
         return;
     c->before = c->settled;
     c->settled = VERDICT_UNKNOWN;
+    c->seen_wall_ms = c->evidence.wall_ms;
     forget_streaks(c);
 }
 
@@ -89,5 +100,24 @@ const char *verdict_label(const struct verdict_check *c, char *to, size_t size) 
         snprintf(to, size, "%s:%s (%s)", c->component, c->measurement, c->id);
     else
         snprintf(to, size, "%s:%s", c->component, c->measurement);
+    return to;
+}
+
+enum verdict_state check_state(struct verdict_check *c, int64_t mono_ms) {
+    if (c->fixed || c->settled == VERDICT_UNKNOWN || !flap_held(&c->flap, c->interval_ms, mono_ms))
+        return c->settled;
+    return verdict_worse(c->settled, (enum verdict_state)c->flap.worst);
+}
+
+const char *verdict_words(const struct verdict_check *c, char *to, size_t size) {
+    char flap[64];
+    if (c->shown == VERDICT_UNKNOWN && c->before != VERDICT_UNKNOWN)
+        snprintf(to, size, "no fresh evidence for three intervals; last: %.200s", c->evidence.came);
+    else if (c->flap.held)
+        snprintf(to, size, "%s, held as %s until it is steady; now %s: %.200s",
+                 flap_words(&c->flap, flap, sizeof(flap)), verdict_state_name(c->shown), verdict_state_name(c->settled),
+                 c->evidence.came);
+    else
+        text_copy(to, size, c->evidence.came);
     return to;
 }

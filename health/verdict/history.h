@@ -10,9 +10,10 @@
 enum { HISTORY_WHAT_MAX = 160, HISTORY_CAUSE_MAX = 256 };
 
 struct history_entry {
-    uint64_t number; /* 1, 2, 3... since the process started */
-    int64_t wall_ms;
-    uint8_t scope, from, to;     /* enum verdict_scope, enum verdict_state */
+    uint64_t number;             /* 1, 2, 3... since the process started */
+    int64_t wall_ms;             /* when it was judged */
+    int64_t seen_wall_ms;        /* when the first evidence of it was seen */
+    uint8_t scope, from, to;     /* enum verdict_scope, enum verdict_state; from and to alike: a doubt (verdict.h) */
     char what[HISTORY_WHAT_MAX]; /* the check, or "" for the scope as a whole */
     char cause[HISTORY_CAUSE_MAX];
 };
@@ -24,6 +25,8 @@ struct history {
 
 /* The slot to fill for the next transition; its number is set. */
 struct history_entry *history_next(struct history *h);
+/* The newest, to be completed. */
+struct history_entry *history_last(struct history *h);
 size_t history_count(const struct history *h);
 /* back 0: the newest. NULL beyond what is kept. */
 const struct history_entry *history_at(const struct history *h, size_t back);

@@ -7,7 +7,8 @@
  * older than three intervals it is worth nothing, the check is `unknown`, and `unknown` counts as fail. The first
  * result after that decides alone, unless the check had failed before: then the way up takes `rise` good results as
  * ever. What configuration switched off or pointed elsewhere is `warn` for good and says so: never pass. Nothing here
- * is green that was not seen to be.
+ * is green that was not seen to be. A check that changes too often is held in its worse state (flap.h); each change is
+ * counted and kept, and so is each doubt: bad results that were taken back before they made it fall.
  *
  * Owner: the thread that judges (the prober's). Times are given by the caller: `mono_ms` for ageing, `wall_ms` to show.
  */
@@ -18,6 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "health/verdict/flap.h"
 #include "health/verdict/history.h"
 #include "resolver/base/addr.h"
 #include "resolver/base/err.h"
@@ -43,7 +45,13 @@ int verdict_scope_find(const char *name);             /* -1: there is none */
 /* The worse of two: pass, warn, unknown, fail. */
 enum verdict_state verdict_worse(enum verdict_state a, enum verdict_state b);
 
-enum { EVIDENCE_ASKED_MAX = 320, EVIDENCE_CAME_MAX = 256, CHECK_ID_MAX = 272, VERDICT_AGE_INTERVALS = 3 };
+enum {
+    EVIDENCE_ASKED_MAX = 320,
+    EVIDENCE_CAME_MAX = 256,
+    CHECK_ID_MAX = 272,
+    DOUBT_MAX = 128,
+    VERDICT_AGE_INTERVALS = 3
+};
 
 /* What was asked, of whom, from where, what came back, when, how long it took. Texts may hold any byte. */
 struct evidence {
@@ -75,12 +83,19 @@ struct verdict_check {
     /* the machine */
     enum verdict_state settled; /* by fall and rise; unknown: no result yet, or all too old */
     enum verdict_state before;  /* what it was before it became unknown by age */
-    enum verdict_state shown;   /* settled and aged: the state that counts */
+    enum verdict_state told;    /* settled, as it was last judged: each change is counted and kept */
+    enum verdict_state shown;   /* settled, aged and damped: the state that counts */
     unsigned worse, better;     /* results in a row against `settled` */
     enum verdict_state worse_least, better_most;
-    int64_t last_mono_ms; /* of the newest result */
+    struct flap flap;
+    int64_t streak_wall_ms; /* of the first of the results in a row against `settled` */
+    int64_t seen_wall_ms;   /* when what made it what it is was seen first; it was judged at changed_wall_ms */
+    int64_t last_mono_ms;   /* of the newest result */
     int64_t changed_wall_ms, failing_since_wall_ms;
     uint64_t transitions[VERDICT_STATES];
+    uint64_t doubts, doubts_told; /* worse results in a row that were too few to count; of those, in the history */
+    int64_t doubt_wall_ms;
+    char doubt[DOUBT_MAX];    /* what came then */
     struct evidence evidence; /* of the newest result */
 };
 
@@ -92,6 +107,7 @@ struct verdict_scope_state {
     int64_t evaluated_wall_ms; /* its newest evidence */
     int64_t changed_wall_ms, failing_since_wall_ms;
     uint64_t transitions[VERDICT_STATES];
+    uint64_t check_changes, doubts; /* of all its checks, also of those that are damped */
 };
 
 struct verdict_book {
@@ -131,5 +147,7 @@ bool verdict_ready(const struct verdict_book *b, size_t *cause);
 int64_t verdict_valid_until(const struct verdict_book *b);
 /* "worker:answers (worker 2)", cut to fit. */
 const char *verdict_label(const struct verdict_check *c, char *to, size_t size);
+/* Why it is shown as it is: what came, behind "flapping: ..." or "no fresh evidence ...", cut to fit. */
+const char *verdict_words(const struct verdict_check *c, char *to, size_t size);
 
 #endif

@@ -38,6 +38,7 @@ static void render_evidence(struct text *t, const struct evidence *e) {
 }
 
 static void render_check(struct text *t, const struct verdict_check *c) {
+    char words[EVIDENCE_CAME_MAX];
     const struct evidence *e = &c->evidence;
     text_put(t, "{\"componentId\":");
     text_json(t, c->id[0] != '\0' ? c->id : c->component);
@@ -45,11 +46,9 @@ static void render_check(struct text *t, const struct verdict_check *c) {
     if (e->unit != NULL)
         text_fmt(t, ",\"observedValue\":%.9g,\"observedUnit\":\"%s\"", e->value, e->unit);
     field_time(t, "time", e->wall_ms);
-    if (c->shown == VERDICT_UNKNOWN && c->before != VERDICT_UNKNOWN)
-        text_put(t, ",\"output\":\"no fresh evidence for three intervals\"");
-    else
-        field_text(t, "output", e->came);
+    field_text(t, "output", verdict_words(c, words, sizeof(words)));
     field_time(t, "since", c->changed_wall_ms);
+    field_time(t, "firstSeen", c->seen_wall_ms);
     field_time(t, "failingSince", c->failing_since_wall_ms);
     render_evidence(t, e);
     text_put(t, "}");
@@ -97,6 +96,7 @@ static void render_transitions(struct text *t, const struct history *h) {
         const struct history_entry *e = history_at(h, i);
         text_fmt(t, "%s{\"number\":%llu", i > 0 ? "," : "", (unsigned long long)e->number);
         field_time(t, "time", e->wall_ms);
+        field_time(t, "firstSeen", e->seen_wall_ms);
         text_fmt(t, ",\"scope\":\"%s\"", verdict_scope_name(e->scope));
         if (e->what[0] != '\0')
             field_text(t, "check", e->what);

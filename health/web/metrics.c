@@ -226,6 +226,7 @@ void render_metrics(struct text *t, const struct snapshot_source *s, bool open, 
     metric_family(&m, METRIC_COUNTER, "health_snapshots", "Times that the verdicts were published.");
     metric_plain(&m, (double)sequence);
     metrics_probes(&m);
+    metrics_verdict(&m);
     metrics_processes(&m);
     metrics_workers(&m);
     metrics_traffic(&m);

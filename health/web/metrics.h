@@ -52,5 +52,6 @@ void metrics_system(struct metrics *m);
 void metrics_report(struct metrics *m);
 void metrics_peers(struct metrics *m);
 void metrics_catalog(struct metrics *m);
+void metrics_verdict(struct metrics *m);
 
 #endif

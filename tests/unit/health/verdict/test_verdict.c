@@ -55,10 +55,9 @@ static enum verdict_state letter(char c) {
     return c == 'p' ? VERDICT_PASS : c == 'w' ? VERDICT_WARN : c == 'f' ? VERDICT_FAIL : VERDICT_UNKNOWN;
 }
 
-static void test_stories(void **state) {
-    (void)state;
-    for (size_t i = 0; i < sizeof(stories) / sizeof(stories[0]); i++) {
-        const struct story *s = &stories[i];
+static void tell_stories(const struct story *list, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        const struct story *s = &list[i];
         struct verdict_book b;
         int c = open_one(&b, s->fall, s->rise);
         for (size_t t = 0; s->came[t] != '\0'; t++) {
@@ -72,6 +71,11 @@ static void test_stories(void **state) {
         }
         verdict_close(&b);
     }
+}
+
+static void test_stories(void **state) {
+    (void)state;
+    tell_stories(stories, sizeof(stories) / sizeof(stories[0]));
 }
 
 static void test_age_is_exact(void **state) {
@@ -183,6 +187,9 @@ static void test_ring_keeps_the_newest(void **state) {
     for (int i = 0; i < 3 * LIMIT_HISTORY; i++)
         feed(&b, 0, i % 2 == 0 ? VERDICT_PASS : VERDICT_FAIL, 1000 + i);
     assert_int_equal(b.details.total, 3 * LIMIT_HISTORY);
+    assert_int_equal(b.checks[0].transitions[VERDICT_FAIL], 3 * LIMIT_HISTORY / 2);
+    assert_int_equal(b.scope[SCOPE_WORKER].check_changes, 3 * LIMIT_HISTORY);
+    assert_int_equal(b.scope[SCOPE_WORKER].state, VERDICT_FAIL); /* and it is held */
     assert_int_equal(history_count(&b.details), LIMIT_HISTORY);
     assert_int_equal(history_at(&b.details, 0)->number, 3 * LIMIT_HISTORY);
     assert_int_equal(history_at(&b.details, LIMIT_HISTORY - 1)->number, 2 * LIMIT_HISTORY + 1);
@@ -276,10 +283,96 @@ static void a_check_that_is_dropped(void **state) {
     verdict_close(&b);
 }
 
+static const struct story damped[] = {
+    {"three outages far apart are three outages", 1, 1, "pfppppppppppfppppppppppfpppppp",
+     "pfppppppppppfppppppppppfpppppp"},
+    {"the sixth change within the window holds it", 1, 1, "pfpfpfppppppp", "pfpfpfffffffp"},
+    {"it is held for as long as it goes on", 1, 1, "pfpfpfpfpfppppppp", "pfpfpfffffffffffp"},
+    {"worse than what it is held as is shown at once", 1, 1, "pwpwpwpfppppppp", "pwpwpwwfffffffp"},
+    {"evidence that is too old is unknown, held or not", 1, 1, "pwpwpwp....", "pwpwpwwwwwu"},
+    {"ageing away and coming back is no flapping", 1, 1, "p....p....p....p....p", "ppppuppppuppppuppppup"},
+    {"single bad results never count as changes", 2, 2, "pfpfpfpfpfpfpfp", "ppppppppppppppp"},
+};
+
+static void test_damping(void **state) {
+    (void)state;
+    tell_stories(damped, sizeof(damped) / sizeof(damped[0]));
+}
+
+/* Every flap is told with what is wrong, and what is damped is counted on. */
+static void test_flapping_says_so(void **state) {
+    (void)state;
+    struct verdict_book b;
+    char words[EVIDENCE_CAME_MAX];
+    open_one(&b, 1, 1);
+    for (int i = 0; i < 9; i++)
+        feed(&b, 0, i % 2 == 0 ? VERDICT_PASS : VERDICT_FAIL, 10000 + i * INTERVAL);
+    assert_string_equal(verdict_words(&b.checks[0], words, sizeof(words)),
+                        "flapping: 8 changes in 7.0 s, held as fail until it is steady; now pass: said pass");
+    assert_int_equal(b.checks[0].transitions[VERDICT_PASS], 5);
+    assert_int_equal(b.checks[0].transitions[VERDICT_FAIL], 4);
+    assert_int_equal(b.details.total, 9);
+    assert_int_equal(b.scope[SCOPE_WORKER].transitions[VERDICT_FAIL], 3); /* from the sixth on it stays */
+    assert_int_equal(verdict_valid_until(&b), INT64_MAX);
+    for (int i = 9; i < 15; i++)
+        feed(&b, 0, VERDICT_PASS, 10000 + i * INTERVAL);
+    assert_int_equal(b.checks[0].shown, VERDICT_PASS);
+    assert_int_equal(b.details.total, 10);
+    assert_string_equal(history_at(&b.details, 0)->cause, "no longer flapping");
+    assert_int_equal(b.checks[0].transitions[VERDICT_PASS], 5);
+    assert_string_equal(verdict_words(&b.checks[0], words, sizeof(words)), "said pass");
+    verdict_close(&b);
+}
+
+/* One bad result between good ones turns nothing; a gauge that is read now and then never sees it. */
+static void test_a_doubt_is_counted_and_kept(void **state) {
+    (void)state;
+    struct verdict_book b;
+    open_one(&b, 2, 2);
+    feed(&b, 0, VERDICT_PASS, 1000);
+    feed(&b, 0, VERDICT_FAIL, 2000);
+    assert_int_equal(b.scope[SCOPE_WORKER].doubts, 0); /* not taken back yet */
+    feed(&b, 0, VERDICT_PASS, 3000);
+    assert_int_equal(b.scope[SCOPE_WORKER].doubts, 1);
+    assert_int_equal(b.scope[SCOPE_WORKER].check_changes, 1);
+    const struct history_entry *e = history_at(&b.details, 0);
+    assert_int_equal(e->from, VERDICT_PASS);
+    assert_int_equal(e->to, VERDICT_PASS);
+    assert_int_equal(e->seen_wall_ms, WALL + 2000);
+    assert_int_equal(e->wall_ms, WALL + 3000);
+    assert_string_equal(e->cause, "taken back before it counted: said fail");
+    verdict_close(&b);
+}
+
+static void test_first_seen_and_judged(void **state) {
+    (void)state;
+    struct verdict_book b;
+    open_one(&b, 3, 2);
+    feed(&b, 0, VERDICT_PASS, 1000);
+    feed(&b, 0, VERDICT_FAIL, 2000);
+    feed(&b, 0, VERDICT_FAIL, 2500);
+    feed(&b, 0, VERDICT_FAIL, 3000);
+    const struct history_entry *e = history_at(&b.scopes, 0);
+    assert_int_equal(e->to, VERDICT_FAIL);
+    assert_int_equal(e->wall_ms, WALL + 3000);
+    assert_int_equal(e->seen_wall_ms, WALL + 2000);
+    assert_int_equal(b.checks[0].failing_since_wall_ms, WALL + 2000);
+    assert_int_equal(b.scope[SCOPE_WORKER].failing_since_wall_ms, WALL + 2000);
+    verdict_judge(&b, 6001, WALL + 6001);
+    e = history_at(&b.details, 0);
+    assert_int_equal(e->to, VERDICT_UNKNOWN);
+    assert_int_equal(e->seen_wall_ms, WALL + 3000); /* the last that was heard */
+    verdict_close(&b);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_check_that_is_dropped),
         cmocka_unit_test(test_stories),
+        cmocka_unit_test(test_damping),
+        cmocka_unit_test(test_flapping_says_so),
+        cmocka_unit_test(test_a_doubt_is_counted_and_kept),
+        cmocka_unit_test(test_first_seen_and_judged),
         cmocka_unit_test(test_age_is_exact),
         cmocka_unit_test(test_scope_is_the_worst_with_its_cause),
         cmocka_unit_test(test_unknown_counts_as_fail),
