@@ -1,6 +1,7 @@
 #include "health/web/accept.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -67,13 +68,13 @@ static int thousandths(struct text_span s) {
 }
 
 static enum fit fit_of(struct text_span type, const struct form *f) {
-    size_t slash = (size_t)(strchr(f->type, '/') - f->type);
+    char main_of_form[64];
+    (void)snprintf(main_of_form, sizeof(main_of_form), "%.*s/*", (int)strcspn(f->type, "/"), f->type);
     if (is(type, "*/*"))
         return FIT_ANY;
     if (is(type, f->type))
         return FIT_NAMED;
-    bool same_main = type.size == slash + 2 && strncasecmp(type.at, f->type, slash + 1) == 0;
-    return same_main && type.at[slash + 1] == '*' ? FIT_TYPE : FIT_NONE;
+    return is(type, main_of_form) ? FIT_TYPE : FIT_NONE;
 }
 
 struct wish {
