@@ -15,6 +15,7 @@ import pytest
 from lib.ask import BUILD
 from lib.netns import Namespace, inside
 from lib.node import Node, until
+from lib.signed import Signed
 from lib.upstream import Upstream
 
 TICKS = 6  # base ticks (local 5 s, upstream 15 s, zones 30 s) and the times of the catalogue are divided by it
@@ -184,6 +185,34 @@ def test_08_what_clients_live_through(tmp_path, upstream):
                 stop.set()
                 for t in threads:
                     t.join()
+
+
+def test_38_signatures_run_out(tmp_path):
+    """A forwarder that validates, unbound; signatures of the good name run out, then are made anew. Last one that does not validate."""
+    with Signed(tmp_path / "signed") as s:
+        c = config(s)
+        c["health"]["canary"].update({"signed": "www.good.example.", "bogus": "www.bad.example."})
+        with Node(tmp_path / "node", c) as n:
+            green(n, ("upstream", "upstream:signed"), ("upstream", "upstream:bogus"), ("resolution", "canary:signed"),
+                  ("resolution", "canary:bogus"))
+            s.sign("good.example.", from_s=-86400 * 9, to_s=-86400 * 3)  # a day of skew is let pass
+            s.reload()
+            becomes(n, "upstream", "upstream:signed", "fail", 300, "ran out", id=s.address)
+            becomes(n, "resolution", "canary:signed", "fail", 300, "SERVFAIL")
+            assert check(n, "upstream", "upstream:bogus")["status"] == "pass"
+            s.sign("good.example.")
+            s.reload()
+            becomes(n, "upstream", "upstream:signed", "pass", 300)
+
+
+def test_38_a_forwarder_that_does_not_validate(tmp_path, upstream):
+    upstream.names.update({"www.good.example. A": ["192.0.2.80"], "www.bad.example. A": ["192.0.2.81"]})
+    c = config(upstream)
+    c["health"]["canary"].update({"signed": "www.good.example.", "bogus": "www.bad.example."})
+    with Node(tmp_path / "node", c) as n:
+        becomes(n, "upstream", "upstream:signed", "fail", 300, "does not validate")
+        becomes(n, "upstream", "upstream:bogus", "fail", 300, "nobody validates")
+        becomes(n, "resolution", "canary:bogus", "fail", 300, "nobody validates")
 
 
 def shim(tmp_path):
