@@ -2,9 +2,11 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "health/command/fetch.h"
 #include "health/command/out.h"
+#include "resolver/base/clock.h"
 
 bool health_port_there(const struct conf *conf, const char *command) {
     if (conf->health.listen.count > 0)
@@ -41,4 +43,12 @@ int health_port_get(const struct conf *conf, const char *path, unsigned timeout_
         memcpy(err->text, clean, sizeof clean);
     }
     return rc;
+}
+
+double health_port_age_s(const char *time_text) {
+    struct tm tm = {0};
+    if (strptime(time_text, "%Y-%m-%dT%H:%M:%S", &tm) == NULL)
+        return -1;
+    double age = (double)clock_wall_ms() / 1000 - (double)timegm(&tm);
+    return age > 0 ? age : 0;
 }

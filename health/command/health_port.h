@@ -15,4 +15,7 @@ struct addr health_port_address(const struct conf *conf);
 int health_port_get(const struct conf *conf, const char *path, unsigned timeout_ms, json_t **doc,
                     struct err *err) MUST_USE;
 
+/* Seconds since a time of a document ("2026-11-22T10:00:00.123Z"), 0 for the future; < 0: it is none. */
+double health_port_age_s(const char *time_text);
+
 #endif

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
 #include "health/command/ask.h"
 #include "health/command/command.h"
@@ -12,7 +11,6 @@
 #include "health/command/judge.h"
 #include "health/command/out.h"
 #include "health/verdict/verdict.h"
-#include "resolver/base/clock.h"
 
 enum { PLUGIN_TIMEOUT_MS = 3000, PLUGIN_TIMEOUT_MAX_S = 600, PLUGIN_FIGURES = 24, PLUGIN_LINE = 4096 };
 
@@ -206,15 +204,6 @@ static void observed(void *ctx, const char *name, const json_t *check) {
     figure(p, label, json_number_value(value), unit_of(ask_text(check, "observedUnit")), false);
 }
 
-static double seconds_since(const char *time_text) {
-    struct tm tm = {0};
-    const char *rest = strptime(time_text, "%Y-%m-%dT%H:%M:%S", &tm);
-    if (rest == NULL)
-        return NAN;
-    double age = (double)clock_wall_ms() / 1000 - (double)timegm(&tm);
-    return age > 0 ? age : 0;
-}
-
 static const json_t *zone_member(const json_t *doc, const char *list, const char *name) {
     json_t *zones = json_object_get(doc, list), *zone;
     const char *key;
@@ -225,8 +214,9 @@ static const json_t *zone_member(const json_t *doc, const char *list, const char
 /* How old the zone is: since its source last said that this is all, else since its files were last looked at. */
 static void measure_zone(struct plugin *p, const json_t *doc) {
     const json_t *kept = zone_member(doc, "zones", p->name), *copy = zone_member(doc, "replication", p->name);
+    double checked = health_port_age_s(ask_text(kept, "lastCheck"));
     const json_t *age = json_object_get(copy, "dataAge"), *lag = json_object_get(copy, "lag");
-    measure(p, "age", json_is_number(age) ? json_number_value(age) : seconds_since(ask_text(kept, "lastCheck")), "s");
+    measure(p, "age", json_is_number(age) ? json_number_value(age) : checked >= 0 ? checked : NAN, "s");
     if (json_is_number(lag))
         figure(p, "lag", json_number_value(lag), "", false);
     if (kept == NULL)

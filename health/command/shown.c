@@ -89,26 +89,41 @@ static const char *trouble(const struct board_zone *z) {
     return z->change_error[0] != '\0' ? z->change_error : z->waiting;
 }
 
-void shown_zones(const struct board *b, const struct conf *conf, int64_t now_wall_s, FILE *to) {
+static void zone_row(struct out_table *t, const char *name, const struct board_zone *z, bool whole,
+                     int64_t now_wall_s) {
     static const char *const states[] = {"loading", "ok", "refused", "bad source", "expired", "error", "not stored"};
+    char serial[24], entries[32], hand[32], checked[32], changed[32];
+    (void)snprintf(serial, sizeof serial, "%llu", (unsigned long long)z->serial);
+    out_row(t, name, !whole ? "being written" : states[z->state < ZONE_STATES ? z->state : ZONE_ERROR], serial,
+            out_count(entries, z->entries), out_count(hand, z->local_entries),
+            ago(checked, z->last_check_wall_s, now_wall_s), ago(changed, z->last_change_wall_s, now_wall_s),
+            trouble(z));
+}
+
+/* Those that need attention first; of the others the first few. */
+void shown_zones(const struct board *b, const struct conf *conf, int64_t now_wall_s, FILE *to) {
     struct out_table *t = out_table_new(8);
+    size_t well = 0;
     out_row(t, "zone", "state", "serial", "entries", "by hand", "checked", "changed", "last refusal");
-    for (size_t i = 0; i < conf->rbl.zone_count && i < LIMIT_ZONES; i++) {
-        struct board_zone z;
-        char serial[24], entries[32], hand[32], checked[32], changed[32];
-        if (conf->rbl.zones[i].name[0] == '\0')
-            continue;
-        bool whole = board_zone_read(&b->zone[i], &z);
-        (void)snprintf(serial, sizeof serial, "%llu", (unsigned long long)z.serial);
-        out_row(
-            t, conf->rbl.zones[i].name, !whole ? "being written" : states[z.state < ZONE_STATES ? z.state : ZONE_ERROR],
-            serial, out_count(entries, z.entries), out_count(hand, z.local_entries),
-            ago(checked, z.last_check_wall_s, now_wall_s), ago(changed, z.last_change_wall_s, now_wall_s), trouble(&z));
-    }
+    for (int pass = 0; pass < 2; pass++)
+        for (size_t i = 0; i < conf->rbl.zone_count && i < LIMIT_ZONES; i++) {
+            struct board_zone z;
+            if (conf->rbl.zones[i].name[0] == '\0')
+                continue;
+            bool whole = board_zone_read(&b->zone[i], &z);
+            bool good = whole && z.state == ZONE_OK && trouble(&z)[0] == '\0';
+            if (good == (pass == 0) || (good && well++ >= SHOWN_ZONES_WELL))
+                continue;
+            zone_row(t, conf->rbl.zones[i].name, &z, whole, now_wall_s);
+        }
     if (conf->rbl.zone_count > 0)
         out_table_print(t, to, "  ");
     else
+        out_table_free(t);
+    if (conf->rbl.zone_count == 0)
         fprintf(to, "  no zones configured\n");
+    if (well > SHOWN_ZONES_WELL)
+        fprintf(to, "  ... and %zu more that are well: candor top, or --json\n", well - SHOWN_ZONES_WELL);
 }
 
 void shown_upstreams(const struct board *b, const struct conf *conf, int64_t now_wall_s, FILE *to) {

@@ -8,7 +8,7 @@
 #include "resolver/base/board.h"
 #include "resolver/base/conf.h"
 
-enum { SHOWN_FRESH_MS = 2000 };
+enum { SHOWN_FRESH_MS = 2000, SHOWN_ZONES_WELL = 50 /* zones without trouble that are listed */ };
 
 enum shown_life {
     SHOWN_NEVER,   /* no process claims the slot */

@@ -7,6 +7,7 @@
 #include "health/command/ask.h"
 #include "health/command/command.h"
 #include "health/command/fetch.h"
+#include "health/command/glance.h"
 #include "health/command/health_port.h"
 #include "health/command/judge.h"
 #include "health/command/out.h"
@@ -95,8 +96,10 @@ static enum judge_state report(const struct args *a, const struct conf *conf, co
         print_json(doc, j.state, j.sentence);
     } else {
         first_line(j.state, j.sentence, line);
-        judge_print_scopes(doc, stdout);
+        glance_scopes(doc, stdout);
         judge_print_checks(doc, stdout);
+        glance_availability(doc, stdout);
+        glance_peers(doc, stdout);
         if (b != NULL)
             tables(b, conf);
     }
@@ -128,8 +131,10 @@ const struct command command_status = {
     .summary = "how the node is, with the exit code of a Nagios plug-in",
     .manual =
         "Asks the health port of this node (/health) and looks at the board in the run folder. First line: CANDOR\n"
-        "OK|WARNING|CRITICAL|UNKNOWN - why | figures; then each check that does not pass, zones, workers, upstreams,\n"
-        "processes. Exit code 0 OK, 1 WARNING, 2 CRITICAL (also when the node runs but its health port is silent),\n"
+        "OK|WARNING|CRITICAL|UNKNOWN - why | figures; then the scopes and since when they are so, each check that "
+        "does\n"
+        "not pass, availability, peers, zones (those that need attention first), workers, upstreams, processes. Exit "
+        "code 0 OK, 1 WARNING, 2 CRITICAL (also when the node runs but its health port is silent),\n"
         "3 UNKNOWN (nothing runs here, or the configuration is wrong). --json prints the document as it came.",
     .options = OPTION_CONFIG | OPTION_JSON,
     .run = status,
