@@ -46,10 +46,14 @@ static void render_check(struct text *t, const struct verdict_check *c) {
     if (e->unit != NULL)
         text_fmt(t, ",\"observedValue\":%.9g,\"observedUnit\":\"%s\"", e->value, e->unit);
     field_time(t, "time", e->wall_ms);
+    if (!c->fixed) /* whoever reads it can tell for himself how old it may be */
+        text_fmt(t, ",\"intervalMs\":%u", c->interval_ms);
     field_text(t, "output", verdict_words(c, words, sizeof(words)));
     field_time(t, "since", c->changed_wall_ms);
     field_time(t, "firstSeen", c->seen_wall_ms);
     field_time(t, "failingSince", c->failing_since_wall_ms);
+    if (c->readiness && c->shown != VERDICT_PASS && c->shown != VERDICT_WARN)
+        text_put(t, ",\"affectedEndpoints\":[\"/readyz\"]");
     render_evidence(t, e);
     text_put(t, "}");
 }
