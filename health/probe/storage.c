@@ -213,12 +213,17 @@ struct fills {
     char failed[BOARD_NAME_MAX], why[BOARD_TEXT_MAX]; /* of the first zone whose newest commit failed */
 };
 
+/* In the words of resolver/store: a map that is full, or did not get the room to grow. */
+static bool is_of_map(const char *why) {
+    return strstr(why, "MAP_FULL") != NULL || strstr(why, "the map ") != NULL || strstr(why, "growing the map") != NULL;
+}
+
 /* A map grows by itself, so that one which is full could not: the zone says so for as long as it is so. */
 static void look_errors(struct fills *f, const struct board_zone *z) {
     f->errors += z->write_errors;
     if (z->state != ZONE_ERROR || z->write_errors == 0)
         return;
-    if (strstr(z->error, "MAP_FULL") != NULL && fill_look(&f->map, 100, z->name)) {
+    if (is_of_map(z->error) && fill_look(&f->map, 100, z->name)) {
         f->map.fails = true;
         text_copy(f->map.more, sizeof(f->map.more), ": it is full and could not grow, nothing can be written");
     }

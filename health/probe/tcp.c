@@ -23,15 +23,14 @@ static void tcp_done(void *ctx, const struct ask_result *r) {
     ask_evidence(&e, &t->plan, r);
     bool good = r->code == 0 && r->answer.rcode == RCODE_NOERROR && r->answer.answers > 0;
     if (!good)
-        ask_problem(problem, sizeof(problem), r);
-    if (r->code != 0) {
-        text_copy(e.came, sizeof(e.came), problem);
-    } else if (nsid_judge(r->answer.nsid, p->conf->node.name, p->board, prober_workers(p), &worker, &err) != 0) {
-        snprintf(e.came, sizeof(e.came), "%.160s%s%.64s", err.text, good ? "" : ", with ", good ? "" : problem);
+        ask_problem(e.came, sizeof(e.came), r);
+    /* Who it is comes first: what a stranger answers is no worker's doing. */
+    if (r->code == 0 &&
+        nsid_judge(r->answer.nsid, p->conf->node.name, p->board, prober_workers(p), &worker, &err) != 0) {
+        text_copy(problem, sizeof(problem), good ? "an answer" : e.came);
+        snprintf(e.came, sizeof(e.came), "%.160s, with %.64s", err.text, problem);
         good = false;
-    } else if (!good) {
-        text_copy(e.came, sizeof(e.came), problem);
-    } else {
+    } else if (good) {
         snprintf(e.came, sizeof(e.came), "worker %u answered over tcp", worker);
     }
     ask_tally(p, TALLY_WORKER, &t->plan, r, good);
