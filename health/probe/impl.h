@@ -194,6 +194,9 @@ void peer_close(struct prober *p);
 enum target_kind target_kind(const struct conf *c, const struct addr *a);
 enum verdict_state target_settle(struct prober *p, size_t i, size_t check, enum verdict_state s, char *came,
                                  size_t size);
+/* Where to ask about anything but the address itself: one that answers, so that a broken address family is not held
+ * against zones as well; the first where none does. There is a target. */
+const struct addr *target_best(const struct prober *p);
 /* Made and looked at along with machine.c; true: a check is on its way to another state. late: a worker's loop is. */
 int load_open(struct prober *p) MUST_USE;
 bool load_look(struct prober *p, bool *late);

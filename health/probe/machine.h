@@ -21,11 +21,13 @@ enum {
     DROPS_FAIL_PERCENT = 5,  /* of the questions that came */
     DROPS_FAIL_LEAST = 20,   /* ... and so many at least: a handful is a burst */
     POOL_DEADLINE_MS = 3000, /* of the canary; three fifths of the local interval, if that is less */
-    POOL_BUSY_PERCENT = 50,  /* of a core: a pool that computes is at work and not starved, for ... */
-    POOL_BUSY_MS = 60000,    /* ... at most this long */
+    POOL_DEADLINE_MIN_MS = 500,
+    POOL_BUSY_PERCENT = 50, /* of a core: a pool that computes is at work and not starved, for ... */
+    POOL_BUSY_MS = 60000,   /* ... at most this long */
     RESTARTS_WINDOW_S = 600,
-    RESTARTS_WARN = 2, /* one may be an accident */
-    RESTARTS_FAIL = 4, /* more than the supervisor grants to what hangs (3): a crash loop */
+    RESTARTS_WARN = 2,       /* one may be an accident */
+    RESTARTS_FAIL = 4,       /* more than the supervisor grants to what hangs (3): a crash loop, ... */
+    RESTARTS_INTERVALS = 24, /* ... while the last start is no older than so many local intervals */
     RESTARTS_KEPT = 16
 };
 
@@ -68,11 +70,12 @@ enum verdict_state lag_judge(const struct lag_look *l, struct evidence *e);
 enum verdict_state drops_judge(uint64_t drops, uint64_t queries, uint64_t waiting_bytes, double over_s,
                                struct evidence *e);
 
-/* When something started or was replaced: what comes after `expected` in the window is unexpected. `times` in any
+/* When something started or was replaced: what comes after `expected` in the window is unexpected. `fresh_s`: a last
+ * start older than that is no loop any more, but its end (`warn`). `times` in any
  * order, Unix seconds, 0: none. A time ahead of the clock by less than the window counts: the clock may have been set.
  */
 bool starts_in_window(uint64_t at_s, int64_t now_s);
-enum verdict_state starts_judge(const uint64_t *times, size_t count, unsigned expected, int64_t now_s, const char *what,
-                                struct evidence *e);
+enum verdict_state starts_judge(const uint64_t *times, size_t count, unsigned expected, int64_t now_s, int64_t fresh_s,
+                                const char *what, struct evidence *e);
 
 #endif

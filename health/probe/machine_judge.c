@@ -144,8 +144,8 @@ bool starts_in_window(uint64_t at_s, int64_t now_s) {
            (int64_t)at_s - now_s <= RESTARTS_WINDOW_S;
 }
 
-enum verdict_state starts_judge(const uint64_t *times, size_t count, unsigned expected, int64_t now_s, const char *what,
-                                struct evidence *e) {
+enum verdict_state starts_judge(const uint64_t *times, size_t count, unsigned expected, int64_t now_s, int64_t fresh_s,
+                                const char *what, struct evidence *e) {
     unsigned n = 0;
     int64_t last = 0;
     for (size_t i = 0; i < count; i++) {
@@ -157,10 +157,13 @@ enum verdict_state starts_judge(const uint64_t *times, size_t count, unsigned ex
     unsigned unexpected = n > expected ? n - expected : 0;
     int at = snprintf(e->came, sizeof(e->came), "%u %s in %d min, %u unexpected", n, what, RESTARTS_WINDOW_S / 60,
                       unexpected);
+    bool loop = unexpected >= RESTARTS_FAIL, fresh = now_s - last <= fresh_s;
     if (unexpected > 0)
         snprintf(e->came + at, sizeof(e->came) - (size_t)at, ", the last %" PRId64 " s ago%s", now_s - last,
-                 unexpected >= RESTARTS_FAIL ? ": a crash loop" : "");
+                 !loop   ? ""
+                 : fresh ? ": a crash loop"
+                         : ": it was a crash loop");
     e->value = unexpected;
     e->unit = "starts";
-    return unexpected >= RESTARTS_FAIL ? VERDICT_FAIL : unexpected >= RESTARTS_WARN ? VERDICT_WARN : VERDICT_PASS;
+    return loop && fresh ? VERDICT_FAIL : unexpected >= RESTARTS_WARN ? VERDICT_WARN : VERDICT_PASS;
 }

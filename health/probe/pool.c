@@ -50,7 +50,7 @@ int pool_open(struct prober *p) {
     if (rc < 0)
         return rc;
     pp->p = p;
-    pp->deadline_ms = local / 5 * 3 < PROBE_HEARTBEAT_MIN_MS ? PROBE_HEARTBEAT_MIN_MS : local / 5 * 3;
+    pp->deadline_ms = local / 5 * 3 < POOL_DEADLINE_MIN_MS ? POOL_DEADLINE_MIN_MS : local / 5 * 3;
     pp->deadline_ms = pp->deadline_ms < POOL_DEADLINE_MS ? pp->deadline_ms : POOL_DEADLINE_MS;
     for (size_t i = 0; rc == 0 && i < ARRAY_SIZE(pool_roles); i++)
         rc = machine_add_check(p, SCOPE_PROCESS, "process", "pool", sys_role_name(pool_roles[i]), &pp->check[i]);

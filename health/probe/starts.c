@@ -39,6 +39,10 @@ static bool ring_read(const board_word *ring, uint64_t to[BOARD_STARTS]) {
     return any;
 }
 
+static int64_t fresh_s(const struct prober *p) {
+    return RESTARTS_INTERVALS * (int64_t)p->conf->health.interval.local_ms / 1000;
+}
+
 /* Each start of the node starts each program once; where that is not written down, the first of all is expected while
  * the ring still holds it. */
 static unsigned expected(const struct prober *p, uint64_t starts, uint64_t first_s, int64_t now_s) {
@@ -58,11 +62,13 @@ static bool role_look(struct prober *p, enum board_role role, int64_t now_s) {
     snprintf(e.asked, sizeof(e.asked), "starts of %s, on the board", sys_role_name(role));
     if (role == ROLE_SUPERVISOR) { /* that of the node itself: one may be wanted */
         bool told = ring_read(p->board->node_start_wall_s, times);
-        state = starts_judge(times, BOARD_STARTS, 1, now_s, told ? "starts of the node" : "starts written down", &e);
+        state = starts_judge(times, BOARD_STARTS, 1, now_s, fresh_s(p),
+                             told ? "starts of the node" : "starts written down", &e);
     } else if (ring_read(b->start_wall_s, times)) {
-        state = starts_judge(times, BOARD_STARTS, expected(p, starts, times[0], now_s), now_s, "starts", &e);
+        state =
+            starts_judge(times, BOARD_STARTS, expected(p, starts, times[0], now_s), now_s, fresh_s(p), "starts", &e);
     } else {
-        state = starts_judge(s->role[role].at_s, RESTARTS_KEPT, 0, now_s, "starts seen", &e);
+        state = starts_judge(s->role[role].at_s, RESTARTS_KEPT, 0, now_s, fresh_s(p), "starts seen", &e);
     }
     return prober_result(p, s->role_check[role], state, &e);
 }
@@ -76,7 +82,7 @@ static bool workers_look(struct prober *p, int64_t now_s) {
         replaced += board_get(&p->board->worker[w].restarts_died) + board_get(&p->board->worker[w].restarts_hung);
     note(&s->worker, replaced, now_s);
     text_copy(e.asked, sizeof(e.asked), "replacements of workers, counted on the board by their parent");
-    enum verdict_state state = starts_judge(s->worker.at_s, RESTARTS_KEPT, 0, now_s, "replacements", &e);
+    enum verdict_state state = starts_judge(s->worker.at_s, RESTARTS_KEPT, 0, now_s, fresh_s(p), "replacements", &e);
     return prober_result(p, s->worker_check, state, &e);
 }
 

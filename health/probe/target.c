@@ -38,6 +38,16 @@ enum target_kind target_kind(const struct conf *c, const struct addr *a) {
     return covered ? TARGET_COVERED : TARGET_ELSEWHERE;
 }
 
+const struct addr *target_best(const struct prober *p) {
+    for (size_t i = 0; i < p->target_count; i++) {
+        const struct verdict_check *c = &p->book.checks[p->targets[i].udp_check];
+        bool silent = c->settled == VERDICT_FAIL || c->worse > 0;
+        if (!silent && target_kind(p->conf, &p->targets[i].addr) == TARGET_LISTENED)
+            return &p->targets[i].addr;
+    }
+    return &p->targets[0].addr;
+}
+
 enum verdict_state target_settle(struct prober *p, size_t i, size_t check, enum verdict_state s, char *came,
                                  size_t size) {
     const char *words = "";

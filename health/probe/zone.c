@@ -223,6 +223,7 @@ static void zone_start(struct task *task) {
         return;
     }
     z->phase = PHASE_SERIAL;
+    z->plan.server = *target_best(z->p);
     z->asked = z->behind = 0;
     z->seen = 0;
     z->hurry = z->judged = z->bad = false;
@@ -350,11 +351,14 @@ int zone_open(struct prober *p) {
         return E_NOMEM;
     if (p->target_count == 0 || cap == 0)
         return 0;
-    int rc = 0, v6 = addr_family(&p->targets[0].addr) == AF_INET6;
+    int rc = 0;
     for (size_t i = 0; rc == 0 && i < count; i++)
         if (c->rbl.zones[i].name[0] != '\0')
             rc = plan_zone(p, &p->zones[i], i, true);
-    p->tally.probe[TALLY_SERIAL][0][v6].planned = p->tally.probe[TALLY_POINT][0][v6].planned = count > 0;
+    for (size_t i = 0; i < p->target_count && count > 0; i++) {
+        int v6 = addr_family(&p->targets[i].addr) == AF_INET6 ? FAMILY_V6 : FAMILY_V4;
+        p->tally.probe[TALLY_SERIAL][0][v6].planned = p->tally.probe[TALLY_POINT][0][v6].planned = true;
+    }
     uint32_t local = c->health.interval.local_ms;
     s->p = p;
     bool often = count <= SAMPLE_ZONES && local > PROBE_SAMPLE_MS;

@@ -133,17 +133,21 @@ static void test_starts(void **state) {
     (void)state;
     struct evidence e;
     uint64_t t[6] = {1000, 1100, 1200, 1300, 1400, 0};
-    assert_int_equal(starts_judge(t, 6, 1, 1500, "starts", &e), VERDICT_FAIL);
+    assert_int_equal(starts_judge(t, 6, 1, 1500, 1000, "starts", &e), VERDICT_FAIL);
     SAYS(e, "crash loop");
     SAYS(e, "100 s ago");
-    assert_int_equal(starts_judge(t, 6, 2, 1500, "starts", &e), VERDICT_WARN);
-    assert_int_equal(starts_judge(t, 6, 4, 1500, "starts", &e), VERDICT_PASS);
-    assert_int_equal(starts_judge(t, 6, 0, 1300 + RESTARTS_WINDOW_S, "starts", &e), VERDICT_WARN); /* two are left */
-    assert_int_equal(starts_judge(t, 6, 0, 1401 + RESTARTS_WINDOW_S, "starts", &e), VERDICT_PASS);
-    assert_int_equal(starts_judge(t, 6, 0, 900, "starts", &e), VERDICT_FAIL); /* the clock was set back */
-    assert_int_equal(starts_judge(t, 0, 0, 900, "starts", &e), VERDICT_PASS);
+    assert_int_equal(starts_judge(t, 6, 2, 1500, 1000, "starts", &e), VERDICT_WARN);
+    assert_int_equal(starts_judge(t, 6, 4, 1500, 1000, "starts", &e), VERDICT_PASS);
+    assert_int_equal(starts_judge(t, 6, 0, 1300 + RESTARTS_WINDOW_S, 1000, "starts", &e),
+                     VERDICT_WARN); /* two are left */
+    assert_int_equal(starts_judge(t, 6, 0, 1401 + RESTARTS_WINDOW_S, 1000, "starts", &e), VERDICT_PASS);
+    assert_int_equal(starts_judge(t, 6, 0, 900, 1000, "starts", &e), VERDICT_FAIL); /* the clock was set back */
+    assert_int_equal(starts_judge(t, 0, 0, 900, 1000, "starts", &e), VERDICT_PASS);
+    assert_int_equal(starts_judge(t, 6, 0, 1500, 100, "starts", &e), VERDICT_FAIL);
+    assert_int_equal(starts_judge(t, 6, 0, 1501, 100, "starts", &e), VERDICT_WARN); /* no start since: it has ended */
+    SAYS(e, "was a crash loop");
     t[0] = UINT64_MAX;
-    assert_int_equal(starts_judge(t, 1, 0, 900, "starts", &e), VERDICT_PASS);
+    assert_int_equal(starts_judge(t, 1, 0, 900, 1000, "starts", &e), VERDICT_PASS);
 }
 
 static void test_strays(void **state) {
