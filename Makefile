@@ -49,7 +49,7 @@ MAIN_candor-health := $(call objs,health)
 PROGRAMS := $(foreach p,candor candor-resolver candor-sync candor-health,$(if $(filter %/main.o,$(MAIN_$(p))),$(p)))
 
 .DELETE_ON_ERROR:
-.PHONY: all deps deps-test run test unit unit-build system-build lint lint-tidy lint-objects bench bench-build bench-dnsbl bench-sync interop chaos faults health-compared calm man fuzz fuzz-build install uninstall clean help
+.PHONY: all deps deps-test run test unit unit-build system-build lint lint-tidy lint-objects bench bench-build bench-dnsbl bench-sync interop chaos faults health-compared calm freeze man fuzz fuzz-build install uninstall clean help
 
 all: $(addprefix $(O)/,$(PROGRAMS))
 
@@ -62,6 +62,7 @@ help:
 	@echo 'make faults     every fault of the catalogue, injected: docs/faults.md (TICKS=5: at a fifth of the intervals)'
 	@echo 'make health-compared  the same faults, and which other watchers see them: docs/health-compared.md (TICKS=3)'
 	@echo 'make calm       load, loss, stalls, slow disks: no false alarm (CALM_MINUTES=120)'
+	@echo 'make freeze     threads and processes frozen at random: nothing may be green on old evidence (FREEZES=1000)'
 	@echo 'make chaos      a thousand runs of faults against four nodes (CHAOS_RUNS, CHAOS_CLUSTERS)'
 	@echo 'make bench      benchmarks against peers (tests/bench); make bench-dnsbl: blocklists beside rbldnsd, the whole table'
 	@echo 'make bench-sync from node to node beside BIND, Knot, NSD and rsync; make interop: every make of server with every feature (root)'
@@ -149,7 +150,11 @@ $(O)/tests/system/%: $(O)/tests/system/%.o
 $(O)/tests/system/answer_file: $(O)/tests/system/answer_file.o $(patsubst %.c,$(O)/%.o,$(wildcard rbl/answer*.c)) $(call archives,$(filter-out health/command,$(ROOMS)))
 	$(link) $(LIBS_ALL)
 .SECONDARY: $(addsuffix .o,$(SYSTEM_BINS))
-system-build: $(SYSTEM_BINS)
+FREEZER := $(O)/tests/faults/freezer
+$(FREEZER): %: %.o
+	$(call say,LINK)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^
+.SECONDARY: $(FREEZER).o
+system-build: $(SYSTEM_BINS) $(FREEZER)
 
 # --- lint: the checks stand in tests/lint/run; these two targets are the ones that want dependencies
 
@@ -226,6 +231,11 @@ faults: all system-build
 # The same faults, and who else sees them: unbound, rbldnsd and NSD beside a node, and what people watch them with (root).
 health-compared: all system-build
 	@CANDOR_TICKS=$(TICKS) CANDOR_BUILD=$(abspath $(O)) tests/faults/watchers_run.py $(FAULTS_ARGS) --write docs/health-compared.md
+# FREEZES threads and processes frozen at any moment, on FREEZE_NODES nodes: no page may be green on old evidence.
+FREEZES ?= 1000
+FREEZE_NODES ?= 10
+freeze: all system-build
+	@CANDOR_BUILD=$(abspath $(O)) tests/faults/freeze.py --freezes $(FREEZES) --nodes $(FREEZE_NODES) $(FREEZE_ARGS)
 # Load, loss, stalls, slow disks, reloads: two nodes that are fine, and nobody may say otherwise (root).
 CALM_MINUTES ?= 6
 calm: all system-build
