@@ -51,8 +51,10 @@ static enum verdict_state judge_silent(const struct peers_known *k, const struct
                       : p->state == PEERS_GONE ? "its DNS port does not answer either"
                                                : "its DNS port answers";
     snprintf(came, size, "its health port: %s; %s (phi %.1f)", path->came, how, phi);
-    bool gone = p->state == PEERS_GONE && (phi >= PHI_DEAD || p->phi.last_ms == 0);
-    return gone && path->state == SEEN_BAD ? VERDICT_FAIL : VERDICT_WARN;
+    if (p->state != PEERS_GONE || path->state != SEEN_BAD)
+        return VERDICT_WARN;
+    /* Nothing of it is heard: until that is beyond doubt it is left at what was said last. */
+    return phi >= PHI_DEAD || p->phi.last_ms == 0 ? VERDICT_FAIL : VERDICT_UNKNOWN;
 }
 
 enum verdict_state judge_health(const struct peers_known *k, const struct peers_peer *p, int64_t now_ms, char *came,

@@ -7,6 +7,7 @@
 #include "health/peers/known.h"
 #include "health/peers/mac.h"
 #include "health/probe/impl.h"
+#include "health/probe/large.h"
 
 enum {
     PEER_TRIES = 2,
@@ -15,7 +16,7 @@ enum {
     PEER_FETCHES = 2,      /* times an interval that a view is fetched */
     PEER_WHOLE = 8,        /* each so many fetches the whole view, of all peers; else what it says of us */
     PEER_WHOLE_ALWAYS = 4, /* with so few peers always */
-    PEER_LARGE_MS = 60000, /* large answers are asked for so often */
+    PEER_LARGE = 6,        /* large answers are asked for each so many intervals */
     PEER_NO_CHECK = -1
 };
 
@@ -31,10 +32,10 @@ struct peer_path {
     int check;
     enum peer_second second; /* the last one asked */
     size_t zone;             /* the last one whose test point was asked for */
-    int64_t large_ms;        /* when large answers were asked for last */
-    uint32_t size;           /* octets of that */
-    struct name id;          /* id.server. */
-    uint64_t boot;           /* of who answered last */
+    int64_t large_ms;        /* when large answers were asked for last; 0: never, or it is to be soon */
+    struct large_run large;
+    struct name id; /* id.server. */
+    uint64_t boot;  /* of who answered last */
 };
 
 struct peer_view {

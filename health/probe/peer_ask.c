@@ -111,13 +111,16 @@ static void second_tell(struct peer_path *at, enum verdict_state s, const struct
     struct peers_peer *k = peer_of(at);
     k->probe[kinds[at->second]].done = true;
     k->probe[kinds[at->second]].good = s == VERDICT_PASS;
-    /* Zones come and go: a check is there from the first time that it was made. Large answers come once a minute. */
-    uint32_t every = at->second == SECOND_LARGE ? PEER_LARGE_MS : SECONDS * at->p->peers->known.interval_ms;
+    /* Zones come and go: a check is there from the first time that it was made. */
+    uint32_t every = (at->second == SECOND_LARGE ? PEER_LARGE : SECONDS) * at->p->peers->known.interval_ms;
     if (a->check[at->second] == PEER_NO_CHECK &&
         peer_check(at->p, measurements[at->second], a->id, every, &a->check[at->second]) < 0)
         a->check[at->second] = PEER_NO_CHECK;
-    if (a->check[at->second] != PEER_NO_CHECK)
-        (void)prober_result(at->p, (size_t)a->check[at->second], s, e);
+    if (a->check[at->second] == PEER_NO_CHECK || s == VERDICT_UNKNOWN)
+        return;
+    bool undecided = prober_result(at->p, (size_t)a->check[at->second], s, e);
+    if (at->second == SECOND_LARGE && (undecided || s != VERDICT_PASS))
+        at->large_ms = 0; /* once more in the next round */
 }
 
 static enum verdict_state judge_resolution(const struct ask_result *r, char *came, size_t size) {
@@ -196,8 +199,27 @@ static bool second_plan(struct peer_path *at) {
     }
 }
 
+static void large_done_here(void *ctx, enum verdict_state s, const struct evidence *e) {
+    struct peer_path *at = ctx;
+    at->p->peers->void_seen |= s == VERDICT_UNKNOWN;
+    second_tell(at, s, e);
+    path_end(at, false);
+}
+
+/* Of Candor nodes alone: others know no such names. */
+static bool large_begin(struct peer_path *at) {
+    int64_t now = clock_mono_ms(), apart = (int64_t)PEER_LARGE * at->p->peers->known.interval_ms;
+    if (at->plan.tcp || at->boot == 0 || (at->large_ms != 0 && now - at->large_ms < apart - apart / PEER_LARGE / 2))
+        return false;
+    at->large_ms = now;
+    at->second = SECOND_LARGE;
+    return large_start(&at->large, at->p, &at->plan.server, at->plan.timeout_ms, large_done_here, at) == 0;
+}
+
 /* What the last round did not ask. False: there is nothing to be asked. */
 static bool second_start(struct peer_path *at) {
+    if (large_begin(at))
+        return true;
     for (int i = 0; i < SECONDS; i++) {
         at->second = (enum peer_second)((at->second + 1) % SECONDS);
         if (second_plan(at))

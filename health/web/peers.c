@@ -114,16 +114,31 @@ void render_matrix(struct text *t, const struct snapshot_source *s) {
 
 /* --- the view that peers fetch */
 
+/* How it is itself: what it finds of its peers is theirs, or each would be red because of the others. */
+static enum verdict_state own_status(const struct snapshot *s, const char **cause) {
+    enum verdict_state worst = VERDICT_PASS;
+    bool any = false;
+    *cause = "";
+    for (int i = 0; i < SCOPE_COUNT; i++) {
+        const struct snapshot_scope *at = &s->scope[i];
+        if (!at->present || i == SCOPE_PEERS)
+            continue;
+        any = true;
+        if (verdict_worse(worst, at->state) != worst) {
+            worst = at->state;
+            *cause = at->cause;
+        }
+    }
+    return any ? worst : VERDICT_UNKNOWN;
+}
+
 void render_view(struct snapshot_view *v, const struct snapshot_source *s, const struct snapshot *whole) {
-    const struct verdict_book *b = s->book;
     const struct board_process *own = &s->board->process[ROLE_HEALTH];
-    const char *cause = "";
-    for (int i = 0; i < SCOPE_COUNT && b->overall != VERDICT_PASS; i++)
-        if (whole->scope[i].present && whole->scope[i].state == b->overall && cause[0] == '\0')
-            cause = whole->scope[i].cause;
+    const char *cause;
+    enum verdict_state status = own_status(whole, &cause);
     text_fmt(&v->head,
              ",\"sequence\":%llu,\"status\":\"%s\",\"ready\":%s,\"cutOff\":%s,\"score\":%u,\"lag\":%llu,\"cause\":",
-             (unsigned long long)whole->sequence, verdict_state_name(b->overall), whole->ready ? "true" : "false",
+             (unsigned long long)whole->sequence, verdict_state_name(status), whole->ready ? "true" : "false",
              s->peers != NULL && s->peers->summary.cut_off ? "true" : "false",
              s->peers != NULL ? s->peers->summary.score : 0, (unsigned long long)(board_get(&own->loop_lag_us) / 1000));
     text_json(&v->head, cause);

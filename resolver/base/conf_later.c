@@ -68,6 +68,7 @@ static const char *const works[] = {
     "health.peers[].resolver",
     "health.peers[].service-addresses",
     "health.peers[].health",
+    "health.peers[].key",
     "health.interval.peers",
     "health.report.datagram",
     "health.report.https",

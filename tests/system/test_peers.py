@@ -94,6 +94,7 @@ class Fleet:
     def well(self, within_s=30):
         def look():
             bad = ["%s %s: %s" % (NAMES[i], c["componentId"], c["output"]) for i in range(3) for c in self.checks(i) if c["status"] != "pass"]
+            print("%.1f" % time.monotonic(), bad[:4])
             assert not bad, bad[:3]
             return True
         until("all is well", look, within_s)
