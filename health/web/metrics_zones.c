@@ -60,6 +60,7 @@ static const struct zone_family families[] = {
      WORD(oldest_reader_txns), 1},
     {METRIC_COUNTER, "lmdb_stale_readers_cleared", "Reader slots of dead processes that were freed.",
      WORD(stale_readers_cleared), 1},
+    {METRIC_COUNTER, "lmdb_readers_ended", "Readers that were ended for keeping old pages.", WORD(readers_ended), 1},
     {METRIC_COUNTER, "lmdb_write_errors", "Commits that failed for the disk or the map.", WORD(write_errors), 1},
 };
 

@@ -18,6 +18,7 @@ bool keep_wants_compaction(struct keep *k) {
         return false;
     if (store_stat(k->store, &st, &err) < 0)
         return false;
+    k->stale_cleared += st.stale_cleared;
     if (k->weighed != 0 && st.used_bytes >= k->weighed &&
         st.used_bytes - k->weighed <= k->weighed / 100 * WEIGH_AGAIN_PERCENT && !k->too_heavy)
         return false;

@@ -226,5 +226,12 @@ int keep_verify(struct keep *k, struct err *err) {
 int keep_stat(struct keep *k, struct store_stat *st, struct err *err) {
     memset(st, 0, sizeof *st);
     int rc = keep_ready(k, err);
-    return rc < 0 || k->store == NULL ? rc : store_stat(k->store, st, err);
+    if (rc < 0 || k->store == NULL)
+        return rc;
+    rc = store_stat(k->store, st, err);
+    if (rc == 0) {
+        st->stale_cleared += k->stale_cleared;
+        k->stale_cleared = 0;
+    }
+    return rc;
 }

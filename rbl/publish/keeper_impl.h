@@ -24,6 +24,8 @@ struct keeper_zone {
     bool changes_next;   /* both wait: a group's turn, then another job's */
     int64_t retry_at_ms; /* opening or reading failed for a passing reason: try again then; 0: nothing to try */
     int64_t last_stat_ms, last_commit_ms;
+    pid_t lagging_pid; /* who was the oldest reader, too far behind, when last looked at; 0: nobody was */
+    int64_t lagging_since_ms;
     int64_t expire_wall_s, expire_not_before_ms;     /* when the next entry is due; 0: none */
     int64_t compact_since_ms, compact_not_before_ms; /* wanted since; 0: not wanted */
     bool midline;    /* the last contents taken had a file that ends in the middle of a line */
@@ -54,7 +56,12 @@ struct keeper {
     void *on_zone_ctx;
     struct board *board;
     struct loop_timer *delete_timer;
+    int64_t reader_ended_ms; /* when a reader was ended last; 0: never */
 };
+
+/* --- readers.c, on the loop --- */
+/* Of a fresh j->stat: ends a reader that has kept so many commits' pages for so long, and has them no other use. */
+void zone_end_reader(struct keeper_zone *z, const struct store_stat *st, int64_t now_ms);
 
 /* --- told.c, on the loop: what others are told of a zone --- */
 void zone_tell(struct keeper_zone *z, struct job *j);

@@ -49,8 +49,10 @@ static void note_source(struct keeper_zone *z, const struct job *j, int64_t now)
 
 /* What this job found out about work that is to come. */
 static void note_later(struct keeper_zone *z, const struct job *j, int64_t now) {
-    if (j->stat_known)
+    if (j->stat_known) {
         z->last_stat_ms = now;
+        zone_end_reader(z, &j->stat, now);
+    }
     if (j->result.changed)
         z->last_commit_ms = now;
     if (j->kind == JOB_OPEN || j->kind == JOB_CHANGE || j->kind == JOB_EXPIRE) {

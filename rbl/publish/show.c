@@ -162,6 +162,7 @@ static void show_state(struct keeper_zone *z, const struct job *j) {
     board_set(&s->readers, j->stat.readers);
     board_set(&s->readers_max, j->stat.readers_max);
     board_set(&s->oldest_reader_txns, j->stat.oldest_reader_txns);
+    board_set(&s->oldest_reader_pid, j->stat.oldest_reader_txns > 0 ? (uint64_t)j->stat.oldest_reader_pid : 0);
     board_add(&s->stale_readers_cleared, j->stat.stale_cleared);
 }
 

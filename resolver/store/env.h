@@ -97,7 +97,7 @@ struct store_stat {
     unsigned readers, readers_max;
     uint64_t oldest_reader_txns; /* how many transactions the oldest reader lags */
     pid_t oldest_reader_pid;     /* 0: none */
-    unsigned stale_cleared;      /* dead readers cleared by this call */
+    unsigned stale_cleared;      /* dead readers cleared since the last call, and by this one */
 };
 int store_stat(struct store *s, struct store_stat *st, struct err *err) MUST_USE;
 

@@ -49,6 +49,7 @@ struct store {
     struct store_txn read, write;
     struct store_cursor cursor[STORE_CURSORS];
     uint64_t commit_bytes;
+    unsigned dead_cleared; /* slots of dead readers that were freed, and not told by store_stat() yet */
     struct store *of;     /* a shared handle: whose environment it is; NULL: its own */
     pthread_mutex_t gate; /* of the next two */
     unsigned shares;      /* shared handles that are open: the map must not move */

@@ -61,7 +61,8 @@ static int stat_all(struct store *s, struct store_stat *st, struct err *err) {
         mdb = mdb_env_info(s->env, &info);
     if (mdb != 0)
         return store_error(s, mdb, err, "stat");
-    st->stale_cleared = (unsigned)dead;
+    st->stale_cleared = s->dead_cleared + (unsigned)dead;
+    s->dead_cleared = 0;
     st->map_bytes = info.me_mapsize;
     st->used_bytes = ((uint64_t)info.me_last_pgno + 1) * s->page_bytes;
     st->last_txn = info.me_last_txnid;

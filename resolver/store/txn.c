@@ -238,8 +238,10 @@ int store_write(struct store *s, store_body body, void *ctx, struct err *err) {
         if (rc <= 0)
             return rc;
         int dead = 0; /* readers that died may be all that stands in the way */
-        if (mdb_reader_check(s->env, &dead) == 0 && dead > 0)
+        if (mdb_reader_check(s->env, &dead) == 0 && dead > 0) {
+            s->dead_cleared += (unsigned)dead;
             continue;
+        }
         rc = store_grow(s, err);
         if (rc < 0)
             return rc;
