@@ -55,8 +55,11 @@ bool prober_result(struct prober *p, size_t check, enum verdict_state s, const s
 }
 
 void prober_proof(struct prober *p, size_t check, enum verdict_state s, const struct evidence *e) {
+    int64_t grace_ms = p->book.grace_until_ms;
+    p->book.grace_until_ms = 0; /* that a node just starts speaks against suspicions, not against proof */
     for (unsigned i = 0; i < p->book.fall || i == 0; i++)
         (void)prober_result(p, check, s, e);
+    p->book.grace_until_ms = grace_ms;
 }
 
 int prober_add(struct prober *p, struct task *t, void (*start)(struct task *), uint32_t interval_ms, bool starting) {
