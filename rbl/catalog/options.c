@@ -212,15 +212,8 @@ static int say(struct arena *a, struct catalog_texts *out, const char *fmt, ...)
     return 0;
 }
 
-static const char *prefix_text(const struct prefix *p, char to[ADDR_TEXT_MAX + 8]) {
-    char host[INET6_ADDRSTRLEN] = "";
-    (void)inet_ntop(p->family, p->bytes, host, sizeof host);
-    (void)snprintf(to, ADDR_TEXT_MAX + 8, "%s/%u", host, p->bits);
-    return to;
-}
-
 static int say_allow(struct arena *a, const struct conf_list_prefix *allow, struct catalog_texts *out) {
-    char text[256] = "allow=", one[ADDR_TEXT_MAX + 8];
+    char text[256] = "allow=", one[PREFIX_TEXT_MAX];
     struct piece p = {.to = text, .cap = sizeof text, .size = strlen(text)};
     for (size_t i = 0; i < allow->count; i++)
         add(&p, "%s%s", i > 0 ? "," : "", prefix_text(&allow->at[i], one));

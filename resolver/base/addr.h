@@ -50,6 +50,9 @@ struct prefix {
 
 /* "10.0.0.0/8", "::/0", or an address alone (/32, /128). Host bits that are set are an error. */
 int prefix_parse(struct prefix *p, const char *text, struct err *err) MUST_USE;
+/* "192.0.2.0/24". */
+enum { PREFIX_TEXT_MAX = 64 };
+const char *prefix_text(const struct prefix *p, char to[PREFIX_TEXT_MAX]);
 bool prefix_has(const struct prefix *p, const struct addr *a);
 /* Whether one of `count` prefixes holds the address. */
 bool prefix_list_has(const struct prefix *list, size_t count, const struct addr *a);

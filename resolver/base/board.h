@@ -20,7 +20,7 @@
 #include "resolver/base/err.h"
 #include "resolver/base/limits.h"
 
-enum { BOARD_VERSION = 5 };
+enum { BOARD_VERSION = 6 };
 
 enum board_role { ROLE_SUPERVISOR, ROLE_RESOLVER, ROLE_SYNC, ROLE_HEALTH, ROLE_COUNT };
 
@@ -68,7 +68,10 @@ struct board {
     /* When `candor run` was started lately, from a file in `state`: a ring as in board_process. Writer: supervisor. */
     board_word node_starts, node_start_wall_s[BOARD_STARTS];
     /* Whether this node offers itself to clients (drain.h). Writer: candor-health. */
-    board_word drain_state, drain_since_ms;
+    board_word drain_state, drain_since_ms, drain_until_ms; /* what is said counts until then (CLOCK_MONOTONIC) */
+    /* What candor-health came to when it last judged (CLOCK_MONOTONIC): enum verdict_state of the node, and the scope
+     * that decides. Its heartbeat says that its loop turns, this that it judges. */
+    board_word verdict_at_ms, verdict_state, verdict_scope;
     board_word members_epoch; /* candor-sync has written another list of catalog members (conf_members.h) */
     struct board_link link[LIMIT_LINKS];
 };

@@ -73,6 +73,13 @@ bad:
                    text_shown(shown, text));
 }
 
+const char *prefix_text(const struct prefix *p, char to[PREFIX_TEXT_MAX]) {
+    char address[INET6_ADDRSTRLEN] = "?";
+    (void)inet_ntop(p->family, p->bytes, address, sizeof address);
+    (void)snprintf(to, PREFIX_TEXT_MAX, "%s/%u", address, p->bits);
+    return to;
+}
+
 bool prefix_has(const struct prefix *p, const struct addr *a) {
     const uint8_t *bytes;
     struct addr plain;
