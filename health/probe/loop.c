@@ -90,7 +90,7 @@ static void loop_answer(void *ctx, const struct ask_result *r) {
     if (back > 0) {
         const char *who = culprit(p);
         snprintf(e.came, sizeof(e.came),
-                 "came back to this node as a question, %" PRIu64 " times: a forwarding loop, %s%s", back,
+                 "came back to this node as a question, %" PRIu64 " times: a forwarding loop, %s%.150s", back,
                  who != NULL ? "by " : "which forwarder sends it back is not known yet", who != NULL ? who : "");
         prober_proof(p, l->check, VERDICT_FAIL, &e);
         if (who == NULL)
