@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "health/drain/service.h"
 #include "health/probe/prober.h"
 #include "health/web/pulse.h"
 #include "health/web/web.h"
@@ -28,6 +29,9 @@ struct health {
     struct loop *loop;
     struct prober *prober;
     struct web *web;
+    struct drain_service *drain;
+    int64_t drained_ms; /* when that was last weighed */
+    bool was_ready;
     struct snapshot_source source;
     struct pulse pulse;
     uint64_t sequence, revision, logged;
@@ -95,11 +99,46 @@ static bool follow_run(struct health *h) {
     return wanted != 0 || run->waiting == 0;
 }
 
+/* For who looks without asking: the supervisor, systemd. */
+static void tell_board(const struct health *h, int64_t now) {
+    const struct verdict_book *book = h->source.book;
+    unsigned scope = 0;
+    for (unsigned s = 0; s < SCOPE_COUNT && book->overall != VERDICT_PASS; s++)
+        if (book->scope[s].present && book->scope[s].state == book->overall) {
+            scope = s;
+            break;
+        }
+    board_set(&h->board->verdict_scope, scope);
+    board_set(&h->board->verdict_state, book->overall);
+    board_set(&h->board->verdict_at_ms, (uint64_t)now);
+}
+
+/* Whether clients may come: once a second is enough, and at each change. */
+static void weigh_drain(struct health *h, int64_t now) {
+    char label[CHECK_ID_MAX + 64], cause[DRAIN_WORDS];
+    const struct verdict_book *b = h->source.book;
+    size_t first;
+    struct drain_look look = {.mono_ms = now, .ready = verdict_ready(b, &first), .cause = cause};
+    const struct peers_summary *peers = prober_peers(h->prober);
+    if (now - h->drained_ms < PUBLISH_MS && look.ready == h->was_ready)
+        return;
+    h->drained_ms = now;
+    h->was_ready = look.ready;
+    (void)snprintf(cause, sizeof cause, "%.100s: %.80s",
+                   first < b->count ? verdict_label(&b->checks[first], label, sizeof label) : "not ready",
+                   first < b->count ? b->checks[first].evidence.came : "");
+    if (peers != NULL)
+        look.peers = *peers;
+    drain_service_look(h->drain, &look, now + VERDICT_AGE_INTERVALS * (int64_t)h->conf->health.interval.local_ms);
+}
+
 static void on_judged(void *ctx) {
     struct health *h = ctx;
     int64_t now = clock_mono_ms();
     if (h->prober == NULL || h->web == NULL)
         return;
+    tell_board(h, now);
+    weigh_drain(h, now);
     bool changed = follow_run(h) || h->source.book->revision != h->revision;
     if (now - h->published_ms >= publish_pause_ms(h, changed))
         publish(h, now);
@@ -121,6 +160,7 @@ static int health_open(struct health *h, struct err *err) {
     if ((rc = loop_signal(h->loop, SIGTERM, on_stop, h, err)) < 0 ||
         (rc = loop_signal(h->loop, SIGINT, on_stop, h, err)) < 0 ||
         (rc = web_open(&h->web, h->conf, h->board, err)) < 0 ||
+        (rc = drain_service_open(&h->drain, &h->conf->health, h->board, err)) < 0 ||
         (rc = privileges_drop(h->conf->node.user, err)) < 0 || /* behind the port, before its files */
         (rc = prober_open(&h->prober, h->loop, h->conf, h->board, on_judged, h, err)) < 0)
         return rc;
@@ -140,6 +180,7 @@ static int health_open(struct health *h, struct err *err) {
 static void health_close(struct health *h) {
     if (h->board != NULL)
         board_set(&h->board->process[ROLE_HEALTH].ready, 0);
+    drain_service_close(h->drain);
     web_close(h->web);
     prober_close(h->prober);
     if (h->loop != NULL)
