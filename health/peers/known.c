@@ -14,6 +14,8 @@ const char *peers_probe_name(enum peers_probe p) {
 
 bool path_good(struct peers_path *p, int64_t now_ms) {
     bool changed = p->state != SEEN_GOOD;
+    if (changed || p->fails > 0 || p->since_ms == 0)
+        p->since_ms = now_ms;
     p->state = SEEN_GOOD;
     p->fails = 0;
     p->good_ms = p->asked_ms = now_ms;
@@ -28,6 +30,7 @@ bool path_failed(struct peers_path *p, unsigned patience, const char *came, int6
     p->asked_ms = now_ms;
     if (p->failed_ms == 0)
         p->failed_ms = now_ms;
+    p->since_ms = 0;
     text_copy(p->came, sizeof(p->came), came);
     if (p->fails >= patience)
         p->state = SEEN_BAD;
@@ -57,8 +60,9 @@ bool peers_any_heard(const struct peers_known *k, int64_t since_ms) {
     return false;
 }
 
-int64_t peer_saw_ms(const struct peers_peer *p, const struct seen *s) {
-    return p->view_ms - p->view.age_ms - (s->state == SEEN_BAD ? s->for_ms : s->ago_ms);
+struct span peer_saw(const struct peers_peer *p, const struct seen *s) {
+    int64_t made_ms = p->view_ms - p->view.age_ms;
+    return (struct span){.since_ms = made_ms - s->for_ms, .last_ms = made_ms - s->ago_ms};
 }
 
 bool quorum_is_lost(size_t configured, size_t heard) { return configured >= 2 && heard * 2 < configured; }
@@ -117,13 +121,17 @@ void peers_judge_heard(struct peers_known *k) {
         k->peer[i].state = PEERS_UNKNOWN;
 }
 
+static struct span path_span(const struct peers_path *p) {
+    return (struct span){.since_ms = p->state == SEEN_BAD ? p->failed_ms : p->since_ms, .last_ms = p->asked_ms};
+}
+
 static void matrix_own(struct peers_known *k) {
     for (size_t i = 0; i < k->count; i++) {
         const struct peers_peer *p = &k->peer[i];
         int to = matrix_node(&k->matrix, p->conf->name);
         for (size_t n = 0; to >= 0 && n < p->paths && !k->summary.cut_off; n++)
             matrix_put(&k->matrix, 0, (size_t)to, p->path[n].by, addr_family(&p->path[n].addr) == AF_INET6,
-                       p->path[n].state, p->path[n].state == SEEN_BAD ? p->path[n].failed_ms : p->path[n].good_ms);
+                       p->path[n].state, path_span(&p->path[n]));
     }
 }
 
@@ -133,7 +141,7 @@ static void matrix_other(struct peers_known *k, const struct peers_peer *p) {
         const struct seen *s = &p->view.seen[i];
         int to = matrix_find(&k->matrix, s->node); /* whom nobody here knows is nobody's concern */
         if (to >= 0 && (s->state != SEEN_BAD || peer_is_believed(k, p, s)))
-            matrix_put(&k->matrix, (size_t)from, (size_t)to, s->by, s->ip6, s->state, peer_saw_ms(p, s));
+            matrix_put(&k->matrix, (size_t)from, (size_t)to, s->by, s->ip6, s->state, peer_saw(p, s));
     }
 }
 
@@ -186,7 +194,7 @@ static bool contradicted(const struct peers_known *k, const struct peers_peer *a
             continue;
         for (size_t n = 0; n < p->view.count; n++) {
             const struct seen *s = &p->view.seen[n];
-            if (s->state == SEEN_GOOD && s->by == path->by && peer_saw_ms(p, s) > path->failed_ms &&
+            if (s->state == SEEN_GOOD && s->by == path->by && spans_meet(peer_saw(p, s), path_span(path)) &&
                 strcmp(s->address, path->text) == 0 && strcmp(s->node, accused->conf->name) == 0)
                 return true;
         }

@@ -25,6 +25,7 @@ struct peers_path {
     enum seen_state state;
     unsigned fails;    /* in a row */
     int64_t good_ms;   /* last right answer; 0: never */
+    int64_t since_ms;  /* when the present run of right answers began; 0: none is */
     int64_t failed_ms; /* when the present run of failures began; 0: none is */
     int64_t asked_ms;  /* last result that counts; 0: none yet */
     uint32_t lag_ms;   /* how late this node was itself while it asked */
@@ -87,8 +88,8 @@ bool peer_is_believed(const struct peers_known *k, const struct peers_peer *p, c
 /* Whether anybody at all was heard since. */
 bool peers_any_heard(const struct peers_known *k, int64_t since_ms);
 
-/* When, by this node's clock, a peer saw what it says: good: when it last did; bad: since when it did not. */
-int64_t peer_saw_ms(const struct peers_peer *p, const struct seen *s);
+/* By this node's clock: since when a peer has seen what it says, and when it last asked. */
+struct span peer_saw(const struct peers_peer *p, const struct seen *s);
 
 /* Who is heard, and whether this node is cut off, from what has come so far. */
 void peers_judge_heard(struct peers_known *k);

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+bool spans_meet(struct span a, struct span b) { return a.last_ms > b.since_ms && b.last_ms > a.since_ms; }
+
 void matrix_reset(struct matrix *m) {
     for (size_t i = 0; i < m->count; i++)
         memset(m->cell[i], 0, sizeof(m->cell[i]));
@@ -26,13 +28,14 @@ int matrix_node(struct matrix *m, const char *name) {
     return (int)m->count++;
 }
 
-void matrix_put(struct matrix *m, size_t from, size_t to, enum seen_by by, bool ip6, enum seen_state s, int64_t at_ms) {
+void matrix_put(struct matrix *m, size_t from, size_t to, enum seen_by by, bool ip6, enum seen_state s,
+                struct span span) {
     if (from >= m->count || to >= m->count || from == to || (unsigned)by >= SEEN_WAYS || (unsigned)s >= SEEN_STATES)
         return;
     struct matrix_cell *cell = &m->cell[from][to][by][ip6];
-    /* Unknown, good, bad: in this order. Of several bad ones the last to become so: the others prove no more. */
-    if (s > cell->state || (s == cell->state && at_ms > cell->at_ms))
-        *cell = (struct matrix_cell){.state = (uint8_t)s, .at_ms = at_ms};
+    /* Unknown, good, bad: in this order. Of several that are alike the one that was seen last. */
+    if (s > cell->state || (s == cell->state && span.last_ms > cell->span.last_ms))
+        *cell = (struct matrix_cell){.state = (uint8_t)s, .span = span};
 }
 
 enum seen_state matrix_get(const struct matrix *m, size_t from, size_t to, enum seen_by by, bool ip6) {
@@ -48,11 +51,11 @@ enum seen_state matrix_sees(const struct matrix *m, size_t from, size_t to) {
     return (enum seen_state)worst;
 }
 
-/* Somebody else who got through by the same way since it was closed: what was good before proves nothing. */
+/* Somebody else who got through by the same way while it was closed to this one. */
 static bool third_of(const struct matrix *m, struct matrix_fault *f) {
     for (size_t c = 0; c < m->count; c++)
         if (c != f->from && c != f->to && matrix_get(m, c, f->to, f->by, f->ip6) == SEEN_GOOD &&
-            m->cell[c][f->to][f->by][f->ip6].at_ms > m->cell[f->from][f->to][f->by][f->ip6].at_ms) {
+            spans_meet(m->cell[c][f->to][f->by][f->ip6].span, m->cell[f->from][f->to][f->by][f->ip6].span)) {
             f->third = c;
             return true;
         }

@@ -7,12 +7,19 @@
 
 enum { MATRIX_NODES = LIMIT_PEERS + 1, MATRIX_FAMILIES = 2 };
 
+/* From the first to the last of a run of answers alike (mono). */
+struct span {
+    int64_t since_ms, last_ms;
+};
+/* Whether both held at the same time: what was good before, or only behind it, proves nothing of what is bad. */
+bool spans_meet(struct span a, struct span b);
+
 struct matrix {
     size_t count;
     const char *name[MATRIX_NODES];
     struct matrix_cell {
         uint8_t state; /* the worst of the addresses that are known */
-        int64_t at_ms; /* good: when that was last seen; bad: since when */
+        struct span span;
     } cell[MATRIX_NODES][MATRIX_NODES][SEEN_WAYS][MATRIX_FAMILIES];
 };
 
@@ -22,12 +29,13 @@ void matrix_reset(struct matrix *m);
 int matrix_node(struct matrix *m, const char *name);
 /* -1: nobody spoke of it. */
 int matrix_find(const struct matrix *m, const char *name);
-void matrix_put(struct matrix *m, size_t from, size_t to, enum seen_by by, bool ip6, enum seen_state s, int64_t at_ms);
+void matrix_put(struct matrix *m, size_t from, size_t to, enum seen_by by, bool ip6, enum seen_state s,
+                struct span span);
 enum seen_state matrix_get(const struct matrix *m, size_t from, size_t to, enum seen_by by, bool ip6);
 /* Over all ways and families: bad if any is bad, good if any is good. */
 enum seen_state matrix_sees(const struct matrix *m, size_t from, size_t to);
 
-/* A way that is closed between two nodes while a third one gets through, and did so since: a firewall, a route. */
+/* A way that is closed between two nodes while a third one gets through: a firewall, a route. */
 struct matrix_fault {
     size_t from, to, third;
     enum seen_by by;

@@ -33,7 +33,7 @@ struct seen {
     enum seen_state state;
     bool ip6;
     uint32_t ago_ms; /* when it last asked, before the document was made */
-    uint32_t for_ms; /* how long it has had no right answer then; 0: it has */
+    uint32_t for_ms; /* how long all was as it is now: right answers, or none */
     uint32_t lag_ms; /* how late it was itself while it asked */
     unsigned score;  /* and its local health then */
 };

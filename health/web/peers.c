@@ -16,7 +16,7 @@ static void put_path(struct text *t, const struct peers_path *p, int64_t mono_ms
     text_json(t, p->text);
     text_fmt(t, ",\"by\":\"%s\",\"state\":\"%s\",\"ago\":%u,\"for\":%u,\"lag\":%u,\"score\":%u,\"came\":",
              seen_by_name(p->by), seen_state_name(p->state), ago(p->asked_ms, mono_ms),
-             p->fails > 0 ? ago(p->failed_ms, mono_ms) : 0, p->lag_ms, p->score);
+             ago(p->fails > 0 ? p->failed_ms : p->since_ms, mono_ms), p->lag_ms, p->score);
     text_json(t, p->came);
     text_put(t, "}");
 }

@@ -42,7 +42,7 @@ static int open_all(void **state) {
         path_open(p, SEEN_HTTP, dns[i]);
         phi_open(&p->phi, INTERVAL);
         for (size_t n = 0; n < p->paths; n++)
-            (void)path_good(&p->path[n], NOW - 100);
+            (void)path_good(&p->path[n], NOW - 60000), (void)path_good(&p->path[n], NOW - 100);
         phi_heard(&p->phi, NOW - 100);
         p->heard_view = true;
         p->view_ms = p->heard_ms = NOW - 100;
@@ -65,8 +65,7 @@ static int close_all(void **state) {
 static void says(size_t peer, const char *node, const char *address, enum seen_by by, enum seen_state s, uint32_t lag,
                  unsigned score) {
     struct seen *w = &k->peer[peer].view.seen[k->peer[peer].view.count++];
-    *w = (struct seen){
-        .by = by, .state = s, .ago_ms = 10, .for_ms = s == SEEN_BAD ? 500 : 0, .lag_ms = lag, .score = score};
+    *w = (struct seen){.by = by, .state = s, .ago_ms = 10, .for_ms = 500, .lag_ms = lag, .score = score};
     text_copy(w->node, sizeof(w->node), node);
     text_copy(w->address, sizeof(w->address), address);
 }
@@ -232,9 +231,15 @@ static void a_firewall_is_told_from_a_dead_node(void **state) {
     peers_judge(k, NOW);
     assert_int_equal(judge_matrix(k, came, sizeof(came)), VERDICT_PASS); /* c does not reach it either */
     words[C][0].state = SEEN_GOOD;
+    words[C][0].for_ms = 60000;
     words[C][0].ago_ms = 2000;
     peers_judge(k, NOW);
     assert_int_equal(judge_matrix(k, came, sizeof(came)), VERDICT_PASS); /* it did before, that is no proof */
+    words[C][0].for_ms = 0;
+    words[C][0].ago_ms = 0;
+    peers_judge(k, NOW);
+    assert_int_equal(judge_matrix(k, came, sizeof(came)), VERDICT_PASS); /* it only just does: all may be over */
+    words[C][0].for_ms = 60000;
     words[C][0].ago_ms = 10;
     peers_judge(k, NOW);
     assert_int_equal(judge_matrix(k, came, sizeof(came)), VERDICT_FAIL);
@@ -297,10 +302,10 @@ static void a_full_matrix_takes_no_more(void **state) {
         snprintf(names[i], sizeof(names[i]), "n%d", i);
         assert_int_equal(matrix_node(&k->matrix, names[i]), i < MATRIX_NODES ? i : -1);
     }
-    matrix_put(&k->matrix, MATRIX_NODES, 0, SEEN_UDP, false, SEEN_BAD, 1);
-    matrix_put(&k->matrix, 0, 0, SEEN_UDP, false, SEEN_BAD, 1);
-    matrix_put(&k->matrix, 0, 1, SEEN_WAYS, false, SEEN_BAD, 1);
-    matrix_put(&k->matrix, 0, 1, SEEN_UDP, false, SEEN_STATES, 1);
+    matrix_put(&k->matrix, MATRIX_NODES, 0, SEEN_UDP, false, SEEN_BAD, (struct span){0});
+    matrix_put(&k->matrix, 0, 0, SEEN_UDP, false, SEEN_BAD, (struct span){0});
+    matrix_put(&k->matrix, 0, 1, SEEN_WAYS, false, SEEN_BAD, (struct span){0});
+    matrix_put(&k->matrix, 0, 1, SEEN_UDP, false, SEEN_STATES, (struct span){0});
     assert_int_equal(matrix_sees(&k->matrix, 0, 1), SEEN_UNKNOWN);
 }
 
