@@ -118,6 +118,7 @@ class Row:
     mend_s = 90       # within which all must be green again, at base ticks
     restarts = False  # the node itself is started anew: unknown is no accusation then
     alone = False     # loads the whole machine: nothing runs beside it
+    good = "seen"     # its result when all is as it must be; "said": only that this version does not do it
     cannot = ""       # why this version cannot have this fault; the row then only stands in the table
     short = True      # run at short ticks by the gate
     hold_s = None     # how long the fault lasts when watchers look on (base ticks); None: the longest limit and 15 s
@@ -353,7 +354,7 @@ class Run:
         self.out["accused"], self.out["warned"], self.out["took_s"] = self.accused, self.warned, round(time.monotonic() - start, 1)
         if self.accused:
             self.problem("accused", "turned red without a reason: " + "; ".join("%s %s" % a for a in self.accused.items()))
-        self.out["result"] = self.out["result"] or "seen"
+        self.out["result"] = self.out["result"] or self.row.good
         return self.out
 
 

@@ -324,6 +324,7 @@ class ReportsUndone(Off):
     variant, did = "undone", "SNMP traps, a command for transitions and an outside dead man's switch are configured"
     expects = [Expect("reporting", "report:.*", "configured", 5, ("warn",)), Expect("monitor", "monitor:dead_man", "configured", 5, ("warn",))]
     may = ("monitor", "reporting")
+    good = "said"
 
     def change(self):
         more = {"report": {"snmp": {"traps": ["192.0.2.92@162"]}, "exec": "/bin/true"},

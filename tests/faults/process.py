@@ -146,7 +146,7 @@ class SyncStopped(Stopped):
 
 class Debugger(FourWorkers):
     number, variant, fault = 4, "debugger", "SIGSTOP, debugger, cgroup freezer"
-    did = "gdb is attached to one worker of four and waits, as somebody does who debugs; and to the parent"
+    did = "one worker of four, and the parent, are held by ptrace, as by a debugger whose user thinks"
     expects = [Expect("process", "process:heartbeat", "traced|stopped|debug", 10, id="worker"), Expect("worker", "worker:answers", "", 10)]
 
     def inject(self):
