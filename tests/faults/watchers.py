@@ -17,6 +17,9 @@ import subprocess
 import threading
 import time
 
+import dns.exception
+import dns.message
+import dns.query
 import psutil
 import requests
 
@@ -46,6 +49,24 @@ def end(process):
         process.wait()
 
 
+def asks(row, address):
+    """What `row` answers of the names that could be watched: (name, its address, zone, list). A node that does not resolve
+    is asked for what it serves; "": it has no address to ask for."""
+    node = getattr(row, "node", None) if hasattr(row, "nodes") else None
+    zones = [z["name"].rstrip(".") for z in node.config.get("rbl", {}).get("zones", [])] if node else []
+    lists = [getattr(row, "watched_list", LIST)] + zones
+    answered = [z for z in lists if answers(address, "2.0.0.127." + z, "A")]
+    soa = [z for z in [getattr(row, "watched_zone", LIST)] + zones if answers(address, z, "SOA")]
+    name = (NAME, ADDRESS) if answers(address, NAME, "A") else ("2.0.0.127." + answered[0], "127.0.0.2") if answered else ("", "")
+    return (*name, (soa or [LIST])[0], (answered or [LIST])[0])
+
+
+def answers(address, name, rdtype):
+    with contextlib.suppress(OSError, dns.exception.DNSException):
+        return bool(dns.query.udp(dns.message.make_query(name, rdtype), address[0], port=address[1], timeout=2).answer)
+    return False
+
+
 class Poller(Watcher):
     """look() again and again, in a thread of its own, which belongs to the namespace that start() was called in."""
     interval_s = 5.0
@@ -57,6 +78,10 @@ class Poller(Watcher):
         self.sights, self.over = [], threading.Event()
         self.folder = os.path.join(row.folder, "watch-" + re.sub(r"\W+", "-", self.name))
         os.makedirs(self.folder, exist_ok=True)
+        if not hasattr(row, "asks"):
+            with row.space(False) if hasattr(row, "space") else contextlib.nullcontext():
+                row.asks = asks(row, row.dns_address)
+        self.asked, self.expected, self.zone, self.list = row.asks
         with row.space(self.outside) if hasattr(row, "space") else contextlib.nullcontext():
             self.open()
             self.thread = threading.Thread(target=self.run, daemon=True)
@@ -138,7 +163,7 @@ class Dig(Poller):
     name = "dig"
 
     def look(self):
-        code, words = command("dig", "+time=%d" % whole(2), "+tries=1", "@" + self.address[0], "-p", str(self.address[1]), NAME, timeout=20)
+        code, words = command("dig", "+time=%d" % whole(2), "+tries=1", "@" + self.address[0], "-p", str(self.address[1]), self.asked or self.zone, timeout=20)
         return code == 0, "exit %d: %s" % (code, words[-120:] if code else "")
 
 
@@ -156,13 +181,19 @@ class Dnsdist(Poller):
     def open(self):
         backends = getattr(self.row, "backends", None) or [self.address]
         self.state, self.words = {}, "not up yet"
-        path = self.write("dnsdist.conf", DNSDIST % (DNSDIST_PORT, "\n".join('newServer("%s")' % at(b) for b in backends)))
+        path = self.write("dnsdist.conf", DNSDIST % (DNSDIST_PORT, "\n".join(self.server(b) for b in backends)))
         self.spawn("dnsdist", "--supervised", "--disable-syslog", "-C", path)
         threading.Thread(target=self.read, daemon=True).start()
         until = time.monotonic() + START_S
         while len(self.state) < len(backends) and time.monotonic() < until:
             time.sleep(0.05)
         self.ready = len(self.state) == len(backends)
+
+    def server(self, backend):
+        """The default check, of a node that does not resolve: of a name that it serves."""
+        if self.asked == NAME:
+            return 'newServer("%s")' % at(backend)
+        return 'newServer({address="%s", checkName="%s."%s})' % (at(backend), self.asked or self.zone, "" if self.asked else ', checkType="SOA"')
 
     def read(self):
         for line in self.process.stdout:
@@ -195,8 +226,7 @@ class Blackbox(Poller):
     name, modules, interval_s, outside, port = "blackbox", ("a", "soa"), 15.0, True, BLACKBOX_PORT
 
     def open(self):
-        zone = getattr(self.row, "watched_zone", LIST)
-        path = self.write("blackbox.yml", BLACKBOX % {"name": NAME, "list": zone, "address": ADDRESS.replace(".", "\\.")})
+        path = self.write("blackbox.yml", BLACKBOX % {"name": self.asked, "list": self.zone, "address": self.expected.replace(".", "\\.")})
         self.process = None
         self.spawn("prometheus-blackbox-exporter", "--config.file=" + path, "--web.listen-address=127.0.0.1:%d" % self.port)
         threading.Thread(target=self.process.stdout.read, daemon=True).start()
@@ -213,8 +243,9 @@ class Blackbox(Poller):
 
     def look(self):
         """Prometheus asks for both at the same time."""
-        with concurrent.futures.ThreadPoolExecutor(len(self.modules)) as pool:
-            bad = [m for m, good in zip(self.modules, pool.map(self.probe, self.modules)) if not good]
+        modules = [m for m in self.modules if self.asked or m.startswith("soa")]
+        with concurrent.futures.ThreadPoolExecutor(len(modules)) as pool:
+            bad = [m for m, good in zip(modules, pool.map(self.probe, modules)) if not good]
         return not bad, "probe_success 0: " + ", ".join(bad) if bad else "probe_success 1"
 
     def close(self):
@@ -228,10 +259,11 @@ class BlackboxRight(Blackbox):
 
 class CheckDns(Poller):
     """monitoring-plugins' check_dns of a name. It knows no ports: in a mount namespace of its own nslookup is told the port."""
-    name, arguments, interval_s, outside = "check_dns", ("-H", NAME), 15.0, True
+    name, interval_s, outside = "check_dns", 15.0, True
 
     def open(self):
         shutil.copy("/usr/bin/nslookup", os.path.join(self.folder, "real"))
+        self.arguments = ("-H", self.asked)
         self.nslookup = self.write("nslookup", "#!/bin/sh\nexec %s/real -port=%d \"$@\"\n" % (self.folder, self.address[1]), 0o755)
 
     def look(self):
@@ -246,7 +278,7 @@ class CheckList(CheckDns):
 
     def open(self):
         super().open()
-        self.arguments = ("-H", "2.0.0.127." + getattr(self.row, "watched_list", LIST), "-a", "127.0.0.2")
+        self.arguments = ("-H", "2.0.0.127." + self.list, "-a", "127.0.0.2")
 
 
 class Page(Poller):

@@ -158,8 +158,19 @@ def summary(seen):
 BEFORE = """## Beside what was measured before
 
 Thirty faults, 15 s each, one address asked by everybody, had shown: process list 2, TCP connect 3, dig 6, blackbox_exporter 6, dnsdist 7,
-check_dns 7, check_dns on a test point 10. What differs here, and why: watchers from outside ask a service address that is not
-127.0.0.1, so a dead one is seen by them; blackbox_exporter asks a zone's SOA besides a name, so an expired or silent zone is seen;
-validated answers and a longer look (five lifetimes of a check instead of one) show what a cache hides only for a while; and there are
-twenty faults more, most of which no question to a DNS port can show.
+check_dns 7, check_dns on a test point 10; nobody saw a dead upstream, its SERVFAIL, a hijack, a list that lists the world, a stale zone, a
+dead service address, TCP, IPv6 or large answers blocked. What is the same and what differs, and why:
+
+- A dead upstream, SERVFAIL and REFUSED from it, a hijack, a forwarding loop: still nobody. The name that all of them ask is in the cache for
+  longer than they look; after its TTL (300 s) dig and dnsdist would go on to call SERVFAIL healthy. The same for a list that lists the world,
+  for zones that are stale, go backwards or differ, for lost NOTIFYs, wrong keys and clocks, full and read-only disks, IPv6, fragments.
+- A dead service address and a full conntrack table are seen now: watchers that stand on another machine ask the service address there, and
+  did not before. They pay for it when they are cut off themselves: then each of them calls a good resolver dead.
+- blackbox_exporter asks a zone's SOA besides a name, and with that sees an authoritative server that stands still and a zone past its expiry.
+  Without it, it sees what check_dns sees.
+- A blocked TCP port is seen by the TCP connect alone, which sees next to nothing else; processes are missed by a process list only while a
+  crash loop has one away.
+- One hung thread of four, or a stranger in the port's group, is seen whenever a question happens to go there: after 5 to 16 s here, by some
+  and not by others, without saying which worker it is.
+- There are twenty faults more here, most of which no question to a DNS port can show.
 """
