@@ -50,11 +50,11 @@ struct store {
     struct store_cursor cursor[STORE_CURSORS];
     uint64_t commit_bytes;
     unsigned dead_cleared; /* slots of dead readers that were freed, and not told by store_stat() yet */
-    struct store *of;     /* a shared handle: whose environment it is; NULL: its own */
-    pthread_mutex_t gate; /* of the next two */
-    unsigned shares;      /* shared handles that are open: the map must not move */
-    bool closed;          /* the last of them closes the environment */
-    const uint8_t *map;   /* where the map begins, once found; NULL: not looked for since the map was made */
+    struct store *of;      /* a shared handle: whose environment it is; NULL: its own */
+    pthread_mutex_t gate;  /* of the next two */
+    unsigned shares;       /* shared handles that are open: the map must not move */
+    bool closed;           /* the last of them closes the environment */
+    const uint8_t *map;    /* where the map begins, once found; NULL: not looked for since the map was made */
 };
 
 /* The project's code for an LMDB code or errno, and the same with a text: "PATH: what: words". */
