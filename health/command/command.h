@@ -54,7 +54,7 @@ struct command {
 extern const struct command command_run, command_check, command_status, command_publish, command_add, command_del,
     command_lookup, command_why, command_history, command_diff, command_export, command_compact, command_verify,
     command_rbldnsd, command_refresh, command_sync_status, command_promote, command_demote, command_zone_add,
-    command_zone_del, command_catalog, command_plugin, command_health, command_top;
+    command_zone_del, command_catalog, command_plugin, command_health, command_top, command_drain;
 
 /* argv[0] is the sub-command's own name. 0, or E_INVALID with a text for the user. Reorders argv: options first. */
 int args_parse(struct args *a, const struct command *c, int argc, char **argv, struct err *err) MUST_USE;
