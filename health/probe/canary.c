@@ -146,7 +146,7 @@ static int plan_canary(struct prober *p, const struct canary_kind *kind, enum ve
                                 .qtype = TYPE_A,
                                 .qclass = CLASS_IN,
                                 .tries = CANARY_TRIES,
-                                .hedge_ms = timeout,
+                                .hedge_ms = timeout / 2,
                                 .timeout_ms = timeout};
     p->tally.probe[kind->tally][0][addr_family(server) == AF_INET6 ? FAMILY_V6 : FAMILY_V4].planned = true;
     return prober_add(p, &c->task, canary_start, interval, false);
@@ -250,8 +250,8 @@ const char *canary_base(const struct prober *p) {
     return NULL;
 }
 
-void canary_hurry(struct prober *p) {
-    int64_t soon = clock_mono_ms() + probe_hurry_ms(p->conf->health.interval.upstream_ms);
+void canary_hurry(struct prober *p, uint32_t within_ms) {
+    int64_t soon = clock_mono_ms() + within_ms;
     for (size_t i = 0; i < p->canary_count; i++)
         if (p->canaries[i].kind->random && p->canaries[i].task.due_ms > soon)
             p->canaries[i].task.due_ms = soon;

@@ -131,8 +131,8 @@ unsigned prober_workers(const struct prober *p);
 const char *canary_base(const struct prober *p);
 /* Whether a forwarder (NULL: any) is configured for the name. */
 bool canary_is_forwarded(const struct conf *conf, const struct name *n, const struct addr *by);
-/* Asks of forwarders and through the node soon, and not only when due. */
-void canary_hurry(struct prober *p);
+/* Random names are asked for in so many ms at the latest, of forwarders and through the node. */
+void canary_hurry(struct prober *p, uint32_t within_ms);
 /* Whether labels that forwarders are being asked for have come back. */
 void canary_look_back(struct prober *p);
 /* signed.c: what the answer to a name with right signatures, or with wrong ones (bogus), means; `direct`: given by a

@@ -59,7 +59,8 @@ void loop_judge_upstream(struct prober *p, size_t check, const struct own_label 
         return;
     }
     snprintf(e.came, sizeof(e.came),
-             "came back to this node as a question, %" PRIu64 " times: %s forwards to us what we forward to it, a loop",
+             "came back to this node as a question, %" PRIu64
+             " times: %.64s forwards to us what we forward to it, a loop",
              back, e.server);
     prober_proof(p, check, VERDICT_FAIL, &e);
 }
@@ -94,11 +95,14 @@ static void loop_answer(void *ctx, const struct ask_result *r) {
                  who != NULL ? "by " : "which forwarder sends it back is not known yet", who != NULL ? who : "");
         prober_proof(p, l->check, VERDICT_FAIL, &e);
         if (who == NULL)
-            canary_hurry(p);
+            canary_hurry(p, 0);
     } else if (r->code != E_AGAIN) {
         snprintf(e.came, sizeof(e.came), "did not come back to this node as a question");
         (void)prober_result(p, l->check, VERDICT_PASS, &e);
     }
+    /* It went through this node like canary:uncached: what it had to wait for in vain, that one should see at once. */
+    if (r->code != E_AGAIN && (r->code != 0 || r->answer.rcode == RCODE_SERVFAIL))
+        canary_hurry(p, 0);
     task_done(&l->task, back > 0 || r->code == E_AGAIN ? (int64_t)probe_hurry_ms(l->task.interval_ms) : -1);
 }
 

@@ -88,7 +88,7 @@ static void stuck_start(struct task *task) {
         break; /* the last word stays, for as long as it is fresh */
     }
     if (s->state == STUCK_MAYBE || s->state == STUCK_YES)
-        canary_hurry(p);
+        canary_hurry(p, probe_hurry_ms(p->conf->health.interval.upstream_ms));
     task_done(task, -1);
 }
 

@@ -20,7 +20,7 @@ struct stuck_watch {
     int64_t since_ms; /* since when only the node fails; 0: it does not */
     uint64_t failed;  /* as of then */
 };
-enum { STUCK_FAILS = 2 }; /* so many questions begun since then must have failed as well */
+enum { STUCK_FAILS = 1 }; /* more questions than this must have failed since: the first may have begun before */
 enum stuck_state stuck_look(struct stuck_watch *w, const struct stuck_view *v, int64_t now_ms, int64_t deadline_ms);
 
 /* Whether the resolver is judged stuck, and for as long again as the deadline: ending it may help. */

@@ -94,9 +94,9 @@ static void test_stuck(void **state) {
     assert_int_equal(stuck_look(&w, &v, 2000, 7500), STUCK_BLIND);
     v = (struct stuck_view){.direct = true, .failed = 5};
     assert_int_equal(stuck_look(&w, &v, 60000, 7500), STUCK_MAYBE);
-    v.failed = 7;
+    v.failed = 6;
     assert_int_equal(stuck_look(&w, &v, 70000, 7500), STUCK_MAYBE); /* time alone is no proof */
-    v.failed = 8;
+    v.failed = 7;
     assert_int_equal(stuck_look(&w, &v, 71000, 7500), STUCK_YES);
     v.direct = false; /* the forwarder is gone again: nobody knows */
     assert_int_equal(stuck_look(&w, &v, 72000, 7500), STUCK_BLIND);
