@@ -129,16 +129,27 @@ static void reap(struct parent *p) {
 
 /* --- watching */
 
+/* NULL: it does not. */
+static const char *why_hung(const struct board_worker *w, int64_t beat, int64_t now) {
+    uint64_t boot = board_get(&w->boot);
+    if (now - beat >= WORKER_HUNG_MS)
+        return "its heartbeat stands still";
+    return boot != 0 && board_get(&w->heal_boot) == boot ? "candor-health gets no answer from it" : NULL;
+}
+
 static void watch(struct parent *p, int64_t now) {
     bool ready = true;
     for (unsigned i = 0; i < p->count; i++) {
         struct slot *s = &p->slots[i];
         int64_t beat = (int64_t)board_get(&p->board->worker[i].heartbeat_ms);
         ready &= s->pid != 0 && beat > s->started_ms;
-        if (s->pid == 0 || s->hung ||
-            now - (beat > s->watched_ms && beat <= now ? beat : s->watched_ms) < WORKER_HUNG_MS)
+        if (s->pid == 0 || s->hung)
             continue;
-        LOG(LEVEL_WARN, "worker hangs: its heartbeat stands still", KU("worker", i), KI("pid", s->pid),
+        const char *why =
+            why_hung(&p->board->worker[i], beat > s->watched_ms && beat <= now ? beat : s->watched_ms, now);
+        if (why == NULL)
+            continue;
+        LOG(LEVEL_WARN, "worker hangs: ended", KU("worker", i), KI("pid", s->pid), KS("why", why),
             KI("for_ms", now - beat));
         s->hung = true;
         kill(s->pid, SIGKILL);

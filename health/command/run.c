@@ -13,8 +13,10 @@
 #include <unistd.h>
 
 #include "health/command/command.h"
+#include "health/command/restarts.h"
 #include "health/command/supervise.h"
 #include "resolver/base/bytes.h"
+#include "resolver/base/clock.h"
 #include "resolver/base/log.h"
 #include "resolver/base/privileges.h"
 #include "resolver/base/rand.h"
@@ -134,6 +136,8 @@ int run_node(const struct conf *conf, const struct run_how *how, struct err *err
         return rc; /* the process ends: the kernel closes what was opened */
     plan.lock_fd = daemons;
     announce(conf);
+    if (restarts_note(plan.board, node->state, clock_wall_s(), err) < 0)
+        LOG(LEVEL_WARN, "this start is not written down", KS("why", err->text));
     rc = supervise(&plan, err);
     if (how->pid_file != NULL)
         (void)unlink(how->pid_file);

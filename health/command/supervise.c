@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "health/command/child.h"
+#include "health/command/notify.h"
 #include "health/command/traffic.h"
 #include "resolver/base/clock.h"
 #include "resolver/base/log.h"
@@ -36,6 +37,7 @@ struct supervisor {
     int64_t tick_ms;              /* when the next heartbeat is due */
     int64_t fair_ms;              /* before this nobody is judged by heartbeats: we were late ourselves */
     bool ready, stopping;
+    struct notify notify;
     struct traffic traffic; /* where SIGUSR2 last began to count */
 };
 
@@ -70,6 +72,11 @@ static void clear_slot(struct board_process *p) {
     board_set(&p->heartbeat_ms, 0);
 }
 
+static void note_start(struct board_process *p) {
+    board_set(&p->start_wall_s[board_get(&p->starts) % BOARD_STARTS], (uint64_t)clock_wall_s());
+    board_add(&p->starts, 1);
+}
+
 static void start(struct supervisor *s, struct child *c, int64_t now_ms) {
     struct err err = {0};
     clear_slot(slot(s, c));
@@ -82,7 +89,7 @@ static void start(struct supervisor *s, struct child *c, int64_t now_ms) {
     c->pid = pid;
     c->started_ms = now_ms;
     c->hung = c->hung_told = false;
-    board_add(&slot(s, c)->starts, 1);
+    note_start(slot(s, c));
     LOG(LEVEL_INFO, "started", KS("process", c->name), KI("child", pid));
 }
 
@@ -167,6 +174,7 @@ static bool stop_next(struct supervisor *s, int64_t now_ms) {
 
 static void on_signal(struct supervisor *s, int signum) {
     if (signum == SIGHUP) {
+        notify_reloading(clock_mono_ms());
         for (int k = 0; k < CHILDREN; k++)
             if (s->child[k].role == ROLE_SYNC && s->child[k].pid > 0)
                 (void)kill(s->child[k].pid, SIGHUP);
@@ -176,6 +184,8 @@ static void on_signal(struct supervisor *s, int signum) {
         LOG(LEVEL_INFO, s->stopping ? "asked again: ending everything" : "stopping", KI("signal", signum));
         for (int k = 0; s->stopping && k < CHILDREN; k++)
             child_signal_group(s->child[k].pid, SIGKILL);
+        if (!s->stopping)
+            notify_stopping();
         s->stopping = true;
     }
 }
@@ -217,6 +227,14 @@ static void turn(struct supervisor *s, int64_t now_ms) {
     }
 }
 
+/* A hang that is not healed now because the configuration says so: no reason for systemd to do it instead. */
+static bool is_lenient(const struct supervisor *s) {
+    bool lenient = !s->plan->restart_hung;
+    for (int k = 0; k < CHILDREN; k++)
+        lenient |= s->child[k].record.rationed || s->child[k].hung;
+    return lenient;
+}
+
 /* Until the next thing that is due. */
 static int pause_ms(const struct supervisor *s, int64_t now_ms) {
     int64_t until_ms = s->ready ? s->tick_ms : now_ms + TICK_READY_MS;
@@ -239,11 +257,14 @@ int supervise(const struct supervise_plan *plan, struct err *err) {
             return rc;
     }
     board_claim(&plan->board->process[ROLE_SUPERVISOR]);
-    board_add(&plan->board->process[ROLE_SUPERVISOR].starts, 1);
+    note_start(&plan->board->process[ROLE_SUPERVISOR]);
+    notify_open(&s.notify);
     for (;;) {
         int64_t now_ms = clock_mono_ms();
         reap(&s, now_ms);
         turn(&s, now_ms);
+        if (!s.stopping)
+            notify_turn(&s.notify, plan->board, is_lenient(&s), now_ms);
         if (s.stopping && stop_next(&s, now_ms))
             break;
         struct pollfd p = {.fd = plan->signal_fd, .events = POLLIN};

@@ -49,6 +49,21 @@ struct target {
  */
 enum target_kind { TARGET_LISTENED, TARGET_COVERED, TARGET_ELSEWHERE };
 
+/* A process as the board and the kernel have it. */
+struct vital {
+    uint64_t boot, pid, heartbeat_ms;
+    int64_t age_ms;
+    char state; /* of the process, '\0': gone */
+};
+
+/* Workers that were marked lately (heal.c). */
+enum { HEAL_RATION = 64 };
+struct heal_ration {
+    int64_t at_ms[HEAL_RATION];
+    unsigned count;
+    bool told;
+};
+
 struct prober {
     struct loop *loop;
     const struct conf *conf;
@@ -69,6 +84,8 @@ struct prober {
     size_t target_count;
     struct sys_sample *sample;                /* of /proc, each local interval (machine.c) */
     int64_t worker_slowest_us[LIMIT_WORKERS]; /* answers to probes since load.c last looked */
+    uint64_t worker_silent;                   /* bit: said nothing in the last round, where others answered */
+    struct heal_ration heal_ration;
     /* asks */
     struct ask *asks;                        /* all, also the waiting */
     struct ask *wait_head[2], *wait_tail[2]; /* [far] */
@@ -143,6 +160,9 @@ int64_t build_epoch_s(void); /* built.c */
 /* One file each: adds its checks and tasks to the prober. */
 int worker_open(struct prober *p) MUST_USE;
 int tcp_probe_open(struct prober *p) MUST_USE;
+void heal_role(struct prober *p, enum board_role role, const struct verdict_check *c, const struct vital *v,
+               int64_t *healed_ms);
+void heal_worker(struct prober *p, unsigned w, const struct vital *v);
 int process_open(struct prober *p) MUST_USE;
 int machine_open(struct prober *p) MUST_USE;
 int pool_open(struct prober *p) MUST_USE; /* behind machine_open */

@@ -5,11 +5,7 @@
 #include <string.h>
 
 #include "health/probe/impl.h"
-#include "health/probe/stuck.h"
 #include "resolver/base/clock.h"
-#include "resolver/base/log.h"
-
-enum { HEAL_AGAIN_MS = 10000, HEAL_AGE_MIN_MS = 3000 };
 
 struct process_probe {
     struct task task;
@@ -20,12 +16,6 @@ struct process_probe {
     uint64_t late_seen;
     bool late; /* this process itself: only what is good counts now */
     int64_t healed_ms[ROLE_COUNT];
-};
-
-struct vital {
-    uint64_t boot, pid, heartbeat_ms;
-    int64_t age_ms;
-    char state; /* of the process, '\0': gone */
 };
 
 static struct vital vital_read(const board_word *boot, const board_word *pid, const board_word *heartbeat) {
@@ -53,32 +43,6 @@ static enum verdict_state vital_judge(const struct vital *v, uint32_t old_ms, st
     return good ? VERDICT_PASS : VERDICT_FAIL;
 }
 
-/* Asks the supervisor to end a process whose loop hangs: judged so over `fall` results, by the kernel's word and by a
- * heartbeat that stood still for two local intervals. Not one that waits for a disk: a restart would wait there too,
- * and a disk is no cause for a restart. */
-static void heal(struct process_probe *pp, enum board_role role, const struct vital *v) {
-    struct board_process *slot = &pp->p->board->process[role];
-    const struct verdict_check *c = &pp->p->book.checks[pp->role_check[role]];
-    int64_t now = clock_mono_ms();
-    int64_t hung_ms = 2 * (int64_t)pp->p->conf->health.interval.local_ms;
-    if (hung_ms < HEAL_AGE_MIN_MS)
-        hung_ms = HEAL_AGE_MIN_MS;
-    bool hung = c->settled == VERDICT_FAIL && v->age_ms > hung_ms;
-    /* One whose loop turns and whose way out is broken, though the way is there: a new one opens new sockets. */
-    hung |= role == ROLE_RESOLVER && stuck_resolver(pp->p);
-    if (!pp->p->conf->health.heal.restart_hung || !hung || v->boot == 0 || v->state == '\0' || v->state == 'D' ||
-        v->state == 'Z' || v->state == 'X')
-        return;
-    if (board_get(&slot->heal_boot) == v->boot && now - pp->healed_ms[role] < HEAL_AGAIN_MS)
-        return;
-    pp->healed_ms[role] = now;
-    board_set(&slot->heal_at_ms, (uint64_t)now);
-    board_set(&slot->heal_boot, v->boot);
-    pp->p->tally.heals++;
-    LOG(LEVEL_WARN, "a process hangs: asked the supervisor to end it", KS("process", sys_role_name(role)),
-        KU("victim", v->pid), KS("evidence", c->evidence.came));
-}
-
 static bool role_look(struct process_probe *pp, enum board_role role) {
     struct prober *p = pp->p;
     struct board_process *slot = &p->board->process[role];
@@ -93,7 +57,7 @@ static bool role_look(struct process_probe *pp, enum board_role role) {
         return false;
     bool undecided = prober_result(p, pp->role_check[role], s, &e);
     if (role == ROLE_RESOLVER || role == ROLE_SYNC)
-        heal(pp, role, &v);
+        heal_role(p, role, &p->book.checks[pp->role_check[role]], &v, &pp->healed_ms[role]);
     return undecided;
 }
 
@@ -102,6 +66,7 @@ static bool worker_look(struct process_probe *pp, unsigned w) {
     struct vital v = vital_read(&slot->boot, &slot->pid, &slot->heartbeat_ms);
     struct evidence e;
     enum verdict_state s = vital_judge(&v, pp->old_ms, &e);
+    heal_worker(pp->p, w, &v);
     return (s == VERDICT_PASS || !pp->late) && prober_result(pp->p, pp->worker_check[w], s, &e);
 }
 

@@ -184,6 +184,8 @@ static bool judge_worker(struct round *r, unsigned w) {
     if (missed || !seen) {
         if (own_fault)
             return true;
+        if (missed && !seen)
+            r->p->worker_silent |= UINT64_C(1) << w;
         snprintf(e.came, sizeof(e.came), "worker %u gave no answer%s", w, missed ? " where others did" : "");
         return prober_result(r->p, r->worker_check[w], VERDICT_FAIL, &e);
     }
@@ -193,6 +195,7 @@ static bool judge_worker(struct round *r, unsigned w) {
 
 static void round_end(struct round *r) {
     bool hurry = false;
+    r->p->worker_silent = 0;
     for (size_t i = 0; i < r->p->target_count; i++)
         hurry |= judge_target(r, i);
     for (unsigned w = 0; w < r->worker_checks; w++)

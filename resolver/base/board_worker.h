@@ -34,13 +34,15 @@ struct board_client {
     board_word latency[BOARD_LATENCY_BUCKETS];
 };
 
-/* One worker of the resolver. Writer: that worker; `restarts_*`: the resolver's parent. */
+/* One worker of the resolver. Writer: that worker; `restarts_*`: the resolver's parent; `heal_boot`:
+ * candor-health. */
 struct board_worker {
     board_word boot, pid, heartbeat_ms;
     board_word loop_lag_us, loop_lag_max_us;
     board_word loop_lag[BOARD_LATENCY_BUCKETS];
     board_word loop_idle_ns, loop_busy_ns;
     board_word restarts_died, restarts_hung;
+    board_word heal_boot; /* "end the worker with this boot id": its loop turns and it answers nothing */
     board_word queries[PROTO_COUNT][FAMILY_COUNT];
     board_word responses[SOURCE_COUNT][BOARD_RCODES];
     board_word latency[SOURCE_COUNT][BOARD_LATENCY_BUCKETS];

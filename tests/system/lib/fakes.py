@@ -22,7 +22,8 @@ NAMES = ("sync", "resolver", "health")
 ROLE = {"supervisor": 0, "resolver": 1, "sync": 2, "health": 3}
 HEADER_WORDS = 6  # magic, version, size, node_boot, worker_count, zone_count
 SLOT = ("boot", "pid", "started_wall_s", "heartbeat_ms", "loop_lag_us", "loop_lag_max_us", "starts", "restarts_died", "restarts_hung",
-        "heal_boot", "heal_at_ms", "ready")
+        "heal_boot", "heal_at_ms", "ready") + tuple("start_wall_s_%d" % i for i in range(16)) + \
+    ("pool_asked_ms", "pool_beat_ms", "pool_lag_us", "fd_errors")
 
 
 class Slot:
