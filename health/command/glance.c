@@ -67,19 +67,25 @@ static double share_of(const json_t *window) {
     return json_is_number(ratio) ? json_number_value(ratio) : -1;
 }
 
-void glance_availability(const json_t *doc, FILE *to) {
-    json_t *windows = json_object_get(doc, "availability"), *window;
-    const char *name, *between = "  available";
+static void print_windows(const char *series, json_t *windows, FILE *to) {
+    json_t *window;
+    const char *name;
     bool any = false;
     json_object_foreach(windows, name, window) {
         char clean[64];
         if (share_of(window) < 0)
             continue;
-        fprintf(to, "%s %s %.4g %%", between, out_clean(clean, sizeof clean, name, strlen(name)),
+        if (!any)
+            fprintf(to, "  %s:", series);
+        fprintf(to, "%s %s %.5g %%", any ? "," : "", out_clean(clean, sizeof clean, name, strlen(name)),
                 100 * share_of(window));
-        between = ",";
         any = true;
     }
-    if (any)
-        fprintf(to, "\n");
+    fprintf(to, "%s", any ? "\n" : "");
+}
+
+void glance_availability(const json_t *doc, FILE *to) {
+    const json_t *all = json_object_get(doc, "availability");
+    print_windows("ready", json_object_get(all, "node"), to);
+    print_windows("clients answered", json_object_get(all, "clients"), to);
 }
