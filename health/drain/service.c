@@ -64,6 +64,7 @@ static void show(struct drain_service *s, int64_t valid_until_ms) {
     const struct drain *d = &s->drain;
     board_set(&s->board->drain_until_ms, (uint64_t)(valid_until_ms > 0 ? valid_until_ms : 0));
     board_set(&s->board->drain_since_ms, (uint64_t)d->since_ms);
+    board_set(&s->board->drain_changes, d->changes);
     board_set(&s->board->drain_state, d->state);
     agent_say(s->agent, d->state, d->reason, valid_until_ms);
 }

@@ -238,5 +238,6 @@ void render_metrics(struct text *t, const struct snapshot_source *s, bool open, 
     metrics_system(&m);
     metrics_report(&m);
     metrics_catalog(&m);
+    metrics_drain(&m);
     metrics_peers(&m);
 }

@@ -68,7 +68,8 @@ struct board {
     /* When `candor run` was started lately, from a file in `state`: a ring as in board_process. Writer: supervisor. */
     board_word node_starts, node_start_wall_s[BOARD_STARTS];
     /* Whether this node offers itself to clients (drain.h). Writer: candor-health. */
-    board_word drain_state, drain_since_ms, drain_until_ms; /* what is said counts until then (CLOCK_MONOTONIC) */
+    board_word drain_state, drain_since_ms, drain_changes,
+        drain_until_ms; /* what is said counts until then (CLOCK_MONOTONIC) */
     /* What candor-health came to when it last judged (CLOCK_MONOTONIC): enum verdict_state of the node, and the scope
      * that decides. Its heartbeat says that its loop turns, this that it judges. */
     board_word verdict_at_ms, verdict_state, verdict_scope;
