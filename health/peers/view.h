@@ -1,4 +1,4 @@
-/* What a node says of its peers, as /peers of its health port gives it (docs/protocol.md): read with hard bounds,
+/* What a node says of its peers, as /peers of its health port gives it (docs/health.md): read with hard bounds,
  * because it comes from outside and may say anything.
  *
  *   GET /peers?for=ME&nonce=HEX[&about=NAME] -> JSON, and its HMAC in a header (mac.h) -> view_read -> struct view
