@@ -98,7 +98,7 @@ static void start_thread(struct drain_service *s) {
     s->has_thread = pthread_create(&s->thread, NULL, work, s) == 0;
     if (!s->has_thread) {
         LOG(LEVEL_ERROR, "no thread for the drain hooks");
-        let_go(s);
+        (void)__atomic_sub_fetch(&s->refs, 1, __ATOMIC_ACQ_REL); /* not the last one: this side holds one, too */
     }
 }
 
