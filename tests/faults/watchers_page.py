@@ -72,7 +72,7 @@ def said(r):
     if r["result"] == "not in this version":
         return r["result"]
     t = "%.1f of %.3g" % (r["seconds"], r["limit"]) if r.get("seconds") is not None else "-"
-    words = "; ".join(dict.fromkeys(filter(None, ("%s %s" % (s["check"] or s["scope"], s["status"]) for s in r["said"]))))
+    words = "; ".join(dict.fromkeys(filter(None, (("%s %s" % (s["check"] or s["scope"], s["status"])).strip() or s["words"][:60] for s in r["said"]))))
     return "%s%s: %s" % (t, "" if r["result"] in SEEN else " (%s)" % r["result"], words) if words else t
 
 
@@ -112,8 +112,11 @@ Each as its manual says, at its usual interval, divided by the ticks of the run:
 | candor check | 5 s | the exit code; worse than before the fault |
 
 process, tcp connect and dig stand on the node and ask 127.0.0.1; the others stand on another machine and ask the service address, of
-a node of Candor what the row has. Numbers are seconds from the injection to the first complaint, whatever it is about; "-": none
-within the time; "red before": of no use there; "false": it accuses a resolver that is fine. Configurations stand in
+a node of Candor what the row has. A node that resolves nothing is asked for what it serves instead of example.com, by dnsdist too
+(`checkName`). Numbers are seconds from the injection to the first complaint, whatever it is about; "-": none
+within the time; "red before": of no use there: it
+complains of a node that is well, because that serves nothing (to that address) that such a watcher could be pointed at, or because the
+fault is there from the start; "false": it accuses a resolver that is fine. Configurations stand in
 `tests/faults/watchers.py`, word for word.
 
 """
@@ -130,7 +133,10 @@ CANDOR_HEAD = """## In a node of Candor
 
 The rows of `tests/faults`, as many as there are variants; the last column is the check and the verdict that the row waits for (a `warn`
 leaves /health at 200, and is meant to). Where Candor keeps the fault from its clients (a list that lists the world is not taken in, a
-hung worker is replaced) the others are right to see nothing.
+hung worker is replaced) the others are right to see nothing. [faults.md](faults.md) has Candor's own times at the intervals of a node as it
+comes; here eight watchers and several rows at a time share the machine.
+A result in brackets is not counted: "accused" means that another scope turned red as well, "late" that the limit passed, "not back" that
+it took longer than allowed to be green again.
 
 """
 
