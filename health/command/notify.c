@@ -1,20 +1,45 @@
 #include "health/command/notify.h"
 
+#include <errno.h>
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <systemd/sd-daemon.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include "health/verdict/verdict.h"
 #include "resolver/base/bytes.h"
 
 enum { WATCHDOG_SHARE = 3 };
 
+/* False: the socket's queue is full, worth another try. libsystemd's sd_notify() waits there, for as long as systemd is
+ * slow to read: a supervisor may not. */
+static bool say(const char *text) {
+    const char *path = getenv("NOTIFY_SOCKET");
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    size_t size = path != NULL ? strlen(path) : 0;
+    if (size < 2 || size >= sizeof to.sun_path || (path[0] != '/' && path[0] != '@'))
+        return true;
+    memcpy(to.sun_path, path, size);
+    if (path[0] == '@')
+        to.sun_path[0] = '\0';
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return false;
+    socklen_t length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + size);
+    bool said = sendto(fd, text, strlen(text), MSG_NOSIGNAL, (struct sockaddr *)&to, length) >= 0 || errno != EAGAIN;
+    (void)close(fd);
+    return said;
+}
+
 void notify_open(struct notify *n) {
-    uint64_t usec = 0;
+    const char *usec = getenv("WATCHDOG_USEC"), *pid = getenv("WATCHDOG_PID");
     *n = (struct notify){.every_ms = 0};
-    if (sd_watchdog_enabled(0, &usec) > 0)
-        n->every_ms = (int64_t)(usec / 1000 / WATCHDOG_SHARE);
+    if (usec != NULL && (pid == NULL || strtoll(pid, NULL, 10) == (long long)getpid()))
+        n->every_ms = (int64_t)(strtoull(usec, NULL, 10) / 1000 / WATCHDOG_SHARE);
 }
 
 static bool old(const board_word *at_ms, int64_t now_ms) {
@@ -53,26 +78,28 @@ static void tell_status(struct notify *n, const struct board *b, int64_t now_ms)
     notify_status(b, now_ms, status, sizeof status);
     if (strcmp(status, n->status) == 0)
         return;
-    text_copy(n->status, sizeof n->status, status);
-    (void)sd_notifyf(0, "STATUS=%s", status);
+    char line[NOTIFY_STATUS_MAX + 8];
+    snprintf(line, sizeof line, "STATUS=%s", status);
+    if (say(line))
+        text_copy(n->status, sizeof n->status, status);
 }
 
 void notify_turn(struct notify *n, const struct board *b, bool lenient, int64_t now_ms) {
     bool unwell = notify_unwell(b, now_ms) != NULL;
-    if (!n->ready && !unwell && board_get(&b->process[ROLE_HEALTH].ready) == 1) {
-        n->ready = true;
-        (void)sd_notify(0, "READY=1");
-    }
+    if (!n->ready && !unwell && board_get(&b->process[ROLE_HEALTH].ready) == 1)
+        n->ready = say("READY=1");
     tell_status(n, b, now_ms);
     if (n->every_ms > 0 && now_ms >= n->next_ms && (!unwell || lenient)) {
         n->next_ms = now_ms + n->every_ms;
-        (void)sd_notify(0, "WATCHDOG=1");
+        (void)say("WATCHDOG=1");
     }
 }
 
 void notify_reloading(int64_t now_ms) {
-    (void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRId64, now_ms * 1000);
-    (void)sd_notify(0, "READY=1");
+    char text[64];
+    snprintf(text, sizeof text, "RELOADING=1\nMONOTONIC_USEC=%" PRId64, now_ms * 1000);
+    (void)say(text);
+    (void)say("READY=1");
 }
 
-void notify_stopping(void) { (void)sd_notify(0, "STOPPING=1\nSTATUS=stopping"); }
+void notify_stopping(void) { (void)say("STOPPING=1\nSTATUS=stopping"); }

@@ -21,7 +21,6 @@ DOORS = {
     r"cyaml/.*": {"resolver/base"},
     r"microhttpd\.h": {"health/web"},
     r"curl/.*": {"health/report", "health/command"},
-    r"systemd/.*": {"health/command"},
     r"netdb\.h|resolv\.h|arpa/nameser.*": set(),
 }
 # Headers of a higher floor that are made for lower ones: (header, who).

@@ -156,6 +156,21 @@ static void test_a_socket_that_is_gone_harms_nobody(void **state) {
     assert_true(n.ready);
 }
 
+static void test_a_queue_that_nobody_reads_stops_nobody(void **state) {
+    struct listener *l = *state;
+    struct notify n;
+    notify_open(&n);
+    for (int i = 0; i < 2000; i++)
+        notify_stopping();
+    notify_turn(&n, l->board, false, NOW);
+    assert_false(n.ready); /* not said yet ... */
+    for (int i = 0; i < 2000 && *heard(l) != '\0'; i++)
+        ;
+    notify_turn(&n, l->board, false, NOW);
+    assert_true(n.ready);
+    assert_non_null(strstr(heard(l), "READY=1"));
+}
+
 static void test_numbers_that_no_process_would_write(void **state) {
     struct listener *l = *state;
     char text[NOTIFY_STATUS_MAX], small[8];
@@ -181,6 +196,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_the_watchdog_hears_of_the_daemons_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(test_without_systemd_nothing_is_said, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_socket_that_is_gone_harms_nobody, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_queue_that_nobody_reads_stops_nobody, setup, teardown),
         cmocka_unit_test_setup_teardown(test_numbers_that_no_process_would_write, setup, teardown),
         cmocka_unit_test_setup_teardown(test_reload_and_stop_are_said, setup, teardown),
     };
