@@ -63,11 +63,10 @@ struct keep {
     struct values *values;    /* for batches; NULL: not looked at yet */
     char damage[KEEP_DAMAGE]; /* what is wrong with what is stored; "": nothing is known */
     char barred[32]; /* a damaged generation that could not be set aside: this process does not open it again */
-    int64_t check_after_ms, verify_after_ms;
+    int64_t check_after_ms, verify_after_ms, compact_after_ms;
     unsigned stale_cleared; /* slots of dead readers that were freed while it was weighed: not told yet */
     uint64_t weighed;       /* octets in use when they were last weighed against the need; 0: not yet */
     bool too_heavy;         /* what came out */
-    int64_t compact_after_ms;
 };
 
 /* --- paths.c: names and files --- */

@@ -56,6 +56,8 @@ static void clear(struct board_zone *slot) {
                              &slot->readers_max,
                              &slot->oldest_reader_txns,
                              &slot->stale_readers_cleared,
+                             &slot->oldest_reader_pid,
+                             &slot->readers_ended,
                              &slot->write_errors};
     for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
         board_set(numbers[i], 0);
