@@ -34,6 +34,8 @@ struct health {
     bool was_ready;
     struct snapshot_source source;
     struct pulse pulse;
+    struct ledger *ledger;
+    int64_t noted_ms;
     uint64_t sequence, revision, logged;
     int64_t published_ms, cost_us; /* CPU time of the last rendering */
 };
@@ -139,11 +141,24 @@ static void on_judged(void *ctx) {
         return;
     tell_board(h, now);
     weigh_drain(h, now);
+    if (h->ledger != NULL)
+        ledger_note(h->ledger, h->source.book, h->board, clock_wall_ms(), now - h->noted_ms);
+    h->noted_ms = now;
     bool changed = follow_run(h) || h->source.book->revision != h->revision;
     if (now - h->published_ms >= publish_pause_ms(h, changed))
         publish(h, now);
     log_transitions(h);
     h->logged = h->source.book->scopes.total;
+}
+
+/* Without it nothing is forgotten that is judged now: only what happened earlier, or will be asked for later. */
+static void open_ledger(struct health *h) {
+    char folder[LIMIT_CONF_TEXT + 16];
+    snprintf(folder, sizeof(folder), "%s/health", h->conf->node.state);
+    h->noted_ms = clock_mono_ms();
+    if (ledger_open(&h->ledger, folder, board_get(&h->board->process[ROLE_HEALTH].boot), clock_wall_ms()) < 0)
+        LOG(LEVEL_ERROR, "the health history is not kept: no thread or memory for it");
+    h->source.ledger = h->ledger;
 }
 
 static int health_open(struct health *h, struct err *err) {
@@ -168,6 +183,7 @@ static int health_open(struct health *h, struct err *err) {
         .conf = h->conf, .board = h->board, .book = prober_book(h->prober), .tally = prober_tallies(h->prober)};
     h->source.lived = prober_lived(h->prober);
     h->source.pulse = &h->pulse;
+    open_ledger(h);
     h->source.sender = prober_sender(h->prober);
     h->source.system = prober_sample(h->prober);
     h->source.sinks = prober_sinks(h->prober);
@@ -182,6 +198,7 @@ static void health_close(struct health *h) {
         board_set(&h->board->process[ROLE_HEALTH].ready, 0);
     drain_service_close(h->drain);
     web_close(h->web);
+    ledger_close(h->ledger); /* behind the doors: they read its events */
     prober_close(h->prober);
     if (h->loop != NULL)
         loop_close(h->loop);

@@ -251,6 +251,7 @@ static void sampler_start(struct task *task) {
             continue;
         bool there = zone_data_read(p->board, z->index, z->conf->name, &board);
         enum verdict_state state = zone_data_judge(z->conf, there ? &board : NULL, wall_s, &e);
+        e.wall_ms = clock_wall_ms(); /* whole seconds make evidence look older than it is */
         hurry |= prober_result(p, z->data_check, state, &e);
         if (there && board.commits != z->commits)
             z->points_due_ms = 0;

@@ -135,6 +135,8 @@ void document_health(struct document *d, const struct snapshot *s, const char *n
     }
     if (!stale && (scope == SCOPE_COUNT || scope == SCOPE_RESOLUTION))
         put_group(d, "},\"lived\":{", &s->lived);
+    if (!stale && scope == SCOPE_COUNT)
+        put_group(d, "},\"availability\":{", &s->availability);
     text_put(&d->tail, "}}\n");
 }
 
@@ -214,14 +216,6 @@ void document_run(struct document *d, const struct snapshot *s, uint64_t number,
         text_fmt(t, ",\"sequence\":%llu,\"ageMs\":%lld", (unsigned long long)s->sequence,
                  (long long)(mono_ms - s->mono_ms));
     text_put(t, "}\n");
-}
-
-void document_history(struct document *d, const struct snapshot *s) {
-    *d = (struct document){.state = VERDICT_PASS};
-    if (s != NULL)
-        put_text(d, &s->history);
-    else
-        text_put(&d->head, "{\"total\":0,\"scopes\":[],\"checksTotal\":0,\"checks\":[]}\n");
 }
 
 void document_free(struct document *d) {

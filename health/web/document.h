@@ -8,7 +8,7 @@
 #include "resolver/base/bytes.h"
 
 enum {
-    DOCUMENT_BODIES = 2 * SCOPE_COUNT + 12,
+    DOCUMENT_BODIES = 2 * SCOPE_COUNT + 14,
     LIVE_MAX_MS = 5000 /* a loop that has not turned for longer is not alive */
 };
 
@@ -28,7 +28,15 @@ void document_ready(struct document *d, const struct snapshot *s, const char *no
 void document_live(struct document *d, const struct board *b, const char *node, int64_t mono_ms, int64_t wall_ms);
 /* A run of all probes: pending until each probe has ended once since it was asked for. */
 void document_run(struct document *d, const struct snapshot *s, uint64_t number, int64_t mono_ms);
-void document_history(struct document *d, const struct snapshot *s);
+/* /history: events, newest first. */
+struct history_query {
+    uint64_t since, before; /* numbers: above the one, below the other; 0: all */
+    size_t limit;           /* 0: HISTORY_LIMIT */
+    int scope;              /* SCOPE_COUNT: all */
+    bool given;             /* something was asked for: the lists `scopes` and `checks` are left out then */
+};
+enum { HISTORY_LIMIT = 256 };
+void document_history(struct document *d, const struct snapshot *s, const struct history_query *q);
 /* Prometheus text 0.0.4, or OpenMetrics 1.0. */
 void document_metrics(struct document *d, const struct snapshot *s, bool open, int64_t mono_ms);
 void document_page(struct document *d, const struct snapshot *s, const char *node, int64_t mono_ms, int64_t wall_ms);

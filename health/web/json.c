@@ -94,26 +94,3 @@ void render_checks(struct text *t, const struct verdict_book *b, enum verdict_sc
         text_put(t, "]");
     }
 }
-
-static void render_transitions(struct text *t, const struct history *h) {
-    for (size_t i = 0; i < history_count(h); i++) {
-        const struct history_entry *e = history_at(h, i);
-        text_fmt(t, "%s{\"number\":%llu", i > 0 ? "," : "", (unsigned long long)e->number);
-        field_time(t, "time", e->wall_ms);
-        field_time(t, "firstSeen", e->seen_wall_ms);
-        text_fmt(t, ",\"scope\":\"%s\"", verdict_scope_name(e->scope));
-        if (e->what[0] != '\0')
-            field_text(t, "check", e->what);
-        text_fmt(t, ",\"from\":\"%s\",\"to\":\"%s\"", verdict_state_name(e->from), verdict_state_name(e->to));
-        field_text(t, "cause", e->cause);
-        text_put(t, "}");
-    }
-}
-
-void render_history(struct text *t, const struct verdict_book *b) {
-    text_fmt(t, "{\"total\":%llu,\"scopes\":[", (unsigned long long)b->scopes.total);
-    render_transitions(t, &b->scopes);
-    text_fmt(t, "],\"checksTotal\":%llu,\"checks\":[", (unsigned long long)b->details.total);
-    render_transitions(t, &b->details);
-    text_put(t, "]}\n");
-}

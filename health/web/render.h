@@ -8,7 +8,8 @@
 void render_checks(struct text *t, const struct verdict_book *b, enum verdict_scope scope);
 /* What clients live through: "window":{...},... without braces. */
 void render_lived(struct text *t, const struct snapshot_source *s);
-void render_history(struct text *t, const struct verdict_book *b);
+/* "node":{"1m":{...},...},... of all series that there are. */
+void render_availability(struct text *t, const struct snapshot_source *s);
 /* Everything but the verdicts by scope. */
 void render_metrics(struct text *t, const struct snapshot_source *s, bool open, uint64_t sequence, int64_t mono_ms,
                     int64_t wall_ms);

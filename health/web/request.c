@@ -169,8 +169,33 @@ static bool page_metrics(struct page *p) {
     return true;
 }
 
+static const char *argument(const struct page *p, const char *key) {
+    return MHD_lookup_connection_value(p->connection, MHD_GET_ARGUMENT_KIND, key);
+}
+
+/* NULL is 0; false: something that is no number. */
+static bool number(const char *text, uint64_t *n) {
+    char *end = NULL;
+    *n = 0;
+    if (text == NULL)
+        return true;
+    if (text[0] < '0' || text[0] > '9' || strlen(text) > 19)
+        return false;
+    *n = strtoull(text, &end, 10);
+    return *end == '\0';
+}
+
 static bool page_history(struct page *p) {
-    document_history(&p->reply->document, p->reply->snapshot);
+    struct history_query q = {.scope = SCOPE_COUNT};
+    const char *limit = argument(p, "limit"), *scope = argument(p, "scope");
+    uint64_t n;
+    q.given = limit != NULL || scope != NULL || argument(p, "since") != NULL || argument(p, "before") != NULL;
+    if (!number(argument(p, "since"), &q.since) || !number(argument(p, "before"), &q.before) || !number(limit, &n))
+        return false;
+    q.limit = (size_t)n;
+    if (scope != NULL && (q.scope = verdict_scope_find(scope)) < 0)
+        return false;
+    document_history(&p->reply->document, p->reply->snapshot, &q);
     p->type = type_json;
     return true;
 }

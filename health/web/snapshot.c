@@ -38,7 +38,7 @@ static void copy_scope(struct snapshot_scope *to, const struct verdict_book *b, 
 }
 
 static bool failed(const struct snapshot *s) {
-    bool bad = s->lived.failed || s->asked.failed || s->kept.failed || s->replica.failed || s->history.failed ||
+    bool bad = s->lived.failed || s->asked.failed || s->kept.failed || s->replica.failed || s->availability.failed ||
                s->metrics[0].failed || s->metrics[1].failed || s->page.failed;
     for (int i = 0; i < SCOPE_COUNT; i++)
         bad |= s->checks[i].failed;
@@ -72,7 +72,11 @@ static void render_all(struct snapshot *s, const struct snapshot_source *from) {
     render_peers(&s->peers, from, s->mono_ms);
     render_matrix(&s->matrix, from);
     render_view(&s->view, from, s);
-    render_history(&s->history, from->book);
+    render_availability(&s->availability, from);
+    if (from->ledger != NULL) {
+        ledger_state(from->ledger, &s->ledger);
+        s->events = event_list_ref(ledger_events(from->ledger));
+    }
     for (int open = 0; open <= 1; open++)
         render_metrics(&s->metrics[open], from, open, s->sequence, s->mono_ms, s->wall_ms);
     render_page(&s->page, from, s->mono_ms, s->wall_ms);
@@ -125,7 +129,8 @@ void snapshot_unref(struct snapshot *s) {
     text_free(&s->matrix);
     text_free(&s->view.head);
     text_free(&s->view.seen);
-    text_free(&s->history);
+    text_free(&s->availability);
+    event_list_unref(s->events);
     text_free(&s->metrics[0]);
     text_free(&s->metrics[1]);
     text_free(&s->page);

@@ -16,6 +16,7 @@
 #include "health/report/sink.h"
 #include "health/system/sample.h"
 #include "health/verdict/lived.h"
+#include "health/verdict/ledger.h"
 #include "health/verdict/replica.h"
 #include "health/verdict/tally.h"
 #include "health/verdict/verdict.h"
@@ -44,6 +45,7 @@ struct snapshot_source {
     size_t watched_count;
     const struct peers_known *peers; /* NULL: none are configured */
     struct snapshot_run run;
+    const struct ledger *ledger;       /* NULL: what happened is not kept */
     const struct pulse *pulse;         /* traffic of the last minutes; NULL: not known */
     const struct sys_sample *system;   /* of /proc; NULL: nobody looked */
     const struct replica_links *links; /* snapshot_make reads them; NULL: there was no memory */
@@ -88,7 +90,9 @@ struct snapshot {
     struct text peers, matrix;        /* JSON: "peer":{...},... and "field":...,... */
     struct snapshot_view view;
     struct text lived;      /* JSON: "window":{...},... */
-    struct text history;    /* JSON, whole */
+    struct text availability;  /* JSON: "series":{...},... */
+    struct event_list *events; /* NULL: not read yet */
+    struct ledger_state ledger;
     struct text metrics[2]; /* without the verdicts, which are made per request; [1] OpenMetrics */
     struct text page;       /* HTML below the banner */
 };

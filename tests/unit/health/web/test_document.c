@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 #include <jansson.h>
@@ -288,7 +289,7 @@ static void test_before_the_first_judgement(void **state) {
     assert_non_null(strstr(text, "# EOF\n"));
     free(text);
     document_free(&d);
-    document_history(&d, NULL);
+    document_history(&d, NULL, &(struct history_query){.scope = SCOPE_COUNT});
     text = whole(&d);
     json_t *j = json_loads(text, 0, NULL);
     assert_non_null(j);
@@ -426,13 +427,30 @@ static void test_metrics(void **state) {
     snapshot_unref(snap);
 }
 
+/* One without a past: its folder cannot be made. */
+static struct ledger *a_ledger(struct world *w) {
+    struct ledger *l;
+    struct ledger_state s = {.loaded = false};
+    struct timespec ms = {.tv_nsec = 1000000};
+    assert_int_equal(ledger_open(&l, "/dev/null/health", 1, WALL), 0);
+    for (int i = 0; i < 10000 && !s.loaded; i++) {
+        ledger_note(l, &w->book, w->board, WALL, 0);
+        ledger_state(l, &s);
+        nanosleep(&ms, NULL);
+    }
+    assert_true(s.loaded);
+    w->source.ledger = l;
+    return l;
+}
+
 static void test_history(void **state) {
     struct world *w = *state;
     struct document d;
     all_pass(w, T0);
     result(w, w->worker, VERDICT_FAIL, T0 + 1, "said \"no\"\n");
+    struct ledger *l = a_ledger(w);
     struct snapshot *snap = snapshot_make(&w->source, 1, T0, WALL);
-    document_history(&d, snap);
+    document_history(&d, snap, &(struct history_query){.scope = SCOPE_COUNT});
     char *text = whole(&d);
     json_t *j = json_loads(text, 0, NULL);
     assert_non_null(j);
@@ -442,9 +460,22 @@ static void test_history(void **state) {
     assert_string_equal(text_of(newest, "to"), "fail");
     assert_non_null(strstr(text_of(newest, "cause"), "said \"no\"\n"));
     assert_int_equal(json_array_size(json_object_get(j, "scopes")), 4);
+    assert_int_equal(json_array_size(json_object_get(j, "events")), 9); /* and those of checks, and the start */
     json_decref(j);
     free(text);
     document_free(&d);
+    document_history(&d, snap, &(struct history_query){.scope = SCOPE_WORKER, .limit = 1, .given = true});
+    text = whole(&d);
+    j = json_loads(text, 0, NULL);
+    assert_int_equal(json_array_size(json_object_get(j, "events")), 1);
+    json_t *before = json_object_get(j, "before");
+    assert_true(json_integer_value(before) > 1);
+    assert_null(json_object_get(j, "scopes"));
+    json_decref(j);
+    free(text);
+    document_free(&d);
+    w->source.ledger = NULL;
+    ledger_close(l);
     snapshot_unref(snap);
 }
 
