@@ -135,6 +135,7 @@ void render_page(struct text *t, const struct snapshot_source *s, int64_t mono_m
     page_upstreams(t, s, wall_ms);
     page_capacity(t, s);
     page_reporting(t, s, wall_ms);
+    page_availability(t, s);
     page_timeline(t, b);
     text_put(t, "<details><summary>Every check with its evidence</summary>");
     for (size_t i = 0; i < ARRAY_SIZE(details); i++)

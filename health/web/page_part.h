@@ -26,6 +26,7 @@ void page_scopes(struct text *t, const struct snapshot_source *s);
 /* The checks of a scope; SCOPE_COUNT: all that do not pass. */
 void page_checks(struct text *t, const char *title, const struct verdict_book *b, enum verdict_scope scope);
 void page_peers(struct text *t, const struct snapshot_source *s, int64_t mono_ms);
+void page_availability(struct text *t, const struct snapshot_source *s);
 void page_timeline(struct text *t, const struct verdict_book *b);
 void page_zones(struct text *t, const struct snapshot_source *s, int64_t wall_ms);
 void page_traffic(struct text *t, const struct snapshot_source *s);
