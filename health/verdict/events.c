@@ -77,7 +77,7 @@ static struct event_page *page_to_write(const struct event_list *old, bool *is_n
 }
 
 bool events_add(struct events *e, const struct event *event) {
-    struct event_list *old = e->list, *l = old;
+    struct event_list *old = e->list, *l;
     bool alone = __atomic_load_n(&old->refs, __ATOMIC_ACQUIRE) == 1, is_new = true;
     struct event_page *last = old->pages > 0 ? old->page[old->pages - 1] : NULL;
     if (alone && last != NULL && last->count < EVENTS_PER_PAGE && __atomic_load_n(&last->refs, __ATOMIC_ACQUIRE) == 1) {

@@ -76,13 +76,13 @@ def test_a_fault_is_told_with_when_it_was_seen(node):
 def test_kill_in_the_middle_and_damage(node):
     path = os.path.join(node.folder, "state", "health", "events")
     numbers = set()
-    for _ in range(4):
+    for _ in range(2):
         time.sleep(random.random() * 0.3)
         another_health(node)
         now = {e["number"] for e in events(node, limit=4000)}
         assert not numbers - now
         numbers = {e["number"] for e in events(node, limit=4000) if e["kind"] == "start"}
-    until("four starts in the file", lambda: open(path, "rb").read().count(b"candor-health started") >= 5)
+    until("all starts in the file", lambda: open(path, "rb").read().count(b"candor-health started") >= 3)
     with open(path, "r+b") as f:
         whole = f.read()
         at = whole.index(b"candor-health started", len(whole) // 3)
@@ -92,7 +92,7 @@ def test_kill_in_the_middle_and_damage(node):
     another_health(node)
     h = history(node)
     assert h["damagedBytes"] > 0 and h["total"] >= max(numbers)
-    assert len([e for e in events(node, limit=4000) if e["kind"] == "start"]) >= 4
+    assert len([e for e in events(node, limit=4000) if e["kind"] == "start"]) >= 2
 
 
 def test_availability(node):
