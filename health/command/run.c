@@ -126,6 +126,7 @@ int run_node(const struct conf *conf, const struct run_how *how, struct err *err
         .lock_fd = -1,
         .signal_fd = -1,
         .ready_fd = how->ready_fd,
+        .health = &conf->health,
         .restart_hung = conf->health.heal.restart_hung,
         .policy = {conf->health.heal.max_restarts, (int64_t)conf->health.heal.within_s * 1000},
     };

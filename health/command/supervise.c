@@ -12,6 +12,7 @@
 #include "health/command/child.h"
 #include "health/command/notify.h"
 #include "health/command/traffic.h"
+#include "health/drain/hooks.h"
 #include "resolver/base/clock.h"
 #include "resolver/base/log.h"
 
@@ -105,6 +106,21 @@ static void tell_end(const struct child *c, const siginfo_t *info, int64_t lived
             KI(how, info->si_status), KI("lived_ms", lived_ms), KI("restart_in_ms", delay_ms));
 }
 
+/* Without candor-health nobody vouches for the node. One that comes back at once withdraws the routes itself, first of
+ * all; while it stays away a child of ours does it. */
+static void withdraw(const struct supervisor *s, const struct child *c, int64_t delay_ms) {
+    const struct conf_health *h = s->plan->health;
+    if (c->role != ROLE_HEALTH || delay_ms == 0 || s->stopping || h == NULL ||
+        (h->drain.route_file[0] == '\0' && h->drain.command[0] == '\0'))
+        return;
+    LOG(LEVEL_WARN, "candor-health stays away for now: clients are sent elsewhere", KI("for_ms", delay_ms));
+    pid_t pid = fork();
+    if (pid != 0)
+        return; /* it is buried as any other child */
+    hooks(h, false);
+    _exit(0);
+}
+
 /* One of ours ended: the rest of its group goes before the successor comes (no stray worker on the sockets). */
 static void ended(struct supervisor *s, struct child *c, const siginfo_t *info, int64_t now_ms) {
     int64_t lived_ms = now_ms - c->started_ms, delay_ms = 0;
@@ -116,6 +132,7 @@ static void ended(struct supervisor *s, struct child *c, const siginfo_t *info, 
     }
     tell_end(c, info, lived_ms, delay_ms, s->stopping);
     clear_slot(p);
+    withdraw(s, c, delay_ms);
     c->pid = 0;
     c->start_at_ms = now_ms + delay_ms;
 }

@@ -16,6 +16,7 @@
 
 #include "health/command/policy.h"
 #include "resolver/base/board.h"
+#include "resolver/base/conf.h"
 
 enum {
     SUPERVISE_HANG_MS = 10000,  /* a heartbeat older than this */
@@ -30,8 +31,9 @@ struct supervise_plan {
     int signal_fd;      /* signalfd of SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, all of them blocked */
     int ready_fd;       /* "candor: ready" goes there, once */
     struct board *board;
-    struct policy policy; /* for what hangs */
-    bool restart_hung;    /* false: what hangs is said, not ended */
+    struct policy policy;             /* for what hangs */
+    const struct conf_health *health; /* whose drain hooks are run when nobody else is left to; NULL: none */
+    bool restart_hung;                /* false: what hangs is said, not ended */
 };
 
 /* Runs until SIGTERM or SIGINT and everything is stopped. 0, or an error when a daemon's file is not to be found. */

@@ -10,7 +10,11 @@
 #include "resolver/base/clock.h"
 #include "resolver/base/log.h"
 
-enum { CLOSE_MS = 1500, AGAIN_MS = 30000 /* the file is written anew this often: its time says that it is kept */ };
+enum {
+    CLOSE_MS = 1500,
+    AGAIN_MS = 30000, /* the file is written anew this often: its time says that it is kept */
+    INHERITED_MS = 10000
+};
 
 /* Of the loop and the thread; who lets go last frees it. */
 struct drain_service {
@@ -19,7 +23,7 @@ struct drain_service {
     struct board *board;
     struct agent *agent;
     struct drain drain;
-    bool has_thread;
+    bool has_thread, inherited; /* inherited: one before us that ended badly had said that clients may come */
     pthread_t thread;
     sem_t wake;
     bool serve, closing; /* atomic: what is to be told */
@@ -32,10 +36,10 @@ static void let_go(struct drain_service *s) {
     free(s);
 }
 
-static void nap(struct drain_service *s) {
+static void nap(struct drain_service *s, int ms) {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += AGAIN_MS / 1000;
+    until.tv_sec += ms / 1000;
     (void)sem_clockwait(&s->wake, CLOCK_MONOTONIC, &until);
     while (sem_trywait(&s->wake) == 0)
         ;
@@ -44,10 +48,13 @@ static void nap(struct drain_service *s) {
 static void *work(void *arg) {
     struct drain_service *s = arg;
     struct err err = {.text = ""};
-    bool told = false, closing = false;
-    hooks(s->conf, false);
+    bool told = s->inherited, closing = false;
+    if (!s->inherited)
+        hooks(s->conf, false);
     while (!closing) {
-        nap(s);
+        /* Routes that a predecessor left are no reason to come and go: they get a moment to be confirmed. */
+        nap(s, s->inherited ? INHERITED_MS : AGAIN_MS);
+        s->inherited = false;
         closing = __atomic_load_n(&s->closing, __ATOMIC_ACQUIRE);
         bool serve = __atomic_load_n(&s->serve, __ATOMIC_ACQUIRE) && !closing;
         if (serve != told)
@@ -80,6 +87,7 @@ int drain_service_open(struct drain_service **out, const struct conf_health *con
     s->board = board;
     (void)sem_init(&s->wake, 0, 0);
     drain_open(&s->drain, conf, clock_mono_ms());
+    s->inherited = board_get(&board->drain_state) == DRAIN_SERVE;
     show(s, 0);
     int rc = agent_open(&s->agent, conf, err);
     if (rc < 0) {

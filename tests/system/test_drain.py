@@ -183,6 +183,26 @@ def test_keepalived_moves_the_address(tmp_path):
             until("it is back", here, 30)
 
 
+def test_without_candor_health_the_routes_go(tmp_path):
+    """One that died and comes back at once changes nothing for clients; one that stays away takes the routes along."""
+    routes = tmp_path / "routes.conf"
+    with node(tmp_path, {"route-file": str(routes), "routes": [ROUTE]}) as n:
+        until("the route is there", lambda: ROUTE in routes.read_text(), 20)
+        first = n.daemon("health").pid
+        n.daemon("health").kill()
+        until("another one", lambda: n.children("candor-health") and n.children("candor-health")[0].pid != first, 20)
+        n.wait_ready()
+        until("it vouches", lambda: n.candor("drain", check=False).returncode == 0, 20)
+        assert n.log().count("clients are sent elsewhere") == 0 and ROUTE in routes.read_text()
+
+        def away():
+            for p in n.children("candor-health"):
+                p.kill()
+            return "stays away for now" in n.log() and ROUTE not in routes.read_text()
+        until("it stays away, and the route has gone", away, 40)
+        until("it comes back", lambda: ROUTE in routes.read_text(), 60)
+
+
 def test_nobody_vouches_for_a_node_that_is_not_there(tmp_path):
     n = node(tmp_path)
     p = n.candor("drain", check=False)
