@@ -3,7 +3,13 @@
 #ifndef CANDOR_PROBE_PARTS_H
 #define CANDOR_PROBE_PARTS_H
 
-#include "health/probe/impl.h"
+#include "health/probe/answer.h"
+#include "health/verdict/verdict.h"
+#include "resolver/base/board.h"
+#include "resolver/base/conf.h"
+
+struct prober;
+struct vital;
 
 /* canary.c: the name that canary:uncached goes under; NULL: it is not asked. */
 const char *canary_base(const struct prober *p);

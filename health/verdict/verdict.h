@@ -19,6 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "health/verdict/evidence.h"
 #include "health/verdict/flap.h"
 #include "health/verdict/history.h"
 #include "resolver/base/addr.h"
@@ -45,26 +46,7 @@ int verdict_scope_find(const char *name);             /* -1: there is none */
 /* The worse of two: pass, warn, unknown, fail. */
 enum verdict_state verdict_worse(enum verdict_state a, enum verdict_state b);
 
-enum {
-    EVIDENCE_ASKED_MAX = 320,
-    EVIDENCE_CAME_MAX = 256,
-    CHECK_ID_MAX = 272,
-    DOUBT_MAX = 128,
-    VERDICT_AGE_INTERVALS = 3
-};
-
-/* What was asked, of whom, from where, what came back, when, how long it took. Texts may hold any byte. */
-struct evidence {
-    char asked[EVIDENCE_ASKED_MAX];
-    char came[EVIDENCE_CAME_MAX];
-    char server[ADDR_TEXT_MAX]; /* "": nobody was asked over the network */
-    uint16_t source_port;       /* 0: none */
-    bool tcp;
-    int64_t wall_ms;
-    int64_t took_us;
-    double value; /* observed value, in `unit`; NULL: none */
-    const char *unit;
-};
+enum { CHECK_ID_MAX = 272, DOUBT_MAX = 128, VERDICT_AGE_INTERVALS = 3 };
 
 struct verdict_result {
     enum verdict_state state; /* pass, warn or fail */

@@ -15,8 +15,8 @@
 #include "health/report/sender.h"
 #include "health/report/sink.h"
 #include "health/system/sample.h"
-#include "health/verdict/lived.h"
 #include "health/verdict/ledger.h"
+#include "health/verdict/lived.h"
 #include "health/verdict/replica.h"
 #include "health/verdict/tally.h"
 #include "health/verdict/verdict.h"
@@ -89,7 +89,7 @@ struct snapshot {
     struct text asked, kept, replica; /* JSON: "zone":{...},... */
     struct text peers, matrix;        /* JSON: "peer":{...},... and "field":...,... */
     struct snapshot_view view;
-    struct text lived;      /* JSON: "window":{...},... */
+    struct text lived;         /* JSON: "window":{...},... */
     struct text availability;  /* JSON: "series":{...},... */
     struct event_list *events; /* NULL: not read yet */
     struct ledger_state ledger;
