@@ -3,6 +3,15 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Nothing when it has not come yet. */
+static void put_moment(struct text *t, const char *key, int64_t wall_ms) {
+    if (wall_ms <= 0)
+        return;
+    text_fmt(t, ",\"%s\":\"", key);
+    text_time(t, wall_ms);
+    text_put(t, "\"");
+}
+
 static void piece(struct document *d, const char *s, size_t size) {
     if (size > 0 && d->bodies < DOCUMENT_BODIES)
         d->body[d->bodies++] = (struct bytes){(const uint8_t *)s, size};
@@ -40,18 +49,9 @@ static void put_scope(struct text *t, const struct snapshot_scope *c, bool stale
         text_put(t, ",\"output\":");
         text_json(t, c->cause);
     }
-    const struct {
-        const char *key;
-        int64_t wall_ms;
-    } times[] = {
-        {"time", c->evaluated_wall_ms}, {"since", c->changed_wall_ms}, {"failingSince", c->failing_since_wall_ms}};
-    for (size_t i = 0; i < ARRAY_SIZE(times); i++) {
-        if (times[i].wall_ms <= 0)
-            continue;
-        text_fmt(t, ",\"%s\":\"", times[i].key);
-        text_time(t, times[i].wall_ms);
-        text_put(t, "\"");
-    }
+    put_moment(t, "time", c->evaluated_wall_ms);
+    put_moment(t, "since", c->changed_wall_ms);
+    put_moment(t, "failingSince", c->failing_since_wall_ms);
     text_put(t, ",\"transitions\":{");
     for (int i = 0; i < VERDICT_STATES; i++)
         text_fmt(t, "%s\"%s\":%llu", i > 0 ? "," : "", verdict_state_name((enum verdict_state)i),
@@ -200,17 +200,8 @@ void document_run(struct document *d, const struct snapshot *s, uint64_t number,
     text_fmt(t, "{\"run\":%llu,\"state\":\"%s\"", (unsigned long long)number, done ? "done" : "pending");
     if (last && !done)
         text_fmt(t, ",\"waiting\":%zu", s->run.waiting);
-    const struct {
-        const char *key;
-        int64_t wall_ms;
-    } times[] = {{"began", last ? s->run.began_wall_ms : 0}, {"ended", last ? s->run.ended_wall_ms : 0}};
-    for (size_t i = 0; i < ARRAY_SIZE(times); i++) {
-        if (times[i].wall_ms <= 0)
-            continue;
-        text_fmt(t, ",\"%s\":\"", times[i].key);
-        text_time(t, times[i].wall_ms);
-        text_put(t, "\"");
-    }
+    put_moment(t, "began", last ? s->run.began_wall_ms : 0);
+    put_moment(t, "ended", last ? s->run.ended_wall_ms : 0);
     text_fmt(t, ",\"status\":\"%s\"", verdict_state_name(d->state));
     if (s != NULL)
         text_fmt(t, ",\"sequence\":%llu,\"ageMs\":%lld", (unsigned long long)s->sequence,

@@ -18,6 +18,21 @@ KEYS = [{"name": "node%d." % i, "algorithm": "hmac-sha256", "secret": "%s==" % (
 MONITOR_PORT = 5390
 
 
+class NoLookUp:
+    """A hung resolver while a capture holds that nobody looks a name up."""
+
+    def hang(self, node):
+        self.stopped = [node.daemon("resolver")] + node.workers()
+        self.stop_processes(*self.stopped)
+
+    def mend(self):
+        self.go_on(*self.stopped)
+
+    def healed(self):
+        time.sleep(0.3)
+        assert self.capture.text() == "", "nobody looked a name up"
+
+
 class Watched(SomeNodes):
     """node0 and node1 report to node2, which watches them."""
     count = 3
@@ -41,7 +56,7 @@ class Watched(SomeNodes):
         return "pass" if found and all(c["status"] in ("pass", "warn") for c in found) else "other"
 
 
-class ReporterNeedsNoDns(Watched):
+class ReporterNeedsNoDns(NoLookUp, Watched):
     """The founding story: the resolver hangs, and everything to port 53 falls into a hole."""
     number, variant, fault = 42, "datagram", "the reporter needs DNS"
     did = "everything to port 53 is dropped and captured, and the resolver is stopped; the monitor must have the report"
@@ -55,16 +70,7 @@ class ReporterNeedsNoDns(Watched):
         self.capture = self.enter(Capture(self.lab.nodes[0].ns, "port 53"))
 
     def inject(self):
-        n = self.nodes["node0"]
-        self.stopped = [n.daemon("resolver")] + n.workers()
-        self.stop_processes(*self.stopped)
-
-    def mend(self):
-        self.go_on(*self.stopped)
-
-    def healed(self):
-        time.sleep(0.3)
-        assert self.capture.text() == "", "nobody looked a name up"
+        self.hang(self.nodes["node0"])
 
 
 class ReporterHung(Watched):
@@ -133,7 +139,7 @@ class Sinks(OneNode):
         return c
 
 
-class HttpsNeedsNoDns(Sinks):
+class HttpsNeedsNoDns(NoLookUp, Sinks):
     number, variant, fault = 42, "https", "the reporter needs DNS"
     did = "everything to port 53 is dropped and captured, the resolver is stopped: the report over HTTPS, to a server with a name on its certificate, must come"
     expects = [Fact("the monitor has a report that is not ready", lambda row: row.told(), 15), Expect("worker", "listen:udp", "no answer", 10)]
@@ -155,15 +161,7 @@ class HttpsNeedsNoDns(Sinks):
     def inject(self):
         self.before = until("a report has come", lambda: len(self.receiver.posted), 30)
         self.begins()
-        self.stopped = [self.node.daemon("resolver")] + self.node.workers()
-        self.stop_processes(*self.stopped)
-
-    def mend(self):
-        self.go_on(*self.stopped)
-
-    def healed(self):
-        time.sleep(0.3)
-        assert self.capture.text() == "", "nobody looked a name up"
+        self.hang(self.node)
 
 
 class DatabaseDown(Sinks):

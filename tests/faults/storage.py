@@ -86,6 +86,14 @@ class Readers(OneNode):
         m = re.search(r'candor_%s{zone="bl.test."} (\d+)' % name, self.node.get("/metrics").text)
         return int(m[1]) if m else 0
 
+    def pin(self):
+        """A read transaction that stands still, and more commits behind it than a reader may lag."""
+        self.start_reader()
+        self.reader.send_signal(signal.SIGSTOP)
+        self.begins()
+        for n in range(104):
+            self.commit(n)
+
 
 class DeadReader(Readers):
     number, fault, did = 23, "stale reader of a dead process", "another process opens the zone, begins a read transaction and is killed; then a commit"
@@ -107,11 +115,7 @@ class StoppedReader(Readers):
     may = ("zones",)
 
     def inject(self):
-        self.start_reader()
-        self.reader.send_signal(signal.SIGSTOP)
-        self.begins()
-        for n in range(104):
-            self.commit(n)
+        self.pin()
 
     def mend(self):
         self.end_reader()
@@ -129,11 +133,7 @@ class ReaderEnded(Readers):
     reader = None
 
     def inject(self):
-        self.start_reader()
-        self.reader.send_signal(signal.SIGSTOP)
-        self.begins()
-        for n in range(104):
-            self.commit(n)
+        self.pin()
         self.over = threading.Event()
         threading.Thread(target=self.go_on_changing, daemon=True).start()
 

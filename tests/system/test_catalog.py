@@ -14,6 +14,7 @@ import dns.update
 import pytest
 
 from lib.node import Node, free_port, until
+from lib.programs import end
 
 LOOPBACK = [{"address": "127.0.0.0/8"}]
 CAT, CAT2 = "cat.test.", "cat2.test."
@@ -301,15 +302,6 @@ controls { }; %s
     log = open(folder / "log", "wb")
     p = subprocess.Popen(["/usr/sbin/named", "-g", "-c", str(folder / "named.conf")], stdout=log, stderr=log)
     return p, port
-
-
-def end(p):
-    p.terminate()
-    try:
-        p.wait(10)
-    except subprocess.TimeoutExpired:
-        p.kill()
-        p.wait()
 
 
 def test_named_follows_our_catalog(pair, tmp_path):

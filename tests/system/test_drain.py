@@ -9,6 +9,7 @@ import subprocess
 from lib.ask import BUILD
 from lib.netns import Namespace
 from lib.node import Node, free_port, until
+from lib.programs import running
 
 CONF = os.path.join(os.path.dirname(__file__), "..", "..", "conf", "examples")
 TICKS = {"local": "500ms", "upstream": "1500ms", "zones": "3s", "peers": "500ms", "push": "1500ms"}
@@ -39,21 +40,6 @@ def hung(n):
     finally:
         for p in stopped:
             p.resume()
-
-
-@contextlib.contextmanager
-def running(argv, log, **kw):
-    with open(log, "ab") as out:
-        p = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, **kw)
-    try:
-        yield p
-    finally:
-        p.terminate()
-        try:
-            p.wait(10)
-        except subprocess.TimeoutExpired:
-            p.kill()
-            p.wait()
 
 
 def test_agent_check_and_haproxy(tmp_path):

@@ -18,6 +18,7 @@ import yaml
 
 from lib.lists import ROOT
 from lib.node import Node, free_port, merged, until
+from lib.programs import end
 from lib.upstream import Upstream
 from test_knowing import key
 
@@ -81,12 +82,7 @@ class Prometheus:
         return self.api("query", query=expr)["result"]
 
     def close(self):
-        self.process.terminate()
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        end(self.process)
         self.log.close()
 
 

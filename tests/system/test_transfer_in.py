@@ -27,6 +27,7 @@ import pytest
 
 from lib.certs import Authority
 from lib.node import Node, free_port, until
+from lib.programs import end
 
 SECRET = base64.b64encode(b"a secret of thirty-two octets ..").decode()
 KEY = {"name": "k.test.", "algorithm": "hmac-sha256", "secret": SECRET}
@@ -133,12 +134,7 @@ class Daemon:
 
     def __exit__(self, *exc):
         self.process.send_signal(signal.SIGCONT)
-        self.process.terminate()
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        end(self.process)
 
 
 class Named(Daemon):
