@@ -13,6 +13,7 @@
 #include "health/command/notify.h"
 #include "health/command/traffic.h"
 #include "health/drain/hooks.h"
+#include "health/system/process.h"
 #include "resolver/base/clock.h"
 #include "resolver/base/log.h"
 
@@ -150,9 +151,15 @@ static void reap(struct supervisor *s, int64_t now_ms) {
     }
 }
 
+/* Who waits for a disk would wait again after a restart; SIGKILL does not reach him anyway. */
+static bool waits_for_disk(const struct child *c) {
+    struct sys_process p;
+    return sys_process_look((uint64_t)c->pid, &p) == 0 && p.state == 'D';
+}
+
 static void watch(struct supervisor *s, struct child *c, int64_t now_ms) {
     const char *why = supervise_hung(slot(s, c), c->started_ms, now_ms);
-    if (why == NULL || c->hung || now_ms < s->fair_ms) {
+    if (why == NULL || c->hung || now_ms < s->fair_ms || waits_for_disk(c)) {
         c->hung_told = c->hung_told && why != NULL;
         return;
     }
