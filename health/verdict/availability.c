@@ -175,6 +175,9 @@ void availability_running(const struct availability *a, struct availability_minu
 static bool turn(struct availability *a, uint32_t minute, struct availability_minute *closed) {
     bool back = minute < a->minute;
     availability_running(a, closed);
+    /* Nobody waited for a node in the part of its first minute before it was there at all. */
+    if (!back && a->first == 0 && a->passed_ms + AVAILABILITY_GAP_MS < MINUTE_MS)
+        memset(closed->good, AVAILABILITY_ABSENT, sizeof closed->good);
     if (back)
         *slot(a, closed->minute) = *closed;
     for (unsigned n = 0; !back && a->minute < minute && n <= AVAILABILITY_MINUTES; n++) {

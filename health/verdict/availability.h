@@ -6,7 +6,8 @@
  * Series: the node (its readiness), each scope, and the clients (a prefix that asked within a minute is a user of that
  * minute, and was served for the share of its questions that was answered without SERVFAIL). Time of which nothing is
  * known (unknown, or candor-health was down) counts against us and is told apart by the measured share. A minute in
- * which a series was not there (a scope without checks, no client asked) counts for nothing.
+ * which a series was not there (a scope without checks, no client asked; the first one ever, when it began half-way)
+ * counts for nothing.
  *
  * Pure: no clock, no I/O; time is given. Memory is bounded: about 1.6 MB. Sums run along with the minutes. */
 #ifndef CANDOR_VERDICT_AVAILABILITY_H

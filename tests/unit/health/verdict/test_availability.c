@@ -182,11 +182,33 @@ static void test_clients(void **state) {
     availability_close(&a);
 }
 
+/* A node that was first seen in the middle of a minute was not missing before; one that comes back was. */
+static void test_first_minute(void **state) {
+    (void)state;
+    struct availability a;
+    struct availability_minute closed;
+    enum verdict_state s[AVAILABILITY_JUDGED];
+    for (int i = 0; i < AVAILABILITY_JUDGED; i++)
+        s[i] = VERDICT_STATES;
+    s[AVAILABILITY_NODE] = VERDICT_PASS;
+    assert_int_equal(availability_open(&a), 0);
+    for (int i = 50; i < 60; i++)
+        (void)availability_note(&a, ((int64_t)M0 * 60 + i) * 1000, 1000, s, &closed);
+    live(&a, M0 + 1, "ppp");
+    shares(&a, "5m", 1, 1, -1);
+    for (int i = 0; i < 30; i++) /* then half of a minute of which nobody tells */
+        (void)availability_note(&a, ((int64_t)(M0 + 4) * 60 + i) * 1000, 1000, s, &closed);
+    live(&a, M0 + 5, "p");
+    shares(&a, "5m", 4.5 / 5, 4.5 / 5, 3.5 / 4);
+    availability_close(&a);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_stories),          cmocka_unit_test(test_running_sums),
         cmocka_unit_test(test_another_life),     cmocka_unit_test(test_hostile_minutes),
         cmocka_unit_test(test_the_clock_is_set), cmocka_unit_test(test_clients),
+        cmocka_unit_test(test_first_minute),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
