@@ -193,9 +193,9 @@ class CertificateEnds(Sinks):
 
     def prepare(self):
         super().prepare()
-        self.good = self.authority.issue("monitor.example", days=90, file="good")
+        self.long = self.authority.issue("monitor.example", days=90, file="good")
         self.bad = self.authority.issue("monitor.example", days=self.days, file="bad", since_days=self.since)
-        self.receiver = Receiver(*self.good)
+        self.receiver = Receiver(*self.long)
         self.receiver.__enter__()
         self.stack.callback(lambda: self.receiver.__exit__())
 
@@ -212,7 +212,7 @@ class CertificateEnds(Sinks):
         self.use(self.bad)
 
     def mend(self):
-        self.use(self.good)
+        self.use(self.long)
 
 
 class SamePort(Receiver):

@@ -178,7 +178,7 @@ def test_killed_and_started_again(pair, which):
     until("served at the edge", lambda: listed(edge, name), 10)
     sync = node.daemon("sync").pid
     os.kill(sync, signal.SIGKILL)
-    until("another one", lambda: node.children("candor-sync") and node.daemon("sync").pid != sync)
+    until("another one", lambda: [p for p in node.children("candor-sync") if p.pid != sync])
     assert listed(node, name)
     node.stop()
     node.start()

@@ -173,7 +173,7 @@ def test_an_acknowledged_change_outlives_a_kill(node):
         until("candor-sync answers", lambda: change(node, FREE, ["100.64.%d.1" % i])["ok"])
         old = node.daemon("sync")
         old.kill()
-        until("another candor-sync", lambda: node.children("candor-sync") and node.daemon("sync").pid != old.pid)
+        until("another candor-sync", lambda: [p for p in node.children("candor-sync") if p.pid != old.pid])
         assert z.a("100.64.%d.1" % i)
     until("candor-sync answers", lambda: Sync(node).ask(command="verify", zone=FREE)["ok"])
     change(node, FREE, ["100.64.%d.1" % i for i in range(5)], remove=True)
