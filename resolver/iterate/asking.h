@@ -1,0 +1,65 @@
+/* One question to one server, until it has said something or is given up: what every server wants to be asked in
+ * another way is settled here, so that recursion and forwarding see one call and one result.
+ *
+ *   UDP with EDNS (+ DO, + cookie, + mixed case) -> answer
+ *      -> TC ............................................ TCP
+ *      -> FORMERR, NOTIMP, BADVERS to EDNS .............. without EDNS, remembered (RFC 6891 section 6.2.2)
+ *      -> BADCOOKIE ..................................... with the new cookie, then TCP (RFC 7873 section 5.3)
+ *      -> case not kept ................................. TCP, remembered
+ *      -> BOUND_MISMATCHES packets that do not fit ...... TCP, remembered for a while
+ *      -> silence to EDNS from one that never answered it: with a smaller size, then without
+ *   TLS (RFC 7858): strict with a pinned name or opportunistic; sessions are kept and shared
+ *
+ * Counts in the server's entry (servers.h). `done` is called exactly once, never from inside asking_start. One thread.
+ */
+#ifndef CANDOR_ITERATE_ASKING_H
+#define CANDOR_ITERATE_ASKING_H
+
+#include "resolver/base/board.h"
+#include "resolver/base/conf.h"
+#include "resolver/dns/message.h"
+#include "resolver/iterate/sender.h"
+#include "resolver/iterate/servers.h"
+
+struct asking;
+
+struct asking_reply {
+    int code; /* 0: an answer to this question, whatever its RCODE; E_TIMEOUT; E_SYSTEM: unreachable, refused;
+                 E_INVALID: it cannot be spoken with */
+    struct bytes answer; /* raw, bounded reader applied to header and question only; during the call */
+    bool stream;         /* it came over TCP or TLS: TC in it is no reason to ask again */
+    unsigned sends;      /* how many queries this took: they count against recursion.max-queries */
+    int64_t took_us;     /* the last of them */
+};
+typedef void (*asking_done)(void *ctx, const struct asking_reply *r);
+
+struct asking_plan {
+    const struct addr *server;
+    const struct name *qname; /* lower case; sent in mixed case where configured */
+    uint16_t qtype, qclass;
+    bool recursion_desired, dnssec_ok, checking_disabled;
+    bool tls, tls_strict; /* tls without strict: plain when there is no TLS to be had */
+    const char *tls_name; /* NULL: none to check; must outlive the asking */
+    unsigned sends_max;   /* at most this many queries */
+    int64_t deadline_ms;  /* by ops->now_ms; a try waits for the server's rto, never past this */
+    asking_done done;
+    void *ctx;
+};
+
+struct asking_config {
+    const struct conf *conf;
+    struct sender sender;
+    struct servers *servers;
+    struct board_worker *stats; /* may be NULL */
+};
+
+/* One per worker. */
+struct askings;
+int askings_open(struct askings **out, const struct asking_config *config, struct err *err) MUST_USE;
+void askings_close(struct askings *a); /* cancels all that are left without calling done */
+
+/* NULL: no memory or socket is to be had, the server is at its bound; done is not called. */
+struct asking *asking_start(struct askings *a, const struct asking_plan *plan);
+void asking_cancel(struct asking *q); /* without done; not from inside its own done */
+
+#endif
