@@ -49,7 +49,7 @@ MAIN_candor-health := $(call objs,health)
 PROGRAMS := $(foreach p,candor candor-resolver candor-sync candor-health,$(if $(filter %/main.o,$(MAIN_$(p))),$(p)))
 
 .DELETE_ON_ERROR:
-.PHONY: all deps deps-test run test unit unit-build system-build lint lint-tidy lint-objects bench bench-build bench-dnsbl bench-sync interop chaos faults health-compared calm freeze man fuzz fuzz-build install uninstall clean help
+.PHONY: all deps deps-test run test unit unit-build system-build lint lint-tidy lint-objects bench bench-build bench-dnsbl bench-sync interop chaos faults health-compared calm freeze scenarios man fuzz fuzz-build install uninstall clean help
 
 all: $(addprefix $(O)/,$(PROGRAMS))
 
@@ -63,6 +63,7 @@ help:
 	@echo 'make health-compared  the same faults, and which other watchers see them: docs/health-compared.md (TICKS=3)'
 	@echo 'make calm       load, loss, stalls, slow disks: no false alarm (CALM_MINUTES=120)'
 	@echo 'make freeze     threads and processes frozen at random: nothing may be green on old evidence (FREEZES=1000)'
+	@echo 'make scenarios  resolver scenarios of the folder SHARED=$(SHARED), if it is there (SCENARIO_ARGS=--all or names; root)'
 	@echo 'make chaos      a thousand runs of faults against four nodes (CHAOS_RUNS, CHAOS_CLUSTERS)'
 	@echo 'make bench      benchmarks against peers (tests/bench); make bench-dnsbl: blocklists beside rbldnsd, the whole table'
 	@echo 'make bench-sync from node to node beside BIND, Knot, NSD and rsync; make interop: every make of server with every feature (root)'
@@ -240,6 +241,11 @@ freeze: all system-build
 CALM_MINUTES ?= 6
 calm: all system-build
 	@CANDOR_TICKS=$(TICKS) CANDOR_BUILD=$(abspath $(O)) tests/faults/calm.py --minutes $(CALM_MINUTES) $(CALM_ARGS)
+
+# Scenarios of others against the resolver (root), from a folder beside the checkout: SCENARIO_ARGS=--all, or names.
+SHARED ?= ../shared
+scenarios: all
+	@CANDOR_SHARED=$(abspath $(SHARED)) CANDOR_BUILD=$(abspath $(O)) /usr/bin/python3 tests/scenarios/play.py $(SCENARIO_ARGS)
 
 # From node to node, in network namespaces: about half an hour; BENCH_ARGS=--quick one million entries and few updates.
 bench-sync: all system-build bench-build
