@@ -1,10 +1,12 @@
 /* A network of namespaces with delay, jitter, loss and partitions, where the kernel has none to offer: every node has a
  * tun device, all of them are held by this one process, which passes packets on by their destination address.
  *
- *   relay SEED NAMESPACE,DEVICE,ADDRESS4,ADDRESS6 ...
+ *   relay SEED NAMESPACE,DEVICE,ADDRESS4[/LENGTH],ADDRESS6[/LENGTH] ...
  *
- * Says "ready" when all devices are there (the caller gives them their addresses); ends, and the devices with it, at
- * the end of stdin. Commands on stdin, one a line, each answered by one line; nodes by their number, or * for all:
+ * With a length (8, 16, 24 ...: whole octets) the node has the whole prefix; else the one address. The first node that
+ * fits gets a packet. Says "ready" when all devices are there (the caller gives them their addresses); ends, and the
+ * devices with it, at the end of stdin. Commands on stdin, one a line, each answered by one line; nodes by their
+ * number, or * for all:
  *
  *   path FROM TO DELAY_US JITTER_US LOSS_PPM REORDER   packets keep their order unless REORDER is 1
  *   cut FROM TO 0|1                                    1: nothing passes in this direction
@@ -39,6 +41,7 @@ struct path {
 struct node {
     int fd;
     uint8_t address4[4], address6[16];
+    size_t octets4, octets6; /* of the addresses that count */
 };
 
 struct packet {
@@ -109,7 +112,8 @@ static void pass(int to, const uint8_t *data, size_t size) {
 static int destination(const uint8_t *p, size_t size) {
     bool six = size >= 40 && p[0] >> 4 == 6, four = size >= 20 && p[0] >> 4 == 4;
     for (int i = 0; i < node_count; i++) {
-        if ((four && memcmp(p + 16, nodes[i].address4, 4) == 0) || (six && memcmp(p + 24, nodes[i].address6, 16) == 0))
+        if ((four && memcmp(p + 16, nodes[i].address4, nodes[i].octets4) == 0) ||
+            (six && memcmp(p + 24, nodes[i].address6, nodes[i].octets6) == 0))
             return i;
     }
     return -1;
@@ -232,11 +236,21 @@ static void enter(const char *path) {
     close(fd);
 }
 
+static bool read_prefix(int family, char *text, uint8_t *address, size_t *octets, size_t all) {
+    char *slash = strchr(text, '/');
+    long bits = slash == NULL ? (long)all * 8 : strtol(slash + 1, NULL, 10);
+    if (slash != NULL)
+        *slash = '\0';
+    *octets = (size_t)bits / 8;
+    return bits > 0 && bits % 8 == 0 && *octets <= all && inet_pton(family, text, address) == 1;
+}
+
 /* NAMESPACE,DEVICE,ADDRESS4,ADDRESS6; the namespace is a path. */
 static void open_node(struct node *n, char *text) {
     char *ns = strtok(text, ","), *device = strtok(NULL, ","), *four = strtok(NULL, ","), *six = strtok(NULL, ",");
     errno = EINVAL;
-    if (six == NULL || inet_pton(AF_INET, four, n->address4) != 1 || inet_pton(AF_INET6, six, n->address6) != 1)
+    if (six == NULL || !read_prefix(AF_INET, four, n->address4, &n->octets4, 4) ||
+        !read_prefix(AF_INET6, six, n->address6, &n->octets6, 16))
         die("NAMESPACE,DEVICE,ADDRESS4,ADDRESS6");
     enter(ns);
     struct ifreq r = {.ifr_flags = IFF_TUN | IFF_NO_PI};
