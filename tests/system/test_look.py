@@ -242,8 +242,8 @@ def test_faults_are_seen_from_the_terminal(tmp_path):
         worker = n.workers()[1]
         worker.suspend()
         try:
-            until("the worker is missed", lambda: n.scope("worker")["status"] == "fail", 15 / FAST + 1)
-            name = [i for i, c in checks(n.scope("worker"), "worker:answers").items() if c["status"] == "fail"][0]
+            name = until("the worker is missed", lambda: [i for i, c in checks(n.scope("worker"), "worker:answers").items()
+                                                          if c["status"] == "fail"], 15 / FAST + 1)[0]
             p = check(n, "worker", name.split()[1], code=2)
             assert "CRITICAL" in p.stdout
             assert check(n, "zone", "bl.test").returncode in (0, 2)

@@ -1,6 +1,6 @@
 """Native runs as a primary (rbl/replicate/native.h, docs/protocol.md), spoken here in Python: a held question, changes that leave
 at the commit, beats, the end of a hold, states exchanged with SOA; signed where they must be."""
-# time bound: 120 s
+# time bound: 300 s
 import base64
 import ctypes
 import ctypes.util

@@ -1,6 +1,6 @@
 """The way that an answer takes, each fault of it injected for real at shortened ticks: loops, a resolver that is stuck, lost fragments,
 remote lists that refuse or list the world, signatures that ran out, and what clients live through beside what probes see."""
-# time bound: 120 s
+# time bound: 300 s
 import json
 import os
 import socket
