@@ -23,10 +23,11 @@ Run = collections.namedtuple("Run", "name answers seconds cpu packets")
 
 
 def content(answer):
-    """What is compared: the rcode, and the records without TTLs (which depend on the moment)."""
-    if answer.rcode != "NOERROR":
-        return (answer.rcode, tuple(sorted(r for r in strip_ttl(answer.answers) if r.startswith(("CNAME", "DNAME")))))
-    return ("NOERROR", tuple(sorted(strip_ttl(answer.answers))))
+    """What is compared: the rcode, and the records without TTLs (which depend on the moment). A failure has no content, and
+    it is one whether it is said or not; those that are not said are counted apart."""
+    if answer.rcode not in ("NOERROR", "NXDOMAIN"):
+        return ("failure", ())
+    return (answer.rcode, tuple(sorted(strip_ttl(answer.answers))))
 
 
 def strip_ttl(records):
@@ -34,7 +35,7 @@ def strip_ttl(records):
 
 
 def good(c):
-    return c[0] in ("NOERROR", "NXDOMAIN")
+    return c[0] != "failure"
 
 
 def asked(resolver, questions, window):
@@ -91,8 +92,9 @@ def report(runs, found, out):
     total = sum(map(len, found.values()))
     print("%d questions" % total, file=out)
     for r in runs:
-        print("  %-14s %6.1f s, %5.1f s CPU, %d packets upstream (%.2f a question), %d not answered" % (
-            r.name, r.seconds, r.cpu, r.packets, r.packets / max(1, total), sum(not good(content(a)) for a in r.answers.values())), file=out)
+        print("  %-14s %6.1f s, %5.1f s CPU, %d packets upstream (%.2f a question), %d failures, %d of them silent" % (
+            r.name, r.seconds, r.cpu, r.packets, r.packets / max(1, total), sum(not good(content(a)) for a in r.answers.values()),
+            sum(a.rcode == "LOST" for a in r.answers.values())), file=out)
     for k in sorted(found, key=lambda k: -len(found[k])):
         tags = collections.Counter(q.tags for q, _ in found[k])
         print("%7d %s" % (len(found[k]), k), file=out)
