@@ -20,18 +20,40 @@ static const struct cache_record *record_read(struct cache *c, const struct cach
     return r;
 }
 
-static bool record_is_fresh(const struct cache *c, const struct cache_record *r) {
-    return r->expires_s > c->now_s && (int64_t)r->stored_s <= (int64_t)c->now_s + CACHE_CLOCK_SLACK_S;
+static bool record_is_fresh(const struct cache *c, const struct cache_record *r, uint32_t stale_s) {
+    if (stale_s == CACHE_ANY_AGE)
+        return true;
+    return (uint64_t)r->expires_s + stale_s > c->now_s && !cache_of_future(c, r);
 }
 
-/* What is asked for while it is in the oldest quarter of the log is appended anew. */
-static void record_keep(struct cache *c, uint64_t *word, uint64_t seen, const struct cache_record *r) {
+const struct cache_record *cache_find(struct cache *c, const struct cache_probe *p, uint32_t stale_s,
+                                      struct cache_found *at) {
+    for (unsigned i = 0; i < CACHE_WAYS; i++) {
+        uint64_t word = __atomic_load_n(&p->bucket[i], __ATOMIC_ACQUIRE);
+        if (word >> CACHE_POSITION_BITS != p->tag || (word & CACHE_POSITION_MASK) == 0)
+            continue;
+        const struct cache_record *r = record_read(c, p, word & CACHE_POSITION_MASK);
+        if (r == NULL) { /* overwritten, damaged, or another name with the same tag: its word is of no more use */
+            __atomic_compare_exchange_n(&p->bucket[i], &word, 0, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+            continue;
+        }
+        if (!record_is_fresh(c, r, stale_s))
+            continue;
+        *at = (struct cache_found){&p->bucket[i], word};
+        return r;
+    }
+    *at = (struct cache_found){NULL, 0};
+    return NULL;
+}
+
+void cache_keep(struct cache *c, const struct cache_found *at, const struct cache_record *r) {
+    uint64_t seen = at->seen;
     uint64_t age = (c->head_seen / CACHE_UNIT - seen) & CACHE_POSITION_MASK;
     if (age < c->log_bytes / CACHE_UNIT / 4 * 3)
         return;
     uint64_t position = cache_append(c, cache_record_size(r));
     if (position != 0)
-        __atomic_compare_exchange_n(word, &seen, (seen & ~CACHE_POSITION_MASK) | position, false, __ATOMIC_RELEASE,
+        __atomic_compare_exchange_n(at->word, &seen, (seen & ~CACHE_POSITION_MASK) | position, false, __ATOMIC_RELEASE,
                                     __ATOMIC_RELAXED);
 }
 
@@ -56,32 +78,26 @@ static void message_write(const struct cache_record *r, uint32_t age_s, uint8_t 
     }
 }
 
+static int answer_give(struct cache *c, const struct cache_record *r, const struct cache_found *at, uint8_t *to,
+                       size_t cap, struct cache_hit *hit) {
+    hit->size = DNS_HEADER + (size_t)r->size;
+    hit->rcode = r->rcode;
+    hit->ede = r->ede;
+    hit->age_s = cache_age(c, r);
+    hit->left_s = cache_left(c, r);
+    if (hit->size > cap)
+        return E_FULL;
+    message_write(r, hit->age_s, to);
+    cache_keep(c, at, r);
+    return 0;
+}
+
 int cache_get(struct cache *c, const struct cache_key *key, uint8_t *to, size_t cap, struct cache_hit *hit) {
     struct cache_probe p;
-    cache_probe_make(c, key, &p);
-    for (unsigned i = 0; i < CACHE_WAYS; i++) {
-        uint64_t word = __atomic_load_n(&p.bucket[i], __ATOMIC_ACQUIRE);
-        if (word >> CACHE_POSITION_BITS != p.tag || (word & CACHE_POSITION_MASK) == 0)
-            continue;
-        const struct cache_record *r = record_read(c, &p, word & CACHE_POSITION_MASK);
-        if (r == NULL) { /* overwritten, damaged, or another name with the same tag: its word is of no more use */
-            __atomic_compare_exchange_n(&p.bucket[i], &word, 0, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
-            continue;
-        }
-        if (!record_is_fresh(c, r))
-            continue;
-        hit->size = DNS_HEADER + (size_t)r->size;
-        hit->rcode = r->rcode;
-        hit->ede = r->ede;
-        hit->age_s = c->now_s > r->stored_s ? c->now_s - r->stored_s : 0;
-        hit->left_s = r->expires_s - c->now_s;
-        if (hit->size > cap)
-            return E_FULL;
-        message_write(r, hit->age_s, to);
-        record_keep(c, &p.bucket[i], word, r);
-        return 0;
-    }
-    return E_NOTFOUND;
+    struct cache_found at;
+    cache_probe_make(c, key->qname, key->qtype, key->qclass, cache_key_flags(key), &p);
+    const struct cache_record *r = cache_find(c, &p, 0, &at);
+    return r != NULL ? answer_give(c, r, &at, to, cap, hit) : E_NOTFOUND;
 }
 
 uint64_t cache_count(struct cache *c) {
@@ -95,7 +111,7 @@ uint64_t cache_count(struct cache *c) {
             continue;
         struct cache_record r;
         memcpy(&r, c->log + place, sizeof r);
-        count += record_is_fresh(c, &r);
+        count += record_is_fresh(c, &r, 0);
     }
     return count;
 }

@@ -13,9 +13,14 @@ static uint64_t fold8(uint64_t x) {
     return x | upper >> 2;
 }
 
-void cache_probe_make(const struct cache *c, const struct cache_key *key, struct cache_probe *p) {
-    size_t n = key->qname->size;
-    memcpy(p->question, key->qname->wire, n);
+uint8_t cache_key_flags(const struct cache_key *key) {
+    return (uint8_t)((key->dnssec_ok ? CACHE_FLAG_DO : 0) | (key->checking_disabled ? CACHE_FLAG_CD : 0));
+}
+
+void cache_probe_make(const struct cache *c, const struct name *name, uint16_t type, uint16_t klass, uint8_t flags,
+                      struct cache_probe *p) {
+    size_t n = name->size;
+    memcpy(p->question, name->wire, n);
     memset(p->question + n, 0, 8);
     for (size_t i = 0; i < n; i += 8) {
         uint64_t word;
@@ -23,9 +28,9 @@ void cache_probe_make(const struct cache *c, const struct cache_key *key, struct
         word = fold8(word);
         memcpy(p->question + i, &word, 8);
     }
-    put_u16(p->question + n, key->qtype);
-    put_u16(p->question + n + 2, key->qclass);
-    p->flags = (uint8_t)((key->dnssec_ok ? CACHE_FLAG_DO : 0) | (key->checking_disabled ? CACHE_FLAG_CD : 0));
+    put_u16(p->question + n, type);
+    put_u16(p->question + n + 2, klass);
+    p->flags = flags;
     p->question[n + 4] = p->flags;
     p->question_size = n + 4;
     uint64_t hash = XXH3_64bits_withSeed(p->question, n + 5, c->hash_seed);

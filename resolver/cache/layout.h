@@ -7,7 +7,7 @@
 #include "resolver/dns/const.h"
 
 enum {
-    CACHE_FORMAT_VERSION = 1,
+    CACHE_FORMAT_VERSION = 2,
     CACHE_PAGE = 4096,        /* the header's room */
     CACHE_UNIT = 16,          /* records begin at multiples of this */
     CACHE_WAYS = 8,           /* index words per bucket: one cache line */
@@ -18,6 +18,7 @@ enum {
     CACHE_QUESTION_MAX = LIMIT_NAME_WIRE + 4,
 };
 
+#define CACHE_ANY_AGE UINT32_MAX
 #define CACHE_POSITION_MASK ((1ULL << CACHE_POSITION_BITS) - 1)
 #define CACHE_MAGIC "CandorC\n"
 
@@ -40,7 +41,8 @@ _Static_assert(offsetof(struct cache_file, check) == 80, "format");
 _Static_assert(offsetof(struct cache_file, head) == 128, "format, and a cache line of its own");
 
 /* One answer in the log. Behind it: `size` octets of message from the question on, then `ttls` offsets of TTL fields
- * within those octets, 16 bits each. */
+ * within those octets, 16 bits each. An RRset (rrset.c) has the same head: behind it owner, type and class, then its
+ * data; counts are RRs, signatures, and kind, trust, security and with_dnssec in four bits each. */
 struct cache_record {
     uint64_t check; /* XXH3 of all that follows, seeded with check_seed ^ position */
     uint32_t stored_s, expires_s;
@@ -52,7 +54,7 @@ struct cache_record {
 };
 _Static_assert(sizeof(struct cache_record) == 32, "format");
 
-enum { CACHE_FLAG_DO = 1, CACHE_FLAG_CD = 2 };
+enum { CACHE_FLAG_DO = 1, CACHE_FLAG_CD = 2, CACHE_FLAG_RRSET = 4, CACHE_FLAG_FAILURE = 8 };
 enum { CACHE_RECORD_MAX = sizeof(struct cache_record) + CACHE_MESSAGE_MAX + 2 * CACHE_TTLS_MAX };
 
 struct cache {
@@ -78,11 +80,44 @@ struct cache_probe {
     uint64_t *bucket;
 };
 
-void cache_probe_make(const struct cache *c, const struct cache_key *key, struct cache_probe *p);
+/* Where a record was found: its index word and what stood in it. */
+struct cache_found {
+    uint64_t *word;
+    uint64_t seen;
+};
+
+void cache_probe_make(const struct cache *c, const struct name *name, uint16_t type, uint16_t klass, uint8_t flags,
+                      struct cache_probe *p);
+uint8_t cache_key_flags(const struct cache_key *key);
+/* Copies the record into c->scratch and proves it; one that ended up to `stale_s` seconds ago is found too
+ * (CACHE_ANY_AGE: whatever its times). NULL: none. */
+const struct cache_record *cache_find(struct cache *c, const struct cache_probe *p, uint32_t stale_s,
+                                      struct cache_found *at);
+/* What is asked for while it is in the oldest quarter of the log is appended anew. */
+void cache_keep(struct cache *c, const struct cache_found *at, const struct cache_record *r);
+/* Points the index at `position`. With `over` (may be NULL) only while what stands there is what was seen, or, for
+ * over->seen 0, while nothing does: else E_AGAIN. */
+int cache_publish(const struct cache_probe *p, uint64_t position, const struct cache_found *over);
+/* Completes the record whose body stands in the scratch buffer already, and appends and publishes it. */
+int cache_record_put(struct cache *c, const struct cache_probe *p, uint32_t stored_s, uint32_t ttl_s,
+                     const struct cache_found *over);
 uint64_t cache_checksum(const struct cache *c, const uint8_t *record, size_t size, uint64_t position);
 
 /* Appends c->scratch[0..size) with its checksum and returns its position (in units), 0 when it could not. */
 uint64_t cache_append(struct cache *c, size_t size);
+
+static inline uint32_t cache_age(const struct cache *c, const struct cache_record *r) {
+    return c->now_s > r->stored_s ? c->now_s - r->stored_s : 0;
+}
+
+/* Stored under another clock: what it says of time means nothing. */
+static inline bool cache_of_future(const struct cache *c, const struct cache_record *r) {
+    return (int64_t)r->stored_s > (int64_t)c->now_s + CACHE_CLOCK_SLACK_S;
+}
+
+static inline uint32_t cache_left(const struct cache *c, const struct cache_record *r) {
+    return r->expires_s > c->now_s && !cache_of_future(c, r) ? r->expires_s - c->now_s : 0;
+}
 
 static inline size_t cache_record_size(const struct cache_record *r) {
     return sizeof *r + r->size + 2 * (size_t)r->ttls;

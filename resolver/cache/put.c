@@ -80,27 +80,28 @@ static unsigned victim(const struct cache_probe *p, uint64_t position, uint64_t 
     return best;
 }
 
-static void publish(const struct cache_probe *p, uint64_t position) {
+int cache_publish(const struct cache_probe *p, uint64_t position, const struct cache_found *over) {
     for (unsigned i = 0; i < CACHE_WAYS; i++) { /* as often as others may be quicker */
         uint64_t seen = 0;
         unsigned way = victim(p, position, &seen);
+        if (over != NULL && (seen & CACHE_POSITION_MASK) != 0 && seen >> CACHE_POSITION_BITS == p->tag &&
+            seen != over->seen)
+            return E_AGAIN;
         if (__atomic_compare_exchange_n(&p->bucket[way], &seen, p->tag << CACHE_POSITION_BITS | position, false,
                                         __ATOMIC_RELEASE, __ATOMIC_RELAXED))
-            return;
+            return 0;
     }
+    return E_AGAIN;
 }
 
-/* Completes the record whose body stands in the scratch buffer already. */
-static int record_put(struct cache *c, const struct cache_probe *p, struct cache_record *r, uint32_t ttl_s) {
-    r->stored_s = c->now_s;
-    r->expires_s = c->now_s > UINT32_MAX - ttl_s ? UINT32_MAX : c->now_s + ttl_s;
+int cache_record_put(struct cache *c, const struct cache_probe *p, uint32_t stored_s, uint32_t ttl_s,
+                     const struct cache_found *over) {
+    struct cache_record *r = (struct cache_record *)c->scratch;
+    r->stored_s = stored_s;
+    r->expires_s = stored_s > UINT32_MAX - ttl_s ? UINT32_MAX : stored_s + ttl_s;
     r->flags = p->flags;
-    size_t size = cache_record_size(r);
-    uint64_t position = cache_append(c, size);
-    if (position == 0)
-        return E_AGAIN;
-    publish(p, position);
-    return 0;
+    uint64_t position = cache_append(c, cache_record_size(r));
+    return position == 0 ? E_AGAIN : cache_publish(p, position, over);
 }
 
 int cache_put(struct cache *c, const struct cache_key *key, uint8_t *msg, size_t size) {
@@ -118,7 +119,7 @@ int cache_put(struct cache *c, const struct cache_key *key, uint8_t *msg, size_t
 
     struct cache_probe p;
     cache_tick(c);
-    cache_probe_make(c, key, &p);
+    cache_probe_make(c, key->qname, key->qtype, key->qclass, cache_key_flags(key), &p);
     struct cache_record *r = (struct cache_record *)c->scratch;
     *r = (struct cache_record){.size = (uint16_t)(size - DNS_HEADER),
                                .ttls = (uint16_t)s.ttls,
@@ -129,15 +130,15 @@ int cache_put(struct cache *c, const struct cache_key *key, uint8_t *msg, size_t
     memcpy(body, msg + DNS_HEADER, r->size);
     memcpy(body, p.question, p.question_size);
     memcpy(body + r->size, offsets, 2 * (size_t)s.ttls);
-    return record_put(c, &p, r, s.ttl_s);
+    return cache_record_put(c, &p, c->now_s, s.ttl_s, NULL);
 }
 
 int cache_put_failure(struct cache *c, const struct cache_key *key, uint8_t rcode, int ede) {
     struct cache_probe p;
     cache_tick(c);
-    cache_probe_make(c, key, &p);
+    cache_probe_make(c, key->qname, key->qtype, key->qclass, cache_key_flags(key), &p);
     struct cache_record *r = (struct cache_record *)c->scratch;
     *r = (struct cache_record){.size = (uint16_t)p.question_size, .ede = (int16_t)ede, .rcode = rcode};
     memcpy(c->scratch + sizeof *r, p.question, p.question_size);
-    return record_put(c, &p, r, CACHE_FAILURE_TTL_S);
+    return cache_record_put(c, &p, c->now_s, CACHE_FAILURE_TTL_S, NULL);
 }

@@ -10,7 +10,8 @@
 #include "resolver/base/bytes.h"
 #include "resolver/cache/cache.h"
 
-/* From the least to the most: a lower one never replaces a higher one that has not expired. */
+/* From the least to the most: a lower one never replaces a higher one that has not expired. A denial of TRUST_AUTHORITY
+ * weighs as much as TRUST_DATA. */
 enum rrset_trust {
     TRUST_NONE,
     TRUST_ADDITIONAL, /* additional section: glue of a referral and what else came along */
@@ -45,9 +46,10 @@ struct rrset {
 };
 
 /* Keeps it, its TTL brought within the configured limits (those of negative answers for a denial). E_REFUSED: one that
- * is trusted more is there, or the TTL is 0; E_INVALID: `data` is not of the form above. An NS RRset that replaces one
- * of the same kind of trust with the same RDATA does not outlive it (ghost domains: a delegation ends when its parent
- * said it would). */
+ * is trusted more is there, or the TTL is 0; E_INVALID: `data` is not of the form above, or too large with its owner
+ * for 65,535 octets; E_AGAIN: others wrote the same one again and again meanwhile. An NS RRset that replaces one does
+ * not outlive it, whatever the trust and the RDATA (ghost domains: a delegation ends when its parent said it would).
+ * Data of TRUST_ANSWER and more ends the NXDOMAIN of its owner. */
 int cache_rrset_put(struct cache *c, const struct rrset *r);
 
 /* What is kept under (owner, type, class); for type A of a name that does not exist that is E_NOTFOUND: ask for
