@@ -19,7 +19,10 @@
 
 enum {
     CACHE_SIZE_MIN = 1 << 20,  /* a smaller size is raised to this */
-    CACHE_FAILURE_TTL_S = 2,   /* how long a failure is remembered */
+    CACHE_FAILURE_FIRST_S = 2, /* how long a failure is remembered; each time it fails again, twice as long as before */
+    CACHE_FAILURE_MAX_S = 300, /* and never longer (RFC 9520 section 3.2) */
+    CACHE_FAILURE_REST_S = 60, /* a failure that ended longer ago than this and than it lasted is forgotten */
+    CACHE_STALE_TTL_S = 30,    /* TTLs of an answer that has ended (RFC 8767 section 4) */
     CACHE_CLOCK_SLACK_S = 2,   /* a record from further in the future than this was stored under another clock */
     CACHE_MESSAGE_MAX = 65535, /* octets of one answer */
 };
@@ -68,11 +71,17 @@ void cache_tick(struct cache *c);
  * than `cap`; `hit` is filled. */
 int cache_get(struct cache *c, const struct cache_key *key, uint8_t *to, size_t cap, struct cache_hit *hit) MUST_USE;
 
+/* The same for an answer that may have ended up to `stale_s` seconds ago (RFC 8767): of one that has, every TTL is
+ * CACHE_STALE_TTL_S and hit->left_s is 0. Failures are never found here. */
+int cache_get_stale(struct cache *c, const struct cache_key *key, uint32_t stale_s, uint8_t *to, size_t cap,
+                    struct cache_hit *hit) MUST_USE;
+
 /* Keeps `msg`: a well-formed answer to `key` written by ourselves, rcode NOERROR or NXDOMAIN, no OPT. Its TTLs are
  * first brought within the limits in place, so that the first client is told what later ones will be; E_REFUSED when
  * it is one not to be kept (TTL 0, a negative answer without SOA), E_INVALID when it is not well-formed. */
 int cache_put(struct cache *c, const struct cache_key *key, uint8_t *msg, size_t size);
-/* Remembers for CACHE_FAILURE_TTL_S that asking failed (RFC 9520 section 3). */
+/* Remembers that asking failed (RFC 9520 section 3), beside an answer that has ended and may still be given: for
+ * CACHE_FAILURE_FIRST_S, for twice as long each time that it fails again after that. An answer ends it. */
 int cache_put_failure(struct cache *c, const struct cache_key *key, uint8_t rcode, int ede);
 
 /* Records that a look-up would find now; walks the whole index, so not for the hot path. */

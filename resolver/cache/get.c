@@ -57,9 +57,9 @@ void cache_keep(struct cache *c, const struct cache_found *at, const struct cach
                                     __ATOMIC_RELAXED);
 }
 
-/* The message from the record in the scratch buffer, TTLs less the age. The offsets passed the checksum and, when they
- * were written, the reader; a bound costs nothing all the same. */
-static void message_write(const struct cache_record *r, uint32_t age_s, uint8_t *to) {
+/* The message from the record in the scratch buffer, TTLs less the age or those of an answer that has ended. The
+ * offsets passed the checksum and, when they were written, the reader; a bound costs nothing all the same. */
+static void message_write(const struct cache_record *r, uint32_t age_s, bool ended, uint8_t *to) {
     const uint8_t *body = (const uint8_t *)(r + 1);
     memset(to, 0, DNS_HEADER);
     put_u16(to + 2, (uint16_t)(FLAG_QR | (r->rcode & 15)));
@@ -74,7 +74,7 @@ static void message_write(const struct cache_record *r, uint32_t age_s, uint8_t 
             continue;
         uint8_t *ttl = to + DNS_HEADER + at;
         uint32_t was = get_u32(ttl);
-        put_u32(ttl, was > age_s ? was - age_s : 0);
+        put_u32(ttl, ended ? CACHE_STALE_TTL_S : was > age_s ? was - age_s : 0);
     }
 }
 
@@ -87,17 +87,29 @@ static int answer_give(struct cache *c, const struct cache_record *r, const stru
     hit->left_s = cache_left(c, r);
     if (hit->size > cap)
         return E_FULL;
-    message_write(r, hit->age_s, to);
+    message_write(r, hit->age_s, hit->left_s == 0, to);
     cache_keep(c, at, r);
     return 0;
 }
 
-int cache_get(struct cache *c, const struct cache_key *key, uint8_t *to, size_t cap, struct cache_hit *hit) {
+static int get(struct cache *c, const struct cache_key *key, uint8_t flags, uint32_t stale_s, uint8_t *to, size_t cap,
+               struct cache_hit *hit) {
     struct cache_probe p;
     struct cache_found at;
-    cache_probe_make(c, key->qname, key->qtype, key->qclass, cache_key_flags(key), &p);
-    const struct cache_record *r = cache_find(c, &p, 0, &at);
+    cache_probe_make(c, key->qname, key->qtype, key->qclass, flags, &p);
+    const struct cache_record *r = cache_find(c, &p, stale_s, &at);
     return r != NULL ? answer_give(c, r, &at, to, cap, hit) : E_NOTFOUND;
+}
+
+int cache_get(struct cache *c, const struct cache_key *key, uint8_t *to, size_t cap, struct cache_hit *hit) {
+    uint8_t flags = cache_key_flags(key);
+    int e = get(c, key, flags, 0, to, cap, hit);
+    return e == E_NOTFOUND ? get(c, key, flags | CACHE_FLAG_FAILURE, 0, to, cap, hit) : e;
+}
+
+int cache_get_stale(struct cache *c, const struct cache_key *key, uint32_t stale_s, uint8_t *to, size_t cap,
+                    struct cache_hit *hit) {
+    return get(c, key, cache_key_flags(key), stale_s < CACHE_ANY_AGE ? stale_s : CACHE_ANY_AGE - 1, to, cap, hit);
 }
 
 uint64_t cache_count(struct cache *c) {

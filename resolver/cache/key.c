@@ -59,3 +59,11 @@ uint64_t cache_append(struct cache *c, size_t size) {
     }
     return 0;
 }
+
+void cache_forget(const struct cache_probe *p) {
+    for (unsigned i = 0; i < CACHE_WAYS; i++) {
+        uint64_t word = __atomic_load_n(&p->bucket[i], __ATOMIC_RELAXED);
+        if ((word & CACHE_POSITION_MASK) != 0 && word >> CACHE_POSITION_BITS == p->tag)
+            __atomic_compare_exchange_n(&p->bucket[i], &word, 0, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+    }
+}

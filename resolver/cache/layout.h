@@ -98,6 +98,8 @@ void cache_keep(struct cache *c, const struct cache_found *at, const struct cach
 /* Points the index at `position`. With `over` (may be NULL) only while what stands there is what was seen, or, for
  * over->seen 0, while nothing does: else E_AGAIN. */
 int cache_publish(const struct cache_probe *p, uint64_t position, const struct cache_found *over);
+/* Empties every index word with the tag of `p`: a record of another name that has the same is lost too. */
+void cache_forget(const struct cache_probe *p);
 /* Completes the record whose body stands in the scratch buffer already, and appends and publishes it. */
 int cache_record_put(struct cache *c, const struct cache_probe *p, uint32_t stored_s, uint32_t ttl_s,
                      const struct cache_found *over);

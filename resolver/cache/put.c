@@ -104,6 +104,17 @@ int cache_record_put(struct cache *c, const struct cache_probe *p, uint32_t stor
     return position == 0 ? E_AGAIN : cache_publish(p, position, over);
 }
 
+static void failure_probe(const struct cache *c, const struct cache_key *key, struct cache_probe *p) {
+    cache_probe_make(c, key->qname, key->qtype, key->qclass, cache_key_flags(key) | CACHE_FLAG_FAILURE, p);
+}
+
+/* The question has an answer again: the next failure is the first one. */
+static void failure_end(struct cache *c, const struct cache_key *key) {
+    struct cache_probe p;
+    failure_probe(c, key, &p);
+    cache_forget(&p);
+}
+
 int cache_put(struct cache *c, const struct cache_key *key, uint8_t *msg, size_t size) {
     uint16_t offsets[CACHE_TTLS_MAX];
     struct survey s;
@@ -130,15 +141,36 @@ int cache_put(struct cache *c, const struct cache_key *key, uint8_t *msg, size_t
     memcpy(body, msg + DNS_HEADER, r->size);
     memcpy(body, p.question, p.question_size);
     memcpy(body + r->size, offsets, 2 * (size_t)s.ttls);
-    return cache_record_put(c, &p, c->now_s, s.ttl_s, NULL);
+    e = cache_record_put(c, &p, c->now_s, s.ttl_s, NULL);
+    if (e == 0)
+        failure_end(c, key);
+    return e;
+}
+
+/* How long this one is to be remembered: twice as long as the last time when that was not long ago; 0: that one still
+ * is. */
+static uint32_t failure_ttl(const struct cache *c, const struct cache_record *last) {
+    if (last == NULL || cache_of_future(c, last) || last->expires_s < last->stored_s)
+        return CACHE_FAILURE_FIRST_S;
+    uint32_t lasted_s = last->expires_s - last->stored_s;
+    uint32_t rest_s = lasted_s > CACHE_FAILURE_REST_S ? lasted_s : CACHE_FAILURE_REST_S;
+    if (last->expires_s > c->now_s)
+        return 0;
+    if (c->now_s - last->expires_s > rest_s)
+        return CACHE_FAILURE_FIRST_S;
+    return lasted_s < CACHE_FAILURE_MAX_S / 2 ? lasted_s * 2 : CACHE_FAILURE_MAX_S;
 }
 
 int cache_put_failure(struct cache *c, const struct cache_key *key, uint8_t rcode, int ede) {
     struct cache_probe p;
+    struct cache_found at;
     cache_tick(c);
-    cache_probe_make(c, key->qname, key->qtype, key->qclass, cache_key_flags(key), &p);
+    failure_probe(c, key, &p);
+    uint32_t ttl_s = failure_ttl(c, cache_find(c, &p, CACHE_ANY_AGE, &at));
+    if (ttl_s == 0)
+        return 0;
     struct cache_record *r = (struct cache_record *)c->scratch;
     *r = (struct cache_record){.size = (uint16_t)p.question_size, .ede = (int16_t)ede, .rcode = rcode};
     memcpy(c->scratch + sizeof *r, p.question, p.question_size);
-    return cache_record_put(c, &p, c->now_s, CACHE_FAILURE_TTL_S, NULL);
+    return cache_record_put(c, &p, c->now_s, ttl_s, NULL);
 }

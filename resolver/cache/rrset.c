@@ -107,12 +107,10 @@ static void record_build(struct cache *c, const struct cache_probe *p, const str
 }
 
 /* What a name is known to have ends what said that it is not there. */
-static void denial_end(struct cache *c, const struct rrset *r) {
+static void denial_end(const struct cache *c, const struct rrset *r) {
     struct cache_probe p;
-    struct cache_found at;
     probe_make(c, &r->owner, RRSET_NAME, r->klass, &p);
-    if (cache_find(c, &p, CACHE_ANY_AGE, &at) != NULL)
-        __atomic_compare_exchange_n(at.word, &at.seen, 0, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+    cache_forget(&p);
 }
 
 int cache_rrset_put(struct cache *c, const struct rrset *r) {

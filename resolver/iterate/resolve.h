@@ -23,6 +23,7 @@ struct resolve_question {
     struct name qname; /* any case */
     uint16_t qtype, qclass;
     bool dnssec_ok, checking_disabled;
+    bool refresh; /* what the cache has is about to end, or has: it is asked for anew, whatever RRsets are there */
 };
 
 struct resolve_result {

@@ -169,8 +169,71 @@ static void test_failures_are_remembered_for_a_moment(void **state) {
     assert_int_equal(get(c, "lame.example.", back, &hit), 0);
     assert_int_equal(hit.rcode, RCODE_SERVFAIL);
     assert_int_equal(hit.ede, EDE_NO_REACHABLE_AUTHORITY);
-    test_now_s += CACHE_FAILURE_TTL_S;
+    test_now_s += CACHE_FAILURE_FIRST_S;
     assert_int_equal(get(c, "lame.example.", back, &hit), E_NOTFOUND);
+}
+
+/* Each time that it fails again, twice as long; never longer than five minutes; an answer or a rest begins anew. */
+static void test_failures_that_stay_back_off(void **state) {
+    struct cache *c = *state;
+    uint8_t back[LIMIT_MESSAGE];
+    struct cache_hit hit;
+    struct name n = test_name("lame.example.");
+    struct cache_key key = test_key(&n, TYPE_A);
+    uint32_t expected = CACHE_FAILURE_FIRST_S;
+    for (unsigned i = 0; i < 12; i++) {
+        assert_int_equal(cache_put_failure(c, &key, RCODE_SERVFAIL, EDE_NETWORK_ERROR), 0);
+        assert_int_equal(get(c, "lame.example.", back, &hit), 0);
+        assert_int_equal(hit.left_s, expected);
+        assert_int_equal(cache_put_failure(c, &key, RCODE_SERVFAIL, EDE_NETWORK_ERROR), 0); /* of another worker */
+        test_now_s += expected - 1;
+        assert_int_equal(get(c, "lame.example.", back, &hit), 0);
+        assert_int_equal(hit.left_s, 1);
+        test_now_s += 2;
+        assert_int_equal(get(c, "lame.example.", back, &hit), E_NOTFOUND);
+        expected = expected * 2 < CACHE_FAILURE_MAX_S ? expected * 2 : CACHE_FAILURE_MAX_S;
+    }
+    assert_int_equal(put(c, "lame.example.", 1), 0);
+    test_now_s += 1;
+    assert_int_equal(cache_put_failure(c, &key, RCODE_SERVFAIL, EDE_NETWORK_ERROR), 0);
+    assert_int_equal(get(c, "lame.example.", back, &hit), 0);
+    assert_int_equal(hit.left_s, CACHE_FAILURE_FIRST_S);
+    test_now_s += CACHE_FAILURE_FIRST_S + CACHE_FAILURE_REST_S + 1;
+    assert_int_equal(cache_put_failure(c, &key, RCODE_SERVFAIL, EDE_NETWORK_ERROR), 0);
+    assert_int_equal(get(c, "lame.example.", back, &hit), 0);
+    assert_int_equal(hit.left_s, CACHE_FAILURE_FIRST_S);
+}
+
+static void test_an_answer_that_has_ended_is_there_for_those_who_ask(void **state) {
+    struct cache *c = *state;
+    uint8_t msg[512], back[LIMIT_MESSAGE];
+    struct cache_hit hit;
+    struct name n = test_name("old.example.");
+    struct cache_key key = test_key(&n, TYPE_A);
+    size_t size = test_positive(msg, sizeof msg, &n, (const uint32_t[]){300, 60}, 2);
+    assert_int_equal(cache_put(c, &key, msg, size), 0);
+    test_now_s += 59;
+    cache_tick(c);
+    assert_int_equal(cache_get_stale(c, &key, 1000, back, sizeof back, &hit), 0); /* it has not ended */
+    assert_int_equal(hit.left_s, 1);
+    assert_int_equal(test_ttl(back, hit.size, 0), 241);
+    test_now_s += 1 + 999;
+    assert_int_equal(get(c, "old.example.", back, &hit), E_NOTFOUND);
+    assert_int_equal(cache_get_stale(c, &key, 999, back, sizeof back, &hit), E_NOTFOUND);
+    assert_int_equal(cache_get_stale(c, &key, 1000, back, sizeof back, &hit), 0);
+    assert_int_equal(hit.left_s, 0);
+    assert_int_equal(hit.age_s, 1059);
+    assert_int_equal(test_ttl(back, hit.size, 0), CACHE_STALE_TTL_S);
+    assert_int_equal(test_ttl(back, hit.size, 1), CACHE_STALE_TTL_S);
+    /* a failure stands beside it, and is never taken for it */
+    assert_int_equal(cache_put_failure(c, &key, RCODE_SERVFAIL, EDE_NETWORK_ERROR), 0);
+    assert_int_equal(get(c, "old.example.", back, &hit), 0);
+    assert_int_equal(hit.rcode, RCODE_SERVFAIL);
+    assert_int_equal(cache_get_stale(c, &key, UINT32_MAX, back, sizeof back, &hit), 0);
+    assert_int_equal(hit.rcode, RCODE_NOERROR);
+    test_now_s -= 5000; /* nor is one of another clock */
+    cache_tick(c);
+    assert_int_equal(cache_get_stale(c, &key, UINT32_MAX, back, sizeof back, &hit), E_NOTFOUND);
 }
 
 static void test_what_is_no_answer_is_not_taken(void **state) {
@@ -294,6 +357,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_ttl_zero_is_not_kept, start, finish),
         cmocka_unit_test_setup_teardown(test_negative_answers, start, finish),
         cmocka_unit_test_setup_teardown(test_failures_are_remembered_for_a_moment, start, finish),
+        cmocka_unit_test_setup_teardown(test_failures_that_stay_back_off, start, finish),
+        cmocka_unit_test_setup_teardown(test_an_answer_that_has_ended_is_there_for_those_who_ask, start, finish),
         cmocka_unit_test_setup_teardown(test_what_is_no_answer_is_not_taken, start, finish),
         cmocka_unit_test_setup_teardown(test_a_buffer_too_small_is_told, start, finish),
         cmocka_unit_test_setup_teardown(test_a_clock_set_back_empties, start, finish),

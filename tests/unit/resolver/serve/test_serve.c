@@ -344,7 +344,7 @@ static void test_silence_upstream_is_servfail_with_reason(void **state) {
     assert_int_equal(r.rcode, RCODE_SERVFAIL);
     assert_int_equal(r.edns.ede, EDE_NO_REACHABLE_AUTHORITY);
     assert_int_equal(w->script.count, sent);
-    now_s += CACHE_FAILURE_TTL_S;
+    now_s += CACHE_FAILURE_FIRST_S;
     ask(w, "www.example.", TYPE_A, FLAG_RD, 1232);
     assert_int_equal(w->script.count, sent + 1);
 }
