@@ -49,7 +49,7 @@ MAIN_candor-health := $(call objs,health)
 PROGRAMS := $(foreach p,candor candor-resolver candor-sync candor-health,$(if $(filter %/main.o,$(MAIN_$(p))),$(p)))
 
 .DELETE_ON_ERROR:
-.PHONY: all deps deps-test run test unit unit-build system-build lint lint-tidy lint-objects bench bench-build bench-dnsbl bench-sync interop chaos faults health-compared calm freeze scenarios man fuzz fuzz-build install uninstall clean help
+.PHONY: all deps deps-test run test unit unit-build system-build lint lint-tidy lint-objects bench bench-build bench-dnsbl bench-sync interop chaos faults health-compared calm freeze scenarios internet hostile hostile-compared bench-resolver man fuzz fuzz-build install uninstall clean help
 
 all: $(addprefix $(O)/,$(PROGRAMS))
 
@@ -64,6 +64,8 @@ help:
 	@echo 'make calm       load, loss, stalls, slow disks: no false alarm (CALM_MINUTES=120)'
 	@echo 'make freeze     threads and processes frozen at random: nothing may be green on old evidence (FREEZES=1000)'
 	@echo 'make scenarios  resolver scenarios of the folder SHARED=$(SHARED), if it is there (SCENARIO_ARGS=--all or names; root)'
+	@echo 'make internet   NAMES=$(NAMES) names of a small internet beside unbound and kresd; make hostile: attacks by servers, SECONDS of damage'
+	@echo 'make hostile-compared  the attacks beside four other resolvers: docs/hostile.md; make bench-resolver: their costs (all: root)'
 	@echo 'make chaos      a thousand runs of faults against four nodes (CHAOS_RUNS, CHAOS_CLUSTERS)'
 	@echo 'make bench      benchmarks against peers (tests/bench); make bench-dnsbl: blocklists beside rbldnsd, the whole table'
 	@echo 'make bench-sync from node to node beside BIND, Knot, NSD and rsync; make interop: every make of server with every feature (root)'
@@ -201,7 +203,7 @@ test:
 
 # tests/bench: bench_*.c over the archives, and scripts that stand Candor beside its peers with the tools gen, load and probe.
 # soak.py, an hour, and churn.py, ten million entries for a month, are for their own day.
-BENCH_TOOLS := $(patsubst %,$(O)/tests/bench/%,gen load probe served)
+BENCH_TOOLS := $(patsubst %,$(O)/tests/bench/%,gen load probe served authority)
 BENCH_BINS := $(patsubst %.c,$(O)/%,$(sort $(wildcard tests/bench/bench_*.c)))
 $(BENCH_TOOLS): %: %.o
 	$(call say,LINK)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^
@@ -246,6 +248,21 @@ calm: all system-build
 SHARED ?= ../shared
 scenarios: all
 	@CANDOR_SHARED=$(abspath $(SHARED)) CANDOR_BUILD=$(abspath $(O)) /usr/bin/python3 tests/scenarios/play.py $(SCENARIO_ARGS)
+
+# A small internet in namespaces (root): NAMES names asked of Candor, unbound and kresd, and where the answers differ.
+NAMES ?= 100000
+internet: all system-build
+	@CANDOR_LISTS=$(abspath $(SHARED))/data CANDOR_BUILD=$(abspath $(O)) tests/internet/run.py --names $(NAMES) $(INTERNET_ARGS)
+# Attacks by the servers that a resolver asks (root), on Candor alone; then beside its peers, which writes docs/hostile.md.
+# SECONDS of damaged answers come first; SANITIZE=address,undefined for both.
+hostile: all system-build
+	@CANDOR_BUILD=$(abspath $(O)) tests/hostile/run.py --fuzz $(SECONDS)
+	@CANDOR_BUILD=$(abspath $(O)) tests/hostile/run.py --resolvers candor $(HOSTILE_ARGS)
+hostile-compared: all system-build
+	@CANDOR_BUILD=$(abspath $(O)) tests/hostile/run.py --write docs/hostile.md $(HOSTILE_ARGS)
+# Recursion beside unbound, knot-resolver, pdns-recursor and named (root), about ten minutes; BENCH_ARGS=--quick less.
+bench-resolver: all system-build bench-build
+	@CANDOR_BUILD=$(abspath $(O)) tests/bench/resolver.py $(BENCH_ARGS)
 
 # From node to node, in network namespaces: about half an hour; BENCH_ARGS=--quick one million entries and few updates.
 bench-sync: all system-build bench-build

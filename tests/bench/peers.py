@@ -182,7 +182,7 @@ def candor(folder, config):
         yield Server("candor", node.dns, [p.pid for p in node.workers()]).pin(), node
 
 
-Load = collections.namedtuple("Load", "seconds sent answered lost listed nxdomain other p50 p99 longest")
+Load = collections.namedtuple("Load", "seconds sent answered lost listed nxdomain other p50 p99 longest p999")
 
 
 def load(server, questions, seconds, window=100, rate=0):

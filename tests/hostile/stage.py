@@ -144,7 +144,7 @@ class Stage:
         self.ns.run("ip", "addr", "add", address + "/32", "dev", "lo")
         with inside(self.ns):
             udp, tcp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        udp.setsockopt(socket.SOL_SOCKET, 33, 8 << 20)  # SO_RCVBUFFORCE: what waits to be read is not lost here
         tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         for s in (udp, tcp):
             s.bind((address, 53))
