@@ -252,14 +252,14 @@ scenarios: all
 # A small internet in namespaces (root): NAMES names asked of Candor, unbound and kresd, and where the answers differ.
 NAMES ?= 100000
 internet: all system-build
-	@CANDOR_LISTS=$(abspath $(SHARED))/data CANDOR_BUILD=$(abspath $(O)) tests/internet/run.py --names $(NAMES) $(INTERNET_ARGS)
+	@CANDOR_LISTS=$(abspath $(SHARED))/data CANDOR_BUILD=$(abspath $(O)) tests/internet/compare.py --names $(NAMES) $(INTERNET_ARGS)
 # Attacks by the servers that a resolver asks (root), on Candor alone; then beside its peers, which writes docs/hostile.md.
 # SECONDS of damaged answers come first; SANITIZE=address,undefined for both.
 hostile: all system-build
-	@CANDOR_BUILD=$(abspath $(O)) tests/hostile/run.py --fuzz $(SECONDS)
-	@CANDOR_BUILD=$(abspath $(O)) tests/hostile/run.py --resolvers candor $(HOSTILE_ARGS)
+	@CANDOR_BUILD=$(abspath $(O)) tests/hostile/suffer.py --fuzz $(SECONDS)
+	@CANDOR_BUILD=$(abspath $(O)) tests/hostile/suffer.py --resolvers candor $(HOSTILE_ARGS)
 hostile-compared: all system-build
-	@CANDOR_BUILD=$(abspath $(O)) tests/hostile/run.py --write docs/hostile.md $(HOSTILE_ARGS)
+	@CANDOR_BUILD=$(abspath $(O)) tests/hostile/suffer.py --write docs/hostile.md $(HOSTILE_ARGS)
 # Recursion beside unbound, knot-resolver, pdns-recursor and named (root), about ten minutes; BENCH_ARGS=--quick less.
 bench-resolver: all system-build bench-build
 	@CANDOR_BUILD=$(abspath $(O)) tests/bench/resolver.py $(BENCH_ARGS)

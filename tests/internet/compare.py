@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Candor, unbound and kresd on the same small internet: the same questions, and where the answers differ (root).
 
-    tests/internet/run.py [--names N] [--seed N] [--resolvers candor,unbound,kresd] [--delay MS] [--loss SHARE] [--report FILE]
+    tests/internet/compare.py [--names N] [--seed N] [--resolvers candor,unbound,kresd] [--delay MS] [--loss SHARE] [--report FILE]
 
 Ends with 1 when an answer of Candor differs from what both peers say, is poisoned, or nothing came where they have an answer.
 """

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """Attacks on a recursive resolver by the servers that it asks, and what each costs: Candor beside its peers (root).
 
-    tests/hostile/run.py [--resolvers candor,unbound,...] [--only NAME,...] [--write FILE]
-    tests/hostile/run.py --fuzz SECONDS [--seed N]         damaged answers to Candor, and whether it lives
+    tests/hostile/suffer.py [--resolvers candor,unbound,...] [--only NAME,...] [--write FILE]
+    tests/hostile/suffer.py --fuzz SECONDS [--seed N]         damaged answers to Candor, and whether it lives
 """
 import argparse
 import collections
@@ -33,8 +33,17 @@ def on_stage(name, folder, config=None, threads=1):
             yield stage, r
 
 
+def lanes(count):
+    """The names of all attacks in `count` parts; what goes on with another's zones stays with it."""
+    out, lane = [[] for _ in range(count)], -1
+    for a in attacks.ATTACKS:
+        lane += not a.name.endswith(("-again", "-many"))
+        out[lane % count].append(a.name)
+    return out
+
+
 def suffer(name, folder, only=()):
-    """(Attack, Result) of one resolver after the other, all on one stage."""
+    """(Attack, Result) one after the other, all on one stage."""
     with on_stage(name, folder) as (stage, r):
         for a in attacks.ATTACKS:
             if not only or a.name in only:
