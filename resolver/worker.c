@@ -26,6 +26,7 @@ struct worker {
     struct resolve *resolve;
     struct serve *serve;
     struct server *server;
+    struct loop_timer *wake;
     char identity[IDENTITY_MAX];
 };
 
@@ -49,6 +50,18 @@ static void slot_claim(struct worker *w) {
 static void reply_late(void *ctx, const struct client *c, const uint8_t *msg, size_t size) {
     struct worker *w = ctx;
     server_reply(w->server, c, msg, size);
+}
+
+static void on_wake(void *ctx) { serve_wake(((struct worker *)ctx)->serve); }
+
+/* Without memory for the timer nobody gets a stale answer early; the fresh one, or the end of its time, comes anyway.
+ */
+static void wake_later(void *ctx, unsigned after_ms) {
+    struct worker *w = ctx;
+    if (w->wake != NULL)
+        loop_timer_again(w->wake, after_ms);
+    else
+        w->wake = loop_timer_start(w->loop, after_ms, 0, on_wake, w);
 }
 
 static void on_stop(void *ctx, int signum) {
@@ -80,7 +93,8 @@ static int worker_open(struct worker *w, struct err *err) {
                                  .board = plan->board,
                                  .identity = w->identity,
                                  .reply = reply_late,
-                                 .reply_ctx = w};
+                                 .reply_ctx = w,
+                                 .wake = wake_later};
     if ((e = serve_open(&w->serve, &serve, err)) != 0)
         return e;
     e = server_open(&w->server, w->loop, plan->sockets, serve_handle, serve_batch, w->serve, w->slot, err);

@@ -92,6 +92,9 @@ static void put_counts(struct metrics *m, const struct board_worker *w) {
         {"cache_hits", "Questions that the cache answered.", (double)sum(m, &w->cache_hits)},
         {"cache_misses", "Questions that it did not.", (double)sum(m, &w->cache_misses)},
         {"cache_stores", "Answers taken into the cache.", (double)sum(m, &w->cache_stores)},
+        {"cache_refreshes",
+         "Questions asked anew for the cache alone: shortly before their answer ended, or behind a stale one.",
+         (double)sum(m, &w->cache_refreshes)},
         {"stale_answers", "Answers given from expired entries (RFC 8767).", (double)stale_answers(m, w)},
     };
     for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++) {

@@ -50,6 +50,7 @@ struct board_worker {
     board_word drops[DROP_COUNT];
     board_word truncated;
     board_word cache_hits, cache_misses, cache_stores;
+    board_word cache_refreshes; /* questions asked anew before, or after, their answer ended */
     board_word in_flight, tcp_connections;
     board_word socket_drops, receive_queue_bytes; /* SO_RXQ_OVFL; bytes waiting when last looked */
     board_word last_zone_generation_ms;

@@ -84,6 +84,9 @@ int cache_put(struct cache *c, const struct cache_key *key, uint8_t *msg, size_t
  * CACHE_FAILURE_FIRST_S, for twice as long each time that it fails again after that. An answer ends it. */
 int cache_put_failure(struct cache *c, const struct cache_key *key, uint8_t rcode, int ede);
 
+/* Whether a failure is remembered at this moment, whatever answer stands beside it. */
+bool cache_failing(struct cache *c, const struct cache_key *key);
+
 /* Records that a look-up would find now; walks the whole index, so not for the hot path. */
 uint64_t cache_count(struct cache *c);
 

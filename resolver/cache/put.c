@@ -108,6 +108,13 @@ static void failure_probe(const struct cache *c, const struct cache_key *key, st
     cache_probe_make(c, key->qname, key->qtype, key->qclass, cache_key_flags(key) | CACHE_FLAG_FAILURE, p);
 }
 
+bool cache_failing(struct cache *c, const struct cache_key *key) {
+    struct cache_probe p;
+    struct cache_found at;
+    failure_probe(c, key, &p);
+    return cache_find(c, &p, 0, &at) != NULL;
+}
+
 /* The question has an answer again: the next failure is the first one. */
 static void failure_end(struct cache *c, const struct cache_key *key) {
     struct cache_probe p;

@@ -58,16 +58,17 @@ void count_reply(const struct ask *a, const uint8_t *reply, size_t size) {
     s->burst.client[s->burst.clients++] = a->who;
 }
 
-void count_late(const struct serve *s, const struct client *c, struct board_client *who, const uint8_t *reply,
-                size_t size) {
+void count_late(const struct ask *a, const uint8_t *reply, size_t size) {
+    const struct serve *s = a->s;
+    struct board_client *who = a->who;
     if (s->config.stats == NULL || size < DNS_HEADER)
         return;
-    count_response(s, SOURCE_UPSTREAM, reply);
+    count_response(s, a->source, reply);
     if (who == NULL)
         return;
-    uint64_t us = took_us(c->arrived_ns);
+    uint64_t us = took_us(a->client->arrived_ns);
     count_client(who, s->rcode);
-    count_latency(s->config.stats, SOURCE_UPSTREAM, us, 1);
+    count_latency(s->config.stats, a->source, us, 1);
     board_add(&who->latency[board_latency_bucket(us)], 1);
 }
 

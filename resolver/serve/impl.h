@@ -4,6 +4,14 @@
 
 #include "resolver/serve/serve.h"
 
+struct pending;
+
+/* A question asked anew for the cache, not for a client. */
+struct refresh {
+    struct resolve_waiter waiter;
+    bool busy;
+};
+
 struct serve {
     struct serve_config config;
     struct addr *confidants; /* hosts besides this machine that are told the identity */
@@ -12,6 +20,10 @@ struct serve {
     uint64_t cookies_seen;
     struct cookie_secrets secrets; /* as of this batch */
     unsigned pending;
+    struct {
+        struct pending *first, *last;
+    } patient; /* clients that get a stale answer when no other comes in time: all wait as long, so the first is next */
+    struct refresh refreshes[SERVE_REFRESHES];
     unsigned rcode;      /* extended, of the reply written last */
     uint64_t client_key; /* of this boot */
     struct {
@@ -57,8 +69,9 @@ size_t reply_error(const struct ask *a, unsigned rcode, int ede, const char *tex
 /* Finishes what stands in w behind the question: OPT, flags, rcode. `truncate` adds TC. */
 size_t reply_finish(const struct ask *a, struct dns_writer *w, uint16_t flags, unsigned rcode, int ede,
                     const char *text);
-/* Makes the reply out of a whole message of `size` octets that stands in a->reply already (cache_get's form). */
-size_t reply_message(const struct ask *a, size_t size);
+/* Makes the reply out of a whole message of `size` octets that stands in a->reply already (cache_get's form); ede
+ * EDE_NONE: none. */
+size_t reply_message(const struct ask *a, size_t size, int ede);
 /* TC and nothing else: the answer is larger than the buffer. */
 size_t reply_truncated(const struct ask *a, unsigned rcode);
 
@@ -84,10 +97,18 @@ size_t cookie_take(struct ask *a, unsigned rcode);
 /* pending.c: asks for what nobody here knows; the reply's size when it is there at once, else 0. */
 size_t pending_ask(struct ask *a);
 
+/* stale.c: the question as the cache and resolving know it. */
+struct cache_key ask_key(const struct ask *a);
+struct resolve_question ask_question(const struct ask *a);
+/* What the cache had, as a reply that says that it has ended; false: nothing that may be given. */
+bool stale_answer(struct ask *a, size_t *size);
+/* Asks anew for what the cache has, unless that is under way, failed a moment ago, or too much else is under way. */
+void refresh_start(struct ask *a);
+bool prefetch_due(const struct serve *s, const struct cache_hit *hit);
+
 /* count.c */
 void count_reply(const struct ask *a, const uint8_t *reply, size_t size);
-void count_late(const struct serve *s, const struct client *c, struct board_client *who, const uint8_t *reply,
-                size_t size);
+void count_late(const struct ask *a, const uint8_t *reply, size_t size);
 void count_burst(struct serve *s);
 void count_drop(const struct serve *s, enum board_drop why);
 

@@ -1,6 +1,8 @@
-/* Clients that wait: what is kept of a question until resolving has an answer to it. */
+/* Clients that wait: what is kept of a question until resolving has an answer to it, or the patience of its client has
+ * an end and the cache a stale one. */
 #include <stdlib.h>
 
+#include "resolver/base/clock.h"
 #include "resolver/base/own_label.h"
 #include "resolver/serve/impl.h"
 
@@ -8,6 +10,7 @@
 struct at_once {
     uint8_t *reply;
     size_t cap, size;
+    enum board_source source;
     bool done;
 };
 
@@ -19,7 +22,11 @@ struct pending {
     struct reply_cookie cookie;
     struct board_client *who;
     bool allowed;
+    bool answered;           /* with a stale answer: resolving goes on for the cache alone */
+    bool patient;            /* is in the list s->patient */
     struct at_once *at_once; /* NULL: the handler has returned */
+    struct pending *next, *previous;
+    int64_t due_ms; /* when a stale answer is looked for */
 };
 
 static void count_pending(struct serve *s, int by) {
@@ -28,17 +35,40 @@ static void count_pending(struct serve *s, int by) {
         board_set(&s->config.stats->in_flight, s->pending);
 }
 
-static size_t write_reply(const struct ask *a, const struct resolve_result *r) {
-    if (r->msg == NULL)
-        return reply_error(a, r->rcode, r->ede, r->ede_text);
-    if (r->size > a->cap)
-        return reply_truncated(a, r->rcode);
-    memcpy(a->reply, r->msg, r->size);
-    return reply_message(a, r->size);
+/* --- those who wait for something stale, in the order in which they get it */
+
+static unsigned wait_ms(const struct pending *p) {
+    int64_t left = p->due_ms - clock_mono_ms();
+    return left > 0 ? (unsigned)left : 0;
 }
 
-static void resolved(struct resolve_waiter *w, const struct resolve_result *r) {
-    struct pending *p = CONTAINER_OF(w, struct pending, waiter);
+static void patient_add(struct pending *p) {
+    struct serve *s = p->s;
+    const struct conf_cache *conf = &s->config.conf->resolver.cache;
+    if (s->config.wake == NULL || s->config.cache == NULL || conf->stale_max_age_s == 0)
+        return;
+    p->due_ms = p->client.arrived_ns / NS_PER_MS + conf->stale_answer_after_ms;
+    p->patient = true;
+    p->next = NULL;
+    p->previous = s->patient.last;
+    *(p->previous != NULL ? &p->previous->next : &s->patient.first) = p;
+    s->patient.last = p;
+    if (s->patient.first == p)
+        s->config.wake(s->config.reply_ctx, wait_ms(p));
+}
+
+static void patient_remove(struct pending *p) {
+    struct serve *s = p->s;
+    if (!p->patient)
+        return;
+    p->patient = false;
+    *(p->previous != NULL ? &p->previous->next : &s->patient.first) = p->next;
+    *(p->next != NULL ? &p->next->previous : &s->patient.last) = p->previous;
+}
+
+/* --- replies */
+
+static struct ask ask_of(struct pending *p) {
     struct serve *s = p->s;
     struct ask a = {.s = s,
                     .client = &p->client,
@@ -47,18 +77,77 @@ static void resolved(struct resolve_waiter *w, const struct resolve_result *r) {
                     .cap = p->at_once != NULL ? p->at_once->cap : sizeof s->late,
                     .allowed = p->allowed,
                     .cookie = p->cookie,
+                    .who = p->who,
                     .source = SOURCE_UPSTREAM};
     a.limit = reply_limit(s, &p->client, &p->q, a.cap);
-    size_t size = r->closing ? 0 : write_reply(&a, r);
+    return a;
+}
+
+static void reply_late(const struct ask *a, size_t size) {
+    struct serve *s = a->s;
+    count_late(a, s->late, size);
+    s->config.reply(s->config.reply_ctx, a->client, s->late, size);
+}
+
+static size_t write_reply(struct ask *a, const struct resolve_result *r) {
+    size_t size;
+    if (r->msg == NULL) {
+        if (a->s->config.cache != NULL)
+            cache_tick(a->s->config.cache);
+        return stale_answer(a, &size) ? size : reply_error(a, r->rcode, r->ede, r->ede_text);
+    }
+    if (r->size > a->cap)
+        return reply_truncated(a, r->rcode);
+    memcpy(a->reply, r->msg, r->size);
+    return reply_message(a, r->size, EDE_NONE);
+}
+
+static void resolved(struct resolve_waiter *w, const struct resolve_result *r) {
+    struct pending *p = CONTAINER_OF(w, struct pending, waiter);
+    struct serve *s = p->s;
+    patient_remove(p);
     count_pending(s, -1);
-    if (p->at_once != NULL) {
+    if (!p->answered && p->at_once != NULL) {
+        struct ask a = ask_of(p);
         p->at_once->done = true;
-        p->at_once->size = size;
-    } else if (!r->closing) {
-        count_late(s, &p->client, p->who, s->late, size);
-        s->config.reply(s->config.reply_ctx, &p->client, s->late, size);
+        p->at_once->size = r->closing ? 0 : write_reply(&a, r);
+        p->at_once->source = a.source;
+    } else if (!p->answered && !r->closing) {
+        struct ask a = ask_of(p);
+        reply_late(&a, write_reply(&a, r));
     }
     free(p);
+}
+
+void serve_wake(struct serve *s) {
+    int64_t now_ms = clock_mono_ms();
+    struct pending *p = s->patient.first;
+    if (s->config.cache != NULL)
+        cache_tick(s->config.cache);
+    for (unsigned i = 0; i < SERVE_STALE_AT_ONCE && p != NULL && p->due_ms <= now_ms; i++) {
+        struct ask a = ask_of(p);
+        size_t size;
+        patient_remove(p);
+        p->answered = stale_answer(&a, &size);
+        if (p->answered)
+            reply_late(&a, size);
+        p = s->patient.first;
+    }
+    if (p != NULL)
+        s->config.wake(s->config.reply_ctx, p->due_ms > now_ms ? (unsigned)(p->due_ms - now_ms) : 1);
+}
+
+/* --- questions */
+
+static size_t cannot_ask(struct ask *a, int e) {
+    size_t size;
+    if (stale_answer(a, &size))
+        return size;
+    if (e == E_AGAIN) { /* its answer is on its way: asking again will find it in the cache */
+        count_drop(a->s, DROP_FULL);
+        return 0;
+    }
+    return reply_error(a, RCODE_SERVFAIL, EDE_OTHER, "too many questions are under way");
 }
 
 size_t pending_ask(struct ask *a) {
@@ -68,7 +157,7 @@ size_t pending_ask(struct ask *a) {
     if (s->config.board != NULL && a->q->qname.size > 1)
         own_label_look(s->config.board, a->q->qname.wire);
     if (p == NULL)
-        return reply_error(a, RCODE_SERVFAIL, EDE_OTHER, "too many questions are under way");
+        return cannot_ask(a, E_FULL);
     *p = (struct pending){.waiter = {.done = resolved},
                           .s = s,
                           .client = *a->client,
@@ -77,25 +166,20 @@ size_t pending_ask(struct ask *a) {
                           .who = a->who,
                           .allowed = a->allowed,
                           .at_once = &now};
-    struct resolve_question q = {.qname = a->q->qname,
-                                 .qtype = a->q->qtype,
-                                 .qclass = a->q->qclass,
-                                 .dnssec_ok = a->q->edns.dnssec_ok,
-                                 .checking_disabled = a->q->header.flags & FLAG_CD};
+    struct resolve_question q = ask_question(a);
     count_pending(s, 1);
     int e = resolve_ask(s->config.resolve, &q, &p->waiter);
     if (e == 0) {
-        if (now.done)
+        if (now.done) {
+            a->source = now.source;
             return now.size;
+        }
         p->at_once = NULL;
+        patient_add(p);
         a->waits = true;
         return 0;
     }
     count_pending(s, -1);
     free(p);
-    if (e == E_AGAIN) { /* its answer is on its way: asking again will find it in the cache */
-        count_drop(s, DROP_FULL);
-        return 0;
-    }
-    return reply_error(a, RCODE_SERVFAIL, EDE_OTHER, "too many questions are under way");
+    return cannot_ask(a, e);
 }

@@ -109,7 +109,7 @@ static void cut(struct dns_writer *w, size_t room) {
     memcpy(w->counts + 1, kept, sizeof kept);
 }
 
-size_t reply_message(const struct ask *a, size_t size) {
+size_t reply_message(const struct ask *a, size_t size, int ede) {
     const struct name *qname = &a->q->qname;
     uint8_t *m = a->reply;
     unsigned rcode = m[3] & 15;
@@ -125,5 +125,5 @@ size_t reply_message(const struct ask *a, size_t size) {
         cut(&w, a->limit - opt);
         flags |= FLAG_TC;
     }
-    return reply_finish(a, &w, flags, rcode, EDE_NONE, NULL);
+    return reply_finish(a, &w, flags, rcode, ede, NULL);
 }

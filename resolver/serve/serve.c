@@ -75,11 +75,7 @@ static size_t answer_zone(struct ask *a, int zone) {
 static bool answer_cached(struct ask *a, size_t *size) {
     struct cache *cache = a->s->config.cache;
     struct cache_hit hit;
-    struct cache_key key = {.qname = &a->q->qname,
-                            .qtype = a->q->qtype,
-                            .qclass = a->q->qclass,
-                            .dnssec_ok = a->q->edns.dnssec_ok,
-                            .checking_disabled = a->q->header.flags & FLAG_CD};
+    struct cache_key key = ask_key(a);
     int e = cache != NULL ? cache_get(cache, &key, a->reply, a->cap, &hit) : E_NOTFOUND;
     struct board_worker *stats = a->s->config.stats;
     if (stats != NULL)
@@ -87,12 +83,23 @@ static bool answer_cached(struct ask *a, size_t *size) {
     if (e == E_NOTFOUND)
         return false;
     a->source = SOURCE_CACHE;
+    bool failed = hit.rcode != RCODE_NOERROR && hit.rcode != RCODE_NXDOMAIN;
     if (e != 0)
         *size = reply_truncated(a, hit.rcode);
-    else if (hit.rcode != RCODE_NOERROR && hit.rcode != RCODE_NXDOMAIN)
+    else if (failed && !stale_answer(a, size))
         *size = reply_error(a, hit.rcode, hit.ede, "asked a moment ago, and it failed");
-    else
-        *size = reply_message(a, hit.size);
+    else if (!failed)
+        *size = reply_message(a, hit.size, EDE_NONE);
+    if (!failed && prefetch_due(a->s, &hit))
+        refresh_start(a);
+    return true;
+}
+
+/* Who is not to wait for a fresh answer gets the stale one, and the next one the fresh. */
+static bool answer_stale_at_once(struct ask *a, size_t *size) {
+    if (a->s->config.conf->resolver.cache.stale_answer_after_ms > 0 || !stale_answer(a, size))
+        return false;
+    refresh_start(a);
     return true;
 }
 
@@ -124,6 +131,8 @@ static size_t answer(struct ask *a) {
         return size;
     if (!(q->header.flags & FLAG_RD))
         return reply_error(a, RCODE_REFUSED, EDE_NOT_AUTHORITATIVE, "not cached, and recursion was not desired");
+    if (answer_stale_at_once(a, &size))
+        return size;
     a->source = SOURCE_UPSTREAM;
     return pending_ask(a);
 }

@@ -5,9 +5,10 @@
  *     -> a zone of ours holds the name? its answer, AA           (source.h; zones win over everything)
  *     -> may this client ask for recursion? else REFUSED + EDE Prohibited
  *     -> ANY with refuse-any: HINFO (RFC 8482)
- *     -> the cache has it? its answer, TTLs counted down          (cache.h)
+ *     -> the cache has it? its answer, TTLs counted down          (cache.h); shortly before it ends, asked for anew
  *     -> RD=0: REFUSED; it would have to be asked for
  *     -> resolve_ask, and the client is kept in a pending object   (pending.c; resolve.h)
+ *     -> it takes too long, or fails: what the cache had, if that has not ended too long ago (stale.c; RFC 8767)
  *
  * What every reply has: id, question with its case, RD and CD as asked, RA when this client may recurse, AD never (no
  * validation), EDNS answered with EDNS, TC with whole RRsets when it does not fit min(client's size, udp-size). NSID
@@ -22,7 +23,14 @@
 #include "resolver/serve/cookies.h"
 #include "resolver/serve/source.h"
 
-enum { SERVE_PENDING_MAX = 16384 }; /* clients that wait for an answer, per worker; more get SERVFAIL */
+enum {
+    SERVE_PENDING_MAX = 16384,               /* clients that wait for an answer, per worker; more get SERVFAIL */
+    SERVE_REFRESHES = 256,                   /* questions asked anew for the cache at once, per worker */
+    SERVE_REFRESH_BELOW = LIMIT_FLIGHTS / 2, /* and only while fewer than these are under way */
+    SERVE_PREFETCH_TTL_S = 10,               /* what lives shorter is not asked for before its end */
+    SERVE_PREFETCH_PART = 10,                /* in this part of its life at the end it is */
+    SERVE_STALE_AT_ONCE = 256,               /* clients that get a stale answer in one go: then the loop turns */
+};
 
 struct serve;
 
@@ -38,6 +46,9 @@ struct serve_config {
     /* A late answer: server_reply. */
     void (*reply)(void *ctx, const struct client *c, const uint8_t *msg, size_t size);
     void *reply_ctx;
+    /* serve_wake() is to be called once, after so long, with reply_ctx; a later call moves it. NULL: nobody waits for
+     * stale answers. */
+    void (*wake)(void *ctx, unsigned after_ms);
 };
 
 int serve_open(struct serve **out, const struct serve_config *config, struct err *err) MUST_USE;
@@ -47,5 +58,8 @@ void serve_close(struct serve *s);
 /* As server_handler and server_batch of net/server.h, with the serve as ctx. */
 size_t serve_handle(void *ctx, const struct client *c, const uint8_t *msg, size_t size, uint8_t *reply, size_t cap);
 void serve_batch(void *ctx, bool begin);
+/* Clients whose wait for a fresh answer has been long enough (serve-stale.answer-after) get the stale one, if there is
+ * one. Never from inside a batch. */
+void serve_wake(struct serve *s);
 
 #endif

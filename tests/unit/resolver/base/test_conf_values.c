@@ -399,13 +399,12 @@ static void later(void **state) {
                              "      update: [{ key: nobody }]\n"
                              "      soa: { minimum: 1m }\n");
     (void)state;
-    assert_true(conf_has_later(c, "resolver.cache.prefetch: accepted; this version does not use it yet"));
     assert_true(conf_has_later(c, "resolver.dnssec.validate: accepted; this version does not use it yet"));
     assert_true(conf_has_later(c, "resolver.forward[0].tls-name: accepted; this version does not use it yet"));
     assert_true(
         conf_has_later(c, "rbl.zones[1].update[0].key: names no entry of rbl.keys; nothing that needs this key will "
                           "be done"));
-    assert_int_equal(c->later.count, 4);
+    assert_int_equal(c->later.count, 3);
     conf_free(c);
 }
 
