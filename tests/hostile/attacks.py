@@ -49,8 +49,9 @@ def victim(stage):
         stage.delegate("victim.", {"ns.victim.": VICTIM})
 
 
-def measure(stage, resolver, questions, held=None, window=200, note="", timeout_ms=12000):
-    """Asks and waits until it is quiet. `held` judges the answers; by default none may be false."""
+def measure(stage, resolver, questions, held=None, window=200, note="", timeout_ms=12000, zones=("victim.", "nrhosts.")):
+    """Asks and waits until it is quiet. `held` judges the answers; by default none may be false. What an earlier attack still
+    makes the resolver ask does not count: top level domains that are neither asked here nor in `zones`."""
     since, began = len(stage.seen), time.monotonic()
     if isinstance(questions, str):
         questions = [questions]
@@ -58,7 +59,13 @@ def measure(stage, resolver, questions, held=None, window=200, note="", timeout_
     took = max(a.took_us for a in got) / 1e6 if all(a.took_us >= 0 for a in got) else time.monotonic() - began
     stage.quiet()
     ok = not any(FALSE_A in r for a in got for r in a.answers) if held is None else held(got)
-    return Result(stage.count(since=since), stage.count(VICTIM, since=since), took, "/".join(sorted({a.rcode for a in got})), ok, note)
+    mine = {top(q.split()[0]) for q in questions} | set(zones)
+    seen = [s for s in stage.seen[since:] if top(s.name) in mine or top(s.name) not in stage.cuts]
+    return Result(len(seen), sum(s.address == VICTIM for s in seen), took, "/".join(sorted({a.rcode for a in got})), ok, note)
+
+
+def top(name):
+    return name.rstrip(".").rsplit(".", 1)[-1] + "."
 
 
 def answered(address="192.0.2.80"):
