@@ -411,6 +411,11 @@ def failing(stage, resolver):
     return measure(stage, resolver, ["x.servfail.failing. A", "x.refused.failing. A", "x.garbage.failing. A", "x.empty.failing. A"], note="4 questions")
 
 
+@attack("the same question that fails, 50 clients one after the other", queries=30)
+def failing_again(stage, resolver):
+    return measure(stage, resolver, ["same.servfail.failing. A"] * 50, window=1, note="50 questions")
+
+
 @attack("water torture: 200 random names below a zone whose server is slow", queries=500, seconds=20)
 def torture(stage, resolver):
     rng = random.Random(4)
