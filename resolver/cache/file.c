@@ -11,6 +11,7 @@
 #include "resolver/base/clock.h"
 #include "resolver/base/log.h"
 #include "resolver/base/rand.h"
+#include "resolver/cache/inside.h"
 #include "resolver/cache/layout.h"
 
 static uint64_t file_check(const struct cache_file *f) { return XXH3_64bits(f, offsetof(struct cache_file, check)); }
@@ -88,6 +89,54 @@ static int map_fd(int fd, uint64_t size, void **map) {
     int flags = fd < 0 ? MAP_SHARED | MAP_ANONYMOUS : MAP_SHARED;
     *map = mmap(NULL, size, PROT_READ | PROT_WRITE, flags, fd, 0);
     return *map == MAP_FAILED ? E_NOMEM : 0;
+}
+
+uint64_t cache_identity(const struct cache *c) { return c->on_disk && c->path != NULL ? c->check_seed | 1 : 0; }
+
+/* What the header says of the file's own times and size counts. */
+static int attach(struct cache *c, struct err *err) {
+    struct stat st;
+    void *map;
+    int fd = open(c->path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return err_errno(err, "%s", c->path);
+    int e = 0;
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size < CACHE_SIZE_MIN)
+        e = err_set(err, E_CORRUPT, "%s: it is not a cache file", c->path);
+    else if (map_fd(fd, (uint64_t)st.st_size, &map) != 0)
+        e = err_set(err, E_NOMEM, "%s: cannot be mapped", c->path);
+    close(fd);
+    if (e != 0)
+        return e;
+    c->config.monotonic = ((const struct cache_file *)map)->monotonic == 1;
+    const char *why = header_fault(map, &c->config, (uint64_t)st.st_size);
+    if (why != NULL) {
+        munmap(map, (size_t)st.st_size);
+        return err_set(err, E_CORRUPT, "%s: %s", c->path, why);
+    }
+    c->on_disk = true;
+    adopt(c, map, (uint64_t)st.st_size);
+    return 0;
+}
+
+int cache_attach(struct cache **out, const struct cache_config *config, struct err *err) {
+    struct cache *c = calloc(1, sizeof *c);
+    *out = NULL;
+    if (c == NULL || (c->path = strdup(config->path)) == NULL) {
+        free(c);
+        return err_set(err, E_NOMEM, "answer cache: no memory");
+    }
+    c->config = *config;
+    c->config.path = NULL;
+    int e = attach(c, err);
+    if (e != 0) {
+        free(c->path);
+        free(c);
+        return e;
+    }
+    cache_tick(c);
+    *out = c;
+    return 0;
 }
 
 /* Takes the file over as it is. */

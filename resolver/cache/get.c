@@ -1,21 +1,24 @@
 /* Looking an answer up: copy, prove, count down. */
 #include "resolver/cache/layout.h"
 
-/* Copies the record at `position` into the scratch buffer and proves that the copy is whole, is of that place, and
- * answers the question. */
-static const struct cache_record *record_read(struct cache *c, const struct cache_probe *p, uint64_t position) {
+const struct cache_record *cache_record_copy(struct cache *c, uint64_t position) {
     uint64_t place = position * CACHE_UNIT % c->log_bytes;
     if (place + sizeof(struct cache_record) > c->log_bytes)
         return NULL;
     struct cache_record *r = (struct cache_record *)c->scratch;
     memcpy(r, c->log + place, sizeof *r);
     size_t size = cache_record_size(r);
-    if (r->ttls > CACHE_TTLS_MAX || r->size < p->question_size || place + size > c->log_bytes)
+    if (r->ttls > CACHE_TTLS_MAX || place + size > c->log_bytes)
         return NULL;
     memcpy(c->scratch + sizeof *r, c->log + place + sizeof *r, size - sizeof *r);
-    if (cache_checksum(c, c->scratch, size, position) != r->check)
-        return NULL;
-    if (r->flags != p->flags || memcmp(c->scratch + sizeof *r, p->question, p->question_size) != 0)
+    return cache_checksum(c, c->scratch, size, position) == r->check ? r : NULL;
+}
+
+/* The same, if it answers the question. */
+static const struct cache_record *record_read(struct cache *c, const struct cache_probe *p, uint64_t position) {
+    const struct cache_record *r = cache_record_copy(c, position);
+    if (r == NULL || r->flags != p->flags || r->size < p->question_size ||
+        memcmp(c->scratch + sizeof *r, p->question, p->question_size) != 0)
         return NULL;
     return r;
 }
@@ -59,7 +62,7 @@ void cache_keep(struct cache *c, const struct cache_found *at, const struct cach
 
 /* The message from the record in the scratch buffer, TTLs less the age or those of an answer that has ended. The
  * offsets passed the checksum and, when they were written, the reader; a bound costs nothing all the same. */
-static void message_write(const struct cache_record *r, uint32_t age_s, bool ended, uint8_t *to) {
+void cache_message_write(const struct cache_record *r, uint32_t age_s, bool ended, uint8_t *to) {
     const uint8_t *body = (const uint8_t *)(r + 1);
     memset(to, 0, DNS_HEADER);
     put_u16(to + 2, (uint16_t)(FLAG_QR | (r->rcode & 15)));
@@ -87,7 +90,7 @@ static int answer_give(struct cache *c, const struct cache_record *r, const stru
     hit->left_s = cache_left(c, r);
     if (hit->size > cap)
         return E_FULL;
-    message_write(r, hit->age_s, hit->left_s == 0, to);
+    cache_message_write(r, hit->age_s, hit->left_s == 0, to);
     cache_keep(c, at, r);
     return 0;
 }

@@ -4,6 +4,7 @@
 
 #include "resolver/base/bytes.h"
 #include "resolver/cache/cache.h"
+#include "resolver/cache/rrset.h"
 #include "resolver/dns/const.h"
 
 enum {
@@ -93,6 +94,10 @@ uint8_t cache_key_flags(const struct cache_key *key);
  * (CACHE_ANY_AGE: whatever its times). NULL: none. */
 const struct cache_record *cache_find(struct cache *c, const struct cache_probe *p, uint32_t stale_s,
                                       struct cache_found *at);
+/* Copies the record at `position` into c->scratch; NULL: there is no whole one of that place. */
+const struct cache_record *cache_record_copy(struct cache *c, uint64_t position);
+/* The message of the answer in c->scratch: TTLs less the age, or those of an answer that has ended. */
+void cache_message_write(const struct cache_record *r, uint32_t age_s, bool ended, uint8_t *to);
 /* What is asked for while it is in the oldest quarter of the log is appended anew. */
 void cache_keep(struct cache *c, const struct cache_found *at, const struct cache_record *r);
 /* Points the index at `position`. With `over` (may be NULL) only while what stands there is what was seen, or, for
@@ -120,6 +125,10 @@ static inline bool cache_of_future(const struct cache *c, const struct cache_rec
 static inline uint32_t cache_left(const struct cache *c, const struct cache_record *r) {
     return r->expires_s > c->now_s && !cache_of_future(c, r) ? r->expires_s - c->now_s : 0;
 }
+
+/* rrset.c: the RRset of the record in c->scratch, its data copied to `buf`. */
+void cache_rrset_read(const struct cache *c, const struct cache_record *record, const struct cache_probe *p,
+                      struct rrset *out, uint8_t *buf);
 
 static inline size_t cache_record_size(const struct cache_record *r) {
     return sizeof *r + r->size + 2 * (size_t)r->ttls;

@@ -144,6 +144,21 @@ int cache_rrset_put(struct cache *c, const struct rrset *r) {
     return e;
 }
 
+void cache_rrset_read(const struct cache *c, const struct cache_record *record, const struct cache_probe *p,
+                      struct rrset *out, uint8_t *buf) {
+    const uint8_t *body = (const uint8_t *)(record + 1);
+    size_t name_size = p->question_size - 4;
+    *out = (struct rrset){.type = get_u16(p->question + name_size),
+                          .klass = get_u16(p->question + name_size + 2),
+                          .ttl_s = cache_left(c, record),
+                          .age_s = cache_age(c, record),
+                          .count = record->counts[0],
+                          .sigs = record->counts[1],
+                          .data = {buf, record->size - p->question_size}};
+    traits_unpack(out, record->counts[2]);
+    memcpy(buf, body + p->question_size, out->data.size);
+}
+
 int cache_rrset_get(struct cache *c, const struct name *owner, uint16_t type, uint16_t klass, uint32_t stale_s,
                     struct rrset *out, uint8_t *buf) {
     struct cache_probe p;
@@ -152,19 +167,10 @@ int cache_rrset_get(struct cache *c, const struct name *owner, uint16_t type, ui
     const struct cache_record *record = cache_find(c, &p, stale_s, &at);
     if (record == NULL)
         return E_NOTFOUND;
-    const uint8_t *body = (const uint8_t *)(record + 1);
-    struct rrset got = {.owner = *owner,
-                        .type = type,
-                        .klass = klass,
-                        .ttl_s = cache_left(c, record),
-                        .age_s = cache_age(c, record),
-                        .count = record->counts[0],
-                        .sigs = record->counts[1],
-                        .data = {buf, record->size - p.question_size}};
-    traits_unpack(&got, record->counts[2]);
-    memcpy(got.owner.wire, body, owner->size); /* as it is kept: lower case */
-    memcpy(buf, body + p.question_size, got.data.size);
+    cache_rrset_read(c, record, &p, out, buf);
+    out->owner.size = owner->size;
+    out->owner.labels = owner->labels;
+    memcpy(out->owner.wire, p.question, owner->size); /* lower case */
     cache_keep(c, &at, record);
-    *out = got;
     return 0;
 }
