@@ -33,14 +33,17 @@ class Authority:
     def __init__(self, ns, *args):
         self.process = ns.popen("taskset", "-c", str(peers.CLIENT_CPU), os.path.join(peers.TOOLS, "authority"), *args,
                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        assert self.process.stdout.readline() == "ready\n"
+        assert self.process.stdout.readline() == "ready\n", "the authoritative server does not start"
 
     def count(self):
         self.process.stdin.write("\n")
         self.process.stdin.flush()
         return int(self.process.stdout.readline())
 
-    def close(self):
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
         self.process.stdin.close()
         self.process.wait(5)
 
@@ -49,20 +52,21 @@ class Bench:
     """The namespace, its two servers, and a resolver at a time or all together."""
 
     def __init__(self, folder, names):
-        self.folder, self.names, self.stack, self.serial = pathlib.Path(folder), names, contextlib.ExitStack(), 0
-
-    def __enter__(self):
-        self.ns = self.stack.enter_context(Namespace())
-        for a in (ROOT, ZONE):
-            self.ns.run("ip", "addr", "add", a + "/32", "dev", "lo")
+        self.folder, self.names, self.serial = pathlib.Path(folder), names, 0
         self.hints = self.folder / "hints"
         self.hints.write_text(HINTS)
-        self.root, self.zone = Authority(self.ns, ROOT, "53", "root", ZONE), Authority(self.ns, ZONE, "53", "zone")
+
+    def __enter__(self):
+        with contextlib.ExitStack() as stack:
+            self.ns = stack.enter_context(Namespace())
+            for a in (ROOT, ZONE):
+                self.ns.run("ip", "addr", "add", a + "/32", "dev", "lo")
+            self.root, self.zone = (stack.enter_context(Authority(self.ns, *args)) for args in (
+                (ROOT, "53", "root", ZONE), (ZONE, "53", "zone")))
+            self.stack = stack.pop_all()
         return self
 
     def __exit__(self, *exc):
-        self.root.close()
-        self.zone.close()
         self.stack.close()
 
     @contextlib.contextmanager

@@ -7,6 +7,7 @@ Ends with 1 when an answer of Candor differs from what both peers say, is poison
 """
 import argparse
 import collections
+import concurrent.futures
 import os
 import sys
 import tempfile
@@ -108,15 +109,16 @@ def report(runs, found, out):
                 print("              %-14s %s %s" % (n, c[0], " | ".join(c[1])[:150]), file=out)
 
 
-def play(folder, names, seed=1, who=("candor", "unbound", "kresd"), delay_ms=2, jitter_ms=1, loss=0.002, window=200, config=None):
-    """(runs, classes) of one comparison."""
+def play(folder, names, seed=1, who=("candor", "unbound", "kresd"), delay_ms=2, jitter_ms=1, loss=0.002, window=200, config=None, together=False):
+    """(runs, classes) of one comparison; the resolvers one after the other, or `together`."""
     internet = plan.Internet(names, seed)
     hints = os.path.join(str(folder), "hints")
     with open(hints, "w") as f:
         f.write(internet.hints)
     with world.World(folder, internet, len(who), seed) as w:
         w.path(delay_ms, jitter_ms, loss)
-        runs = [run_one(w, i, name, internet.questions, window, hints, config) for i, name in enumerate(who)]
+        with concurrent.futures.ThreadPoolExecutor(len(who) if together else 1) as pool:
+            runs = list(pool.map(lambda i: run_one(w, i, who[i], internet.questions, window, hints, config), range(len(who))))
         w.alive()
     return runs, classes(runs, internet.questions)
 

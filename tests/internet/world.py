@@ -8,6 +8,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import threading
 
 import dns.exception
 import dns.message
@@ -118,7 +119,7 @@ class World:
     def __init__(self, folder, internet, resolvers=3, seed=1):
         self.folder, self.internet, self.seed = str(folder), internet, seed
         self.places = {n: Place(self.folder, n) for n in range(plan.RESOLVER_NODE + resolvers) if n != plan.SILENT_NODE}
-        self.processes, self.relay = [], None
+        self.processes, self.relay, self.lock = [], None, threading.Lock()
 
     def place(self, resolver):
         return self.places[plan.RESOLVER_NODE + resolver]
@@ -182,9 +183,10 @@ class World:
         return self.say("count", index, "*")[0]
 
     def say(self, *words):
-        self.relay.stdin.write(" ".join(map(str, words)) + "\n")
-        self.relay.stdin.flush()
-        return tuple(map(int, self.relay.stdout.readline().split()))
+        with self.lock:
+            self.relay.stdin.write(" ".join(map(str, words)) + "\n")
+            self.relay.stdin.flush()
+            return tuple(map(int, self.relay.stdout.readline().split()))
 
     def __exit__(self, *exc):
         for p in reversed(self.processes):
