@@ -139,7 +139,7 @@ class Resolver:
         return ask.read(self.log + ".answers", questions)
 
     def wait(self, question):
-        until("%s answers" % self.name, lambda: self.alive() and self.ask([question], timeout_ms=300, sockets=1)[0].rcode != "LOST", 30)
+        until("%s answers" % self.name, lambda: self.alive() and self.ask([question], timeout_ms=60, sockets=1)[0].rcode != "LOST", 30)
 
 
 class CandorResolver(Resolver):
