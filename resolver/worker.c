@@ -9,12 +9,13 @@
 #include "resolver/base/clock.h"
 #include "resolver/base/log.h"
 #include "resolver/base/rand.h"
+#include "resolver/cache/inside.h"
 #include "resolver/iterate/resolve.h"
 #include "resolver/net/loop.h"
 #include "resolver/sender.h"
 #include "resolver/serve/serve.h"
 
-enum { IDENTITY_MAX = 256 + 64 };
+enum { IDENTITY_MAX = 256 + 64, CACHE_STEP_MS = 100 };
 
 struct worker {
     const struct worker_plan *plan;
@@ -27,6 +28,7 @@ struct worker {
     struct serve *serve;
     struct server *server;
     struct loop_timer *wake;
+    struct cache_survey survey;
     char identity[IDENTITY_MAX];
 };
 
@@ -64,6 +66,29 @@ static void wake_later(void *ctx, unsigned after_ms) {
         w->wake = loop_timer_start(w->loop, after_ms, 0, on_wake, w);
 }
 
+/* The first worker says for all how full the cache is. */
+static void on_survey(void *ctx) {
+    struct worker *w = ctx;
+    struct board *b = w->plan->board;
+    struct cache_figures f;
+    if (!cache_measure(w->plan->cache, &w->survey, &f))
+        return;
+    board_set(&b->cache.answers, f.records[CACHE_ANSWER]);
+    board_set(&b->cache.failures, f.records[CACHE_FAILURE]);
+    board_set(&b->cache.rrsets, f.records[CACHE_RRSET]);
+    board_set(&b->cache.ended, f.ended);
+    board_set(&b->cache.octets, f.octets);
+}
+
+static int survey_open(struct worker *w) {
+    struct board *b = w->plan->board;
+    if (w->plan->index != 0 || w->plan->cache == NULL)
+        return 0;
+    board_set(&b->cache.identity, cache_identity(w->plan->cache));
+    board_set(&b->cache.size, cache_size(w->plan->cache));
+    return loop_timer_start(w->loop, 0, CACHE_STEP_MS, on_survey, w) != NULL ? 0 : E_NOMEM;
+}
+
 static void on_stop(void *ctx, int signum) {
     struct worker *w = ctx;
     (void)signum;
@@ -98,6 +123,8 @@ static int worker_open(struct worker *w, struct err *err) {
     if ((e = serve_open(&w->serve, &serve, err)) != 0)
         return e;
     e = server_open(&w->server, w->loop, plan->sockets, serve_handle, serve_batch, w->serve, w->slot, err);
+    if (e == 0)
+        e = survey_open(w);
     return e != 0 ? e : loop_beat(w->loop, NULL, w->slot);
 }
 

@@ -34,6 +34,7 @@ static const struct {
      "no answer for so long is CRITICAL (3)"},
     {OPTION_COUNT, 'n', "count", "TIMES", offsetof(struct args, times), "ends by itself after so many refreshes"},
     {OPTION_BATCH, 'b', "batch", NULL, offsetof(struct args, batch), "plain text, for a pipe or a file"},
+    {OPTION_ZONE, 263, "zone", NULL, offsetof(struct args, zone), "all names below it, too"},
     {OPTION_FORMAT, 260, "format", "FORMAT", offsetof(struct args, format), "rbldnsd (the default), bind, plain, json"},
 };
 

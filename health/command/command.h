@@ -29,11 +29,12 @@ enum command_option {
     OPTION_TIMEOUT = 1024,
     OPTION_COUNT = 2048,
     OPTION_BATCH = 4096,
+    OPTION_ZONE = 8192,
 };
 
 /* A command line taken apart; texts are argv's own. An option that was not given is false or NULL. */
 struct args {
-    bool json, dry_run, help, whole, now, batch;
+    bool json, dry_run, help, whole, now, batch, zone;
     const char *config, *force, *ttl_of_entry, *format, *warning, *critical, *timeout, *times;
     int count; /* arguments that are no options, in order */
     char *const *at;
@@ -54,7 +55,8 @@ struct command {
 extern const struct command command_run, command_check, command_status, command_publish, command_add, command_del,
     command_lookup, command_why, command_history, command_diff, command_export, command_compact, command_verify,
     command_rbldnsd, command_refresh, command_sync_status, command_promote, command_demote, command_zone_add,
-    command_zone_del, command_catalog, command_plugin, command_health, command_top, command_drain;
+    command_zone_del, command_catalog, command_plugin, command_health, command_top, command_drain, command_cache,
+    command_flush, command_dump_cache, command_load_cache;
 
 /* argv[0] is the sub-command's own name. 0, or E_INVALID with a text for the user. Reorders argv: options first. */
 int args_parse(struct args *a, const struct command *c, int argc, char **argv, struct err *err) MUST_USE;

@@ -73,6 +73,11 @@ struct board {
     /* What candor-health came to when it last judged (CLOCK_MONOTONIC): enum verdict_state of the node, and the scope
      * that decides. Its heartbeat says that its loop turns, this that it judges. */
     board_word verdict_at_ms, verdict_state, verdict_scope;
+    /* The answer cache, as the resolver's first worker measures it step by step (cache_measure). `identity`: of its
+     * file, 0: memory alone; `size`: octets, 0: nobody has said so yet. Writer: that worker. */
+    struct {
+        board_word identity, size, answers, failures, rrsets, ended, octets;
+    } cache;
     board_word members_epoch; /* candor-sync has written another list of catalog members (conf_members.h) */
     struct board_link link[LIMIT_LINKS];
 };

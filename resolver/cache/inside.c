@@ -94,13 +94,11 @@ int cache_walk(struct cache *c, cache_see see, void *ctx, uint64_t *forgotten) {
     return 0;
 }
 
-void cache_measure(struct cache *c, struct cache_figures *to) {
-    uint64_t sample = c->buckets < CACHE_SAMPLE ? c->buckets : CACHE_SAMPLE;
-    struct cache_figures seen = {.size = c->size};
-    cache_tick(c);
-    for (uint64_t i = 0; i < sample * CACHE_WAYS; i++) {
-        uint64_t bucket = i / CACHE_WAYS * c->buckets / sample;
-        uint64_t word = __atomic_load_n(&c->index[bucket * CACHE_WAYS + i % CACHE_WAYS], __ATOMIC_ACQUIRE);
+uint64_t cache_size(const struct cache *c) { return c->size; }
+
+static void bucket_measure(struct cache *c, uint64_t bucket, struct cache_figures *sum) {
+    for (unsigned i = 0; i < CACHE_WAYS; i++) {
+        uint64_t word = __atomic_load_n(&c->index[bucket * CACHE_WAYS + i], __ATOMIC_ACQUIRE);
         uint64_t position = word & CACHE_POSITION_MASK;
         uint64_t age = (c->head_seen / CACHE_UNIT - position) & CACHE_POSITION_MASK;
         if (position == 0 || age * CACHE_UNIT > c->log_bytes)
@@ -108,17 +106,27 @@ void cache_measure(struct cache *c, struct cache_figures *to) {
         const struct cache_record *r = cache_record_copy(c, position);
         if (r == NULL || cache_of_future(c, r))
             continue;
-        seen.octets += (cache_record_size(r) + CACHE_UNIT - 1) & ~(size_t)(CACHE_UNIT - 1);
+        sum->octets += (cache_record_size(r) + CACHE_UNIT - 1) & ~(size_t)(CACHE_UNIT - 1);
         if (cache_left(c, r) == 0)
-            seen.ended++;
+            sum->ended++;
         else
-            seen.records[r->flags & CACHE_FLAG_RRSET     ? CACHE_RRSET
+            sum->records[r->flags & CACHE_FLAG_RRSET     ? CACHE_RRSET
                          : r->flags & CACHE_FLAG_FAILURE ? CACHE_FAILURE
                                                          : CACHE_ANSWER]++;
     }
-    *to = seen;
+}
+
+bool cache_measure(struct cache *c, struct cache_survey *s, struct cache_figures *to) {
+    uint64_t sample = c->buckets < CACHE_SAMPLE ? c->buckets : CACHE_SAMPLE;
+    cache_tick(c);
+    for (unsigned i = 0; i < CACHE_STEP && s->at < sample; i++)
+        bucket_measure(c, s->at++ * c->buckets / sample, &s->sum);
+    if (s->at < sample)
+        return false;
     for (unsigned i = 0; i < CACHE_KINDS; i++)
-        to->records[i] = seen.records[i] * c->buckets / sample;
-    to->ended = seen.ended * c->buckets / sample;
-    to->octets = seen.octets * c->buckets / sample;
+        to->records[i] = s->sum.records[i] * c->buckets / sample;
+    to->ended = s->sum.ended * c->buckets / sample;
+    to->octets = s->sum.octets * c->buckets / sample;
+    *s = (struct cache_survey){.at = 0};
+    return true;
 }

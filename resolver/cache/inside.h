@@ -40,15 +40,21 @@ int cache_walk(struct cache *c, cache_see see, void *ctx, uint64_t *forgotten);
  * any of it once this has returned; what is on its way from a server meanwhile may come in anew. */
 int cache_flush(struct cache *c, const struct name *name, bool below, uint64_t *forgotten);
 
-/* How full it is, from a sample of at most CACHE_SAMPLE buckets spread evenly: records that a look-up could find or
- * that have ended and lie in the log still. */
-enum { CACHE_SAMPLE = 1024 };
+/* How full it is, from a sample of at most CACHE_SAMPLE buckets spread evenly, looked at in steps of CACHE_STEP so that
+ * nobody is held up: some tens of microseconds each. */
+enum { CACHE_SAMPLE = 1024, CACHE_STEP = 16 };
 struct cache_figures {
     uint64_t records[CACHE_KINDS]; /* that have not ended */
-    uint64_t ended;                /* of all kinds: room for stale answers */
-    uint64_t octets;               /* of the log in the records of the last lap that the index still points at */
-    uint64_t size;                 /* of the whole mapping */
+    uint64_t ended;                /* of all kinds, that may still be given as stale answers */
+    uint64_t octets;               /* of the log that all these take */
 };
-void cache_measure(struct cache *c, struct cache_figures *to);
+struct cache_survey { /* zeros to begin with */
+    uint64_t at;
+    struct cache_figures sum;
+};
+/* The next step; true: that was the last of a round, and `to` has what it came to. */
+bool cache_measure(struct cache *c, struct cache_survey *s, struct cache_figures *to);
+/* Octets of the mapping. */
+uint64_t cache_size(const struct cache *c);
 
 #endif
