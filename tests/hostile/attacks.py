@@ -286,9 +286,9 @@ def poison(stage, resolver):
 def ghost(stage, resolver):
     def child(q):
         if q.name == "ns.ghost.":
-            return reply(q, ["@ 600 A " + at] if q.type == "A" else [], ["ghost. 600 NS ns.ghost."])
-        return reply(q, ["@ 1 A 192.0.2.6"] if q.name != "ghost." else ["@ 600 %s %s" % (q.type, "ns.ghost.")] if q.type == "NS" else [],
-                     ["ghost. 600 NS ns.ghost."], ["ns.ghost. 600 A " + at])
+            return reply(q, ["@ 4 A " + at] if q.type == "A" else [], ["ghost. 4 NS ns.ghost."])
+        return reply(q, ["@ 1 A 192.0.2.6"] if q.name != "ghost." else ["@ 4 %s %s" % (q.type, "ns.ghost.")] if q.type == "NS" else [],
+                     ["ghost. 4 NS ns.ghost."], ["ns.ghost. 4 A " + at])
     at = place(stage)
     stage.on(at, child)
     stage.delegate("ghost.", {"ns.ghost.": at}, ttl=4)

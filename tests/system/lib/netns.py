@@ -1,10 +1,11 @@
 """A network namespace of the test's own: loopback, a pair of addresses, nftables rules, a capture. Needs root."""
+import itertools
 import os
 import subprocess
 import tempfile
 import time
 
-IDS = [0]
+IDS = itertools.count(1)
 
 
 def sh(*argv, **kw):
@@ -15,8 +16,7 @@ class Namespace:
     """with Namespace() as ns: ns.run("dig", ...). `ns.prefix` starts a program inside (ip execs it: same process id)."""
 
     def __init__(self):
-        IDS[0] += 1
-        self.name = "candor-%d-%d" % (os.getpid(), IDS[0])
+        self.name = "candor-%d-%d" % (os.getpid(), next(IDS))
         self.prefix = ["ip", "netns", "exec", self.name]
 
     def __enter__(self):
