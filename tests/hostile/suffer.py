@@ -69,13 +69,17 @@ def bounds_broken(a, result):
 Fuzzed = collections.namedtuple("Fuzzed", "seconds answers damaged asked answered alive slowest restarts")
 
 
-def fuzz(folder, seconds, seed=1):
-    """Damaged answers for a while; an honest zone beside them must be answered all the time, and no worker may end."""
+FUZZED = "41.1.1.1"
+FORWARD = {"resolver": {"forward": [{"zone": "fuzz.", "to": [FUZZED + "@53"]}, {"zone": "victim.", "to": [attacks.VICTIM + "@53"]}]}}
+
+
+def fuzz(folder, seconds, seed=1, forward=False):
+    """Damaged answers for a while; an honest zone beside them must be answered all the time, and no worker may end. The
+    servers are found by recursion, or are forwarded to."""
     rng, counts = random.Random(seed), collections.Counter()
-    with on_stage("candor", folder, threads=2) as (stage, r):
-        at = attacks.place(stage)
-        stage.on(at, attacks.fuzzed_actor(rng, "fuzz.", at, counts))
-        stage.delegate("fuzz.", {"ns.fuzz.": at})
+    with on_stage("candor", folder, resolvers.merged(CONFIG, FORWARD) if forward else None, threads=2) as (stage, r):
+        stage.on(FUZZED, attacks.fuzzed_actor(rng, "fuzz.", FUZZED, counts))
+        stage.delegate("fuzz.", {"ns.fuzz.": FUZZED})
         attacks.victim(stage)
         stage.on(attacks.VICTIM, lambda q: stages.answer(q, "192.0.2.80"))
         before, asked, answered, slowest, alive = sorted(r.pids()), 0, 0, 0.0, 0
@@ -134,9 +138,9 @@ def main():
         os.chmod(d, 0o777)
         if a.fuzz:
             print("seed %d" % a.seed)
-            done = fuzz(d, a.fuzz, a.seed)
-            print(done)
-            return 1 if done.restarts or done.answered < done.asked else 0
+            both = [fuzz(os.path.join(d, str(f)), a.fuzz / 2, a.seed, f) for f in (False, True)]
+            print("recursion: %s\nforwarding: %s" % tuple(both))
+            return 1 if any(done.restarts or done.answered < done.asked for done in both) else 0
         names, rows, broken = a.resolvers.split(","), {}, []
 
         def one(name):
