@@ -1,5 +1,5 @@
-/* The lines of a dumped cache (docs/formats/cache-text.md), one after the other, into a cache. Each record is put when
- * its last line was taken; one with a wrong line is left out. */
+/* The lines of a dumped cache (docs/formats/cache-text.md, CACHE_TEXT_DEF), one after the other, into a cache. Each
+ * record is put when its last line was taken; one with a wrong line is left out. */
 #ifndef CANDOR_COMMAND_CACHE_LINES_H
 #define CANDOR_COMMAND_CACHE_LINES_H
 

@@ -103,6 +103,22 @@ static void put_counts(struct metrics *m, const struct board_worker *w) {
     }
 }
 
+static void put_cache(struct metrics *m) {
+    const struct board *b = m->from->board;
+    metric_family(m, METRIC_GAUGE, "cache_entries", "Records in the answer cache, from a sample.");
+    metric_one(m, "kind", "answer", (double)board_get(&b->cache.answers));
+    metric_one(m, "kind", "rrset", (double)board_get(&b->cache.rrsets));
+    metric_one(m, "kind", "failure", (double)board_get(&b->cache.failures));
+    metric_one(m, "kind", "ended", (double)board_get(&b->cache.ended));
+    metric_family(m, METRIC_GAUGE, "cache_used_bytes", "Room that these records take, from a sample.");
+    metric_plain(m, (double)board_get(&b->cache.octets));
+    metric_family(m, METRIC_GAUGE, "cache_size_bytes", "Size of the answer cache.");
+    metric_plain(m, (double)board_get(&b->cache.size));
+    metric_family(m, METRIC_GAUGE, "cache_on_disk",
+                  "Whether it is the file, which outlives a restart; 0: memory alone.");
+    metric_plain(m, board_get(&b->cache.identity) != 0);
+}
+
 struct upstreams {
     char text[LIMIT_UPSTREAMS][ADDR_TEXT_MAX];
     size_t count;
@@ -180,6 +196,7 @@ void metrics_traffic(struct metrics *m) {
     put_queries(m, w);
     put_responses(m, w);
     put_counts(m, w);
+    put_cache(m);
     put_upstream_counts(m, w, &u);
     put_upstream_verdicts(m, &u);
 }
