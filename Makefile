@@ -49,7 +49,7 @@ MAIN_candor-health := $(call objs,health)
 PROGRAMS := $(foreach p,candor candor-resolver candor-sync candor-health,$(if $(filter %/main.o,$(MAIN_$(p))),$(p)))
 
 .DELETE_ON_ERROR:
-.PHONY: all deps deps-test run test unit unit-build system-build lint lint-tidy lint-objects bench bench-build bench-dnsbl bench-sync interop chaos faults health-compared calm freeze scenarios internet hostile hostile-compared bench-resolver man fuzz fuzz-build install uninstall clean help
+.PHONY: all deps deps-test run test unit unit-build system-build lint lint-tidy lint-objects bench bench-build bench-dnsbl bench-sync interop chaos faults health-compared calm freeze scenarios internet hostile hostile-compared bench-resolver bench-health man fuzz fuzz-build install uninstall clean help
 
 all: $(addprefix $(O)/,$(PROGRAMS))
 
@@ -203,7 +203,7 @@ test:
 
 # tests/bench: bench_*.c over the archives, and scripts that stand Candor beside its peers with the tools gen, load and probe.
 # soak.py, an hour, and churn.py, ten million entries for a month, are for their own day.
-BENCH_TOOLS := $(patsubst %,$(O)/tests/bench/%,gen load probe served authority)
+BENCH_TOOLS := $(patsubst %,$(O)/tests/bench/%,gen load probe served authority http)
 BENCH_BINS := $(patsubst %.c,$(O)/%,$(sort $(wildcard tests/bench/bench_*.c)))
 $(BENCH_TOOLS): %: %.o
 	$(call say,LINK)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^
@@ -263,6 +263,10 @@ hostile-compared: all system-build
 # Recursion beside unbound, knot-resolver, pdns-recursor and named (root), about ten minutes; BENCH_ARGS=--quick less.
 bench-resolver: all system-build bench-build
 	@CANDOR_BUILD=$(abspath $(O)) tests/bench/resolver.py $(BENCH_ARGS)
+
+# What judging health and answering a thousand requests a second about it costs those who ask DNS.
+bench-health: all system-build bench-build
+	@CANDOR_BUILD=$(abspath $(O)) tests/bench/health.py $(BENCH_ARGS)
 
 # From node to node, in network namespaces: about half an hour; BENCH_ARGS=--quick one million entries and few updates.
 bench-sync: all system-build bench-build
