@@ -66,10 +66,10 @@ def bounds_broken(a, result):
     return bad
 
 
-Fuzzed = collections.namedtuple("Fuzzed", "seconds answers damaged asked answered alive slowest restarts")
+Fuzzed = collections.namedtuple("Fuzzed", "seconds answers damaged asked answered garbled alive slowest restarts")
 
 
-FUZZED = "41.1.1.1"
+FUZZED, FUZZ_RATE = "41.1.1.1", 400  # questions a second
 FORWARD = {"resolver": {"forward": [{"zone": "fuzz.", "to": [FUZZED + "@53"]}, {"zone": "victim.", "to": [attacks.VICTIM + "@53"]}]}}
 
 
@@ -82,18 +82,20 @@ def fuzz(folder, seconds, seed=1, forward=False):
         stage.delegate("fuzz.", {"ns.fuzz.": FUZZED})
         attacks.victim(stage)
         stage.on(attacks.VICTIM, lambda q: stages.answer(q, "192.0.2.80"))
-        before, asked, answered, slowest, alive = sorted(r.pids()), 0, 0, 0.0, 0
-        end, n = time.monotonic() + seconds, 0
-        while time.monotonic() < end:
-            got = r.ask(attacks.fuzz_questions(rng, "fuzz.", 400), window=150, timeout_ms=8000)
-            asked, answered = asked + len(got), answered + sum(a.rcode != "LOST" for a in got)
-            n += 1
-            honest = r.ask(["h%d.victim. A" % n], timeout_ms=5000, sockets=1)[0]
+        before, slowest, alive = sorted(r.pids()), 0.0, 0
+        questions = attacks.fuzz_questions(rng, "fuzz.", int(seconds * FUZZ_RATE))
+        load = r.load(questions, FUZZ_RATE, seconds)
+        while load.poll() is None:
+            honest = r.ask(["h%d.victim. A" % alive], timeout_ms=5000, sockets=1)[0]
             assert attacks.answered()([honest]), "the honest zone is not answered: %s\n%s" % (honest, r.node.log()[-3000:])
             alive, slowest = alive + 1, max(slowest, honest.took_us / 1e6)
+            time.sleep(0.2)
+        got = r.loaded(load, questions)
+        asked, answered = len(got), sum(a.rcode != "LOST" for a in got)
         restarts = len(set(before) - set(r.pids()))
         assert "Sanitizer" not in r.node.log(), r.node.log()[-6000:]
-        return Fuzzed(seconds, counts["answers"], counts["damaged"], asked, answered, alive, slowest, restarts)
+        garbled = [a.question for a in got if a.rcode == "GARBLED"]
+        return Fuzzed(seconds, counts["answers"], counts["damaged"], asked, answered, garbled, alive, slowest, restarts)
 
 
 def cell(result):

@@ -138,6 +138,18 @@ class Resolver:
                            input="\n".join(questions).encode() + b"\n", stdout=out, stderr=subprocess.PIPE, check=True)
         return ask.read(self.log + ".answers", questions)
 
+    def load(self, questions, rate, seconds, timeout_ms=8000):
+        """Questions at a steady rate in the background, whether answers come or not; loaded() when it has ended."""
+        with open(self.log + ".questions", "w") as f:
+            f.write("\n".join(questions) + "\n")
+        with open(f.name, "rb") as q, open(self.log + ".load", "wb") as out:
+            return subprocess.Popen(self.prefix + ask.command(self.address, rate=rate, seconds=int(seconds), timeout_ms=timeout_ms),
+                                    stdin=q, stdout=out, stderr=subprocess.DEVNULL)
+
+    def loaded(self, load, questions):
+        assert load.wait() == 0
+        return ask.read(self.log + ".load", questions)
+
     def wait(self, question):
         until("%s answers" % self.name, lambda: self.alive() and self.ask([question], timeout_ms=60, sockets=1)[0].rcode != "LOST", 30)
 
