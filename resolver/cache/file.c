@@ -96,7 +96,7 @@ uint64_t cache_identity(const struct cache *c) { return c->on_disk && c->path !=
 /* What the header says of the file's own times and size counts. */
 static int attach(struct cache *c, struct err *err) {
     struct stat st;
-    void *map;
+    void *map = NULL;
     int fd = open(c->path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
         return err_errno(err, "%s", c->path);
