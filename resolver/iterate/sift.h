@@ -21,8 +21,8 @@ enum sift_kind {
     SIFT_NODATA,    /* for `target` (the end of a chain) or qname: no such type */
     SIFT_NXDOMAIN,  /* for `target` or qname */
     SIFT_REFERRAL,  /* to `cut`, which is below the zone asked and holds qname */
-    SIFT_LAME,      /* not authoritative: an upward or sideways referral, an answer without AA that does not come from
-                       a forwarder, NOERROR with nothing */
+    SIFT_LAME,      /* a referral upward or to the zone itself; what a resolver says (RA without AA). AA alone decides
+                       nothing: servers in the field set it on referrals and forget it on answers */
     SIFT_TRUNCATED, /* TC */
     SIFT_RCODE,     /* another RCODE: `rcode` */
     SIFT_INVALID,   /* breaks the format, a bound of bounds.h, or does not fit the question */
@@ -60,7 +60,7 @@ struct sift_result {
     unsigned count;
 };
 
-/* Room to work in; one per resolve. NULL: no memory. */
+/* Room to work in, about half a megabyte: one per worker. NULL: no memory. */
 struct sift;
 struct sift *sift_new(void);
 void sift_free(struct sift *s);
