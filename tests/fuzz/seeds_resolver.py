@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Writes the seeds of fuzz_answer, fuzz_serve, fuzz_zone and fuzz_cache, made from nothing."""
+"""Writes the seeds of fuzz_answer, fuzz_sift, fuzz_serve, fuzz_zone and fuzz_cache, made from nothing."""
 import os
 from struct import pack
 
@@ -46,7 +46,7 @@ CACHE = {
 
 
 def main():
-    for target, seeds in (("fuzz_answer", ANSWERS), ("fuzz_serve", SERVE), ("fuzz_zone", ZONE), ("fuzz_cache", CACHE)):
+    for target, seeds in (("fuzz_answer", ANSWERS), ("fuzz_sift", ANSWERS), ("fuzz_serve", SERVE), ("fuzz_zone", ZONE), ("fuzz_cache", CACHE)):
         folder = os.path.join(CORPUS, target)
         os.makedirs(folder, exist_ok=True)
         for kind, seed in seeds.items():
