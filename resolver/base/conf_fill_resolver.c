@@ -9,6 +9,9 @@
 
 enum { DNS_PORT = 53, UDP_LEAST = 512, TTL_MAX_S = 7 * 86400, DAY_MS = 86400000 };
 
+/* Where no server of a public zone can be (RFC 6890); loopback has a key of its own. */
+static const char *const not_public[] = {"10.0.0.0/8",     "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12",
+                                         "192.168.0.0/16", "fc00::/7",      "fe80::/10",      NULL};
 static const char *const loopback[] = {"127.0.0.0/8", "::1", NULL};
 
 void conf_fill_tls(struct conf_reader *r, const char *key, const struct conf_raw_tls *in, struct conf_tls *out) {
@@ -101,6 +104,7 @@ static void recursion(struct conf_reader *r, const struct conf_raw_recursion *in
     out->case_randomisation = conf_take_bool(r, "case-randomisation", in->case_randomisation, false);
     out->harden_glue = conf_take_bool(r, "harden-glue", in->harden_glue, true);
     out->query_localhost = conf_take_bool(r, "query-localhost", in->query_localhost, false);
+    out->do_not_query = conf_take_prefixes(r, "do-not-query", in->do_not_query, not_public);
     out->private_addresses = conf_take_prefixes(r, "private-addresses", in->private_addresses, NULL);
     out->edns_size = (uint16_t)conf_take_number(r, "edns-size", in->edns_size, 1232, UDP_LEAST, LIMIT_UDP_QUERY);
     out->max_queries = conf_take_number(r, "max-queries", in->max_queries, 100, 1, 10000);

@@ -21,7 +21,7 @@ struct conf_recursion {
     bool enabled, ipv4, ipv6, prime, qname_minimisation, case_randomisation, harden_glue, query_localhost;
     bool aggressive_nsec, fetch_ns_addresses;
     const char *root_hints;
-    struct conf_list_prefix private_addresses;
+    struct conf_list_prefix private_addresses, do_not_query;
     uint16_t edns_size;
     uint32_t max_queries, timeout_ms;
 };

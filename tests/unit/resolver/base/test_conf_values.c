@@ -63,6 +63,9 @@ static void check_resolver_defaults(const struct conf_resolver *r) {
     assert_true(!r->recursion.query_localhost && r->recursion.aggressive_nsec && r->recursion.fetch_ns_addresses);
     assert_string_equal(r->recursion.root_hints, "");
     assert_int_equal(r->recursion.private_addresses.count, 0);
+    has(&r->recursion.do_not_query, "10.1.2.3", true);
+    has(&r->recursion.do_not_query, "fd00::1", true);
+    has(&r->recursion.do_not_query, "198.41.0.4", false);
     assert_int_equal(r->recursion.edns_size, 1232);
     assert_int_equal(r->recursion.max_queries, 100);
     assert_int_equal(r->recursion.timeout_ms, 5000);
