@@ -1,9 +1,9 @@
 /* Root hints, and whom recursion may ask. */
 #include "resolver/iterate/hints.h"
 
-#include <errno.h>
 #include <ldns/ldns.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -150,24 +150,28 @@ static int read_file(struct hints_file *f, FILE *file, const char *path, struct 
     return e;
 }
 
-static int open_file(struct hints *h, const char *path, struct err *err) {
-    struct hints_file *f = calloc(1, sizeof *f);
+static int open_checked(struct hints *h, FILE *file, const char *path, struct err *err) {
     struct stat st;
-    FILE *file = fopen(path, "re");
-    int e;
+    if (fstat(fileno(file), &st) != 0)
+        return err_errno(err, "%s", path);
+    if (!S_ISREG(st.st_mode) || st.st_size > HINTS_FILE_MAX)
+        return err_set(err, E_INVALID, "%s: expected a file of at most %d octets", path, HINTS_FILE_MAX);
+    struct hints_file *f = calloc(1, sizeof *f);
     if (f == NULL)
-        e = err_set(err, E_NOMEM, "%s: no memory", path);
-    else if (file == NULL || fstat(fileno(file), &st) != 0)
-        e = err_errno(err, "%s", path);
-    else if (!S_ISREG(st.st_mode) || st.st_size > HINTS_FILE_MAX)
-        e = err_set(err, E_INVALID, "%s: expected a file of at most %d octets", path, HINTS_FILE_MAX);
-    else
-        e = read_file(f, file, path, err);
+        return err_set(err, E_NOMEM, "%s: no memory", path);
+    int e = read_file(f, file, path, err);
     if (e == 0)
         e = keep(h, f, path, err);
-    if (file != NULL)
-        (void)fclose(file);
     free(f);
+    return e;
+}
+
+static int open_file(struct hints *h, const char *path, struct err *err) {
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return err_errno(err, "%s", path);
+    int e = open_checked(h, file, path, err);
+    (void)fclose(file);
     return e;
 }
 
