@@ -1,21 +1,22 @@
 /* One question to one server, until it has said something or is given up: what every server wants to be asked in
- * another way is settled here, so that recursion and forwarding see one call and one result.
+ * another way is settled here, so that recursion sees one call and one result.
  *
  *   UDP with EDNS (+ DO, + cookie, + mixed case) -> answer
  *      -> TC ............................................ TCP
  *      -> FORMERR, NOTIMP, BADVERS to EDNS .............. without EDNS, remembered (RFC 6891 section 6.2.2)
  *      -> BADCOOKIE ..................................... with the new cookie, then TCP (RFC 7873 section 5.3)
- *      -> case not kept ................................. TCP, remembered
+ *      -> without the cookie that it always sends ....... TCP: somebody else may have said that
+ *      -> case not kept, and silence .................... TCP, remembered
  *      -> BOUND_MISMATCHES packets that do not fit ...... TCP, remembered for a while
- *      -> silence to EDNS from one that never answered it: with a smaller size, then without
- *   TLS (RFC 7858): strict with a pinned name or opportunistic; sessions are kept and shared
+ *      -> silence ....................................... the caller's: another server. One that never answered EDNS is
+ *                                                         asked with 512 octets after two silences, without EDNS after
+ *                                                         three, whoever asks it
  *
  * Counts in the server's entry (servers.h). `done` is called exactly once, never from inside asking_start. One thread.
  */
 #ifndef CANDOR_ITERATE_ASKING_H
 #define CANDOR_ITERATE_ASKING_H
 
-#include "resolver/base/board.h"
 #include "resolver/base/conf.h"
 #include "resolver/dns/message.h"
 #include "resolver/iterate/sender.h"
@@ -27,7 +28,7 @@ struct asking_reply {
     int code; /* 0: an answer to this question, whatever its RCODE; E_TIMEOUT; E_SYSTEM: unreachable, refused;
                  E_INVALID: it cannot be spoken with */
     struct bytes answer; /* raw, bounded reader applied to header and question only; during the call */
-    bool stream;         /* it came over TCP or TLS: TC in it is no reason to ask again */
+    bool stream;         /* it came over TCP: TC in it is no reason to ask again */
     unsigned sends;      /* how many queries this took: they count against recursion.max-queries */
     int64_t took_us;     /* the last of them */
 };
@@ -35,13 +36,11 @@ typedef void (*asking_done)(void *ctx, const struct asking_reply *r);
 
 struct asking_plan {
     const struct addr *server;
-    const struct name *qname; /* lower case; sent in mixed case where configured */
+    const struct name *qname; /* lower case, copied; sent in mixed case where configured */
     uint16_t qtype, qclass;
     bool recursion_desired, dnssec_ok, checking_disabled;
-    bool tls, tls_strict; /* tls without strict: plain when there is no TLS to be had */
-    const char *tls_name; /* NULL: none to check; must outlive the asking */
-    unsigned sends_max;   /* at most this many queries */
-    int64_t deadline_ms;  /* by ops->now_ms; a try waits for the server's rto, never past this */
+    unsigned sends_max;  /* at most this many queries */
+    int64_t deadline_ms; /* by ops->now_ms; a try waits for the server's rto, never past this */
     asking_done done;
     void *ctx;
 };
@@ -50,7 +49,6 @@ struct asking_config {
     const struct conf *conf;
     struct sender sender;
     struct servers *servers;
-    struct board_worker *stats; /* may be NULL */
 };
 
 /* One per worker. */

@@ -1,5 +1,5 @@
 /* What this worker knows of each server address it asks: how fast it answers, whether it answers at all, and what it
- * cannot stand (EDNS, cookies, mixed case). One open-addressed table per worker, bounded (BOUND_SERVERS): what was not
+ * cannot stand (EDNS, cookies, mixed case). One table per worker, bounded (BOUND_SERVERS): what was not
  * asked for longest goes first, never one with a query under way.
  *
  * Retransmission timeout after RFC 6298: srtt + 4 * rttvar, 50 ms .. 6 s, doubled at each silence. A server that was
@@ -20,6 +20,7 @@ struct server {
     uint32_t rto_ms;
     uint16_t timeouts; /* in a row */
     uint16_t in_flight;
+    int64_t silent_since_ms;            /* the first of `timeouts` */
     int64_t dead_since_ms, probe_at_ms; /* 0: alive */
     uint32_t probe_every_ms;
     int64_t asked_ms;                  /* last */
