@@ -171,6 +171,14 @@ bool canary_is_forwarded(const struct conf *conf, const struct name *n, const st
     return false;
 }
 
+static bool is_resolved(const struct conf *conf, const struct name *n) {
+    struct name zone;
+    bool any = conf->resolver.recursion.enabled || canary_is_forwarded(conf, n, NULL);
+    for (size_t i = 0; i < conf->resolver.stub_count && !any; i++)
+        any = name_from_text(&zone, conf->resolver.stub[i].zone, NULL) == 0 && name_under(n, &zone);
+    return any;
+}
+
 static int plan_through_node(struct prober *p, const struct canary_kind *kind, const char *base) {
     struct name name;
     if (p->target_count == 0)
@@ -179,10 +187,9 @@ static int plan_through_node(struct prober *p, const struct canary_kind *kind, c
         return plan_off(p, SCOPE_RESOLUTION, "canary", kind, "", kind->off);
     if (name_from_text(&name, base, NULL) != 0)
         return E_INVALID;
-    if (p->conf->resolver.forward_count == 0)
-        return plan_off(p, SCOPE_RESOLUTION, "canary", kind, base, "no forwarders; recursion is not in this version");
-    if (!canary_is_forwarded(p->conf, &name, NULL))
-        return plan_off(p, SCOPE_RESOLUTION, "canary", kind, base, "no forwarder is configured for this name");
+    if (!is_resolved(p->conf, &name))
+        return plan_off(p, SCOPE_RESOLUTION, "canary", kind, base,
+                        "recursion is switched off, and no forwarder is configured for this name");
     return plan_canary(p, kind, SCOPE_RESOLUTION, base, &name, &p->targets[0].addr);
 }
 

@@ -113,6 +113,7 @@ struct prober {
     struct signed_probe *signed_probe;
     struct lived_probe *lived;
     size_t canary_count;
+    struct authorities *authorities;
     struct guard_probe *guards;
     struct storage *storage;
     struct replica_probe *replica;

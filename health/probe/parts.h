@@ -38,6 +38,7 @@ int zone_open(struct prober *p) MUST_USE;
 void zone_changed(struct prober *p, size_t place); /* another zone, none, or other options */
 int guard_open(struct prober *p) MUST_USE;
 int canary_open(struct prober *p) MUST_USE;
+int authority_open(struct prober *p) MUST_USE;
 int storage_open(struct prober *p) MUST_USE;
 int large_open(struct prober *p) MUST_USE;
 int loop_probe_open(struct prober *p) MUST_USE;
@@ -62,6 +63,7 @@ void stray_close(struct prober *p);
 void zone_close(struct prober *p);
 void guard_close(struct prober *p);
 void canary_close(struct prober *p);
+void authority_close(struct prober *p);
 void storage_close(struct prober *p);
 void large_close(struct prober *p);
 void loop_probe_close(struct prober *p);

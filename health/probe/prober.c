@@ -197,22 +197,30 @@ static int plan_off(struct prober *p) {
     return rc;
 }
 
+/* One for the root servers, one for each server of a stub zone. */
+static size_t authority_checks(const struct conf *c) {
+    size_t n = 1;
+    for (size_t i = 0; i < c->resolver.stub_count; i++)
+        n += c->resolver.stub[i].to.count;
+    return n;
+}
+
 static size_t checks_wanted(const struct conf *c) {
     size_t zones = c->rbl.zone_places > c->rbl.zone_count ? c->rbl.zone_places : c->rbl.zone_count;
     size_t peer_checks = 4;
     for (size_t i = 0; i < c->health.peer_count; i++)
         peer_checks += 3 + 5 * (1 + c->health.peers[i].service.count);
     return 64 + 10 * (size_t)LIMIT_WORKERS + 8 * (size_t)PROBE_TARGETS_MAX + 4 * zones + 4 * c->resolver.guard_count +
-           6 * (size_t)LIMIT_UPSTREAMS + peer_checks + c->health.datagram_count + 4 * c->health.monitor.node_count +
-           REPLICA_CHECKS;
+           6 * (size_t)LIMIT_UPSTREAMS + authority_checks(c) + peer_checks + c->health.datagram_count +
+           4 * c->health.monitor.node_count + REPLICA_CHECKS;
 }
 
 static int plan(struct prober *p) {
     static int (*const parts[])(struct prober *) = {
-        process_open, machine_open, pool_open,        stray_open,   worker_open,     tcp_probe_open,
-        zone_open,    guard_open,   canary_open,      clock_open,   loop_probe_open, large_open,
-        signed_open,  stuck_open,   lived_open_probe, storage_open, replica_open,    far_open,
-        catalog_open, report_open,  monitor_open,     peer_open,    plan_off};
+        process_open, machine_open, pool_open,   stray_open,       worker_open,  tcp_probe_open,
+        zone_open,    guard_open,   canary_open, authority_open,   clock_open,   loop_probe_open,
+        large_open,   signed_open,  stuck_open,  lived_open_probe, storage_open, replica_open,
+        far_open,     catalog_open, report_open, monitor_open,     peer_open,    plan_off};
     for (size_t i = 0; i < p->conf->resolver.listen_count; i++)
         if (!p->conf->resolver.listen[i].tls)
             target_add(p, &p->conf->resolver.listen[i].address);
@@ -287,6 +295,7 @@ void prober_close(struct prober *p) {
     zone_close(p);
     guard_close(p);
     canary_close(p);
+    authority_close(p);
     clock_close(p);
     loop_probe_close(p);
     large_close(p);

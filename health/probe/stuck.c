@@ -29,6 +29,12 @@ enum stuck_state stuck_look(struct stuck_watch *w, const struct stuck_view *v, i
     return enough && now_ms - w->since_ms >= deadline_ms ? STUCK_YES : STUCK_MAYBE;
 }
 
+/* Servers that are asked without recursion prove nothing here: what lies below them may be gone. */
+static bool is_forwarder(const struct verdict_check *c) {
+    return c->scope == SCOPE_UPSTREAM && strcmp(c->component, "upstream") == 0 &&
+           strcmp(c->measurement, "answers") == 0;
+}
+
 static bool is_good(const struct verdict_check *c) {
     return c->worse == 0 && (c->settled == VERDICT_PASS || c->settled == VERDICT_WARN || c->better > 0);
 }
@@ -45,8 +51,7 @@ static struct stuck_view view_of(struct stuck_probe *s) {
     struct stuck_view v = {.through = !known || is_good(u), .failed = s->failed};
     for (size_t i = 0; i < b->count && !v.direct; i++) {
         const struct verdict_check *c = &b->checks[i];
-        v.direct = c->scope == SCOPE_UPSTREAM && !c->fixed && strcmp(c->measurement, "answers") == 0 &&
-                   c->settled != VERDICT_UNKNOWN && is_good(c);
+        v.direct = !c->fixed && is_forwarder(c) && c->settled != VERDICT_UNKNOWN && is_good(c);
     }
     return v;
 }
@@ -111,7 +116,7 @@ int stuck_open(struct prober *p) {
             s->uncached = i;
             through = true;
         }
-        direct |= c->scope == SCOPE_UPSTREAM && strcmp(c->measurement, "answers") == 0;
+        direct |= is_forwarder(c);
     }
     if (!through || !direct)
         return 0;

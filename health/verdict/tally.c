@@ -1,8 +1,8 @@
 #include "health/verdict/tally.h"
 
-static const char *const probe_names[TALLY_PROBES] = {"worker",   "zone_serial", "zone_point", "cached",
-                                                      "uncached", "nxdomain",    "upstream",   "canary_write",
-                                                      "large",    "signed",      "bogus"};
+static const char *const probe_names[TALLY_PROBES] = {"worker",       "zone_serial", "zone_point", "cached",
+                                                      "uncached",     "nxdomain",    "upstream",   "authority",
+                                                      "canary_write", "large",       "signed",     "bogus"};
 static const char *const result_names[TALLY_RESULTS] = {"pass", "fail", "timeout", "void"};
 
 const char *tally_probe_name(enum tally_probe p) { return (unsigned)p < TALLY_PROBES ? probe_names[p] : "?"; }

@@ -16,6 +16,7 @@ enum tally_probe {
     TALLY_UNCACHED,     /* a random name, through the node */
     TALLY_NXDOMAIN,     /* a random name that does not exist */
     TALLY_UPSTREAM,     /* a random name, asked of a forwarder directly */
+    TALLY_AUTHORITY,    /* a root server, or one of a stub zone, asked directly */
     TALLY_CANARY_WRITE, /* a file written and synced in `state` */
     TALLY_LARGE,        /* answers of 512, 1,232 and 4,096 octets */
     TALLY_SIGNED,       /* a name whose signatures are right */

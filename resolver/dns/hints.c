@@ -1,5 +1,5 @@
 /* Root hints, and whom recursion may ask. */
-#include "resolver/iterate/hints.h"
+#include "resolver/dns/hints.h"
 
 #include <ldns/ldns.h>
 #include <stdio.h>

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "resolver/base/rand.h"
-#include "resolver/iterate/hints.h"
+#include "resolver/dns/hints.h"
 
 static struct hints hints;
 static struct err err;

@@ -1,8 +1,8 @@
 /* Where recursion begins: names and addresses of the root servers, built in or from `recursion.root-hints` (a zone
  * file, read with ldns). Kept for as long as the node runs: priming (RFC 8109) refreshes what the cache has, never
  * these. */
-#ifndef CANDOR_ITERATE_HINTS_H
-#define CANDOR_ITERATE_HINTS_H
+#ifndef CANDOR_DNS_HINTS_H
+#define CANDOR_DNS_HINTS_H
 
 #include "resolver/base/addr.h"
 #include "resolver/base/conf.h"
