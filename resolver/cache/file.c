@@ -106,8 +106,8 @@ static int attach(struct cache *c, struct err *err) {
     else if (map_fd(fd, (uint64_t)st.st_size, &map) != 0)
         e = err_set(err, E_NOMEM, "%s: cannot be mapped", c->path);
     close(fd);
-    if (e != 0)
-        return e;
+    if (e != 0 || map == NULL)
+        return e != 0 ? e : E_NOMEM;
     c->config.monotonic = ((const struct cache_file *)map)->monotonic == 1;
     const char *why = header_fault(map, &c->config, (uint64_t)st.st_size);
     if (why != NULL) {

@@ -119,7 +119,7 @@ def check_file(floors, path, problems):
                 problems.append("%s:%d: %s: %s" % (path, line, header, why))
         else:
             for door, rooms in DOORS.items():
-                if re.fullmatch(door, system) and room not in rooms:
+                if re.fullmatch(door, system) and room not in rooms and path not in rooms:
                     problems.append("%s:%d: <%s> belongs to: %s" % (path, line, system, " ".join(sorted(rooms)) or "no room"))
     for m in BANNED.finditer(strip_comments(text)):
         problems.append("%s:%d: %s is banned" % (path, text.count("\n", 0, m.start()) + 1, m.group(0).rstrip("( ")))
