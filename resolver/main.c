@@ -7,6 +7,7 @@
 #include "resolver/base/log.h"
 #include "resolver/base/process.h"
 #include "resolver/parent.h"
+#include "resolver/serve/local_zones.h"
 
 static const char PROGRAM[] = "candor-resolver";
 
@@ -41,6 +42,14 @@ int main(int argc, char **argv) {
     if (status != 0)
         return status;
     if (check) {
+        struct local_zones *locals;
+        struct err err = {0};
+        if (local_zones_open(&locals, conf, &err) != 0) {
+            (void)fprintf(stderr, "%s: %s: %s\n", PROGRAM, conf->path, err.text);
+            conf_free(conf);
+            return 2;
+        }
+        local_zones_close(locals);
         printf("%s: %s is good\n", PROGRAM, conf->path[0] != '\0' ? conf->path : "the default configuration");
     } else {
         tell_later(conf);

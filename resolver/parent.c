@@ -31,6 +31,7 @@ struct parent {
     const struct conf *conf;
     struct board *board;
     struct cache *cache;
+    struct local_zones *locals;
     struct cookies *cookies;
     int64_t cache_renewed_ms;
     unsigned count;
@@ -55,6 +56,7 @@ static void child_run(struct parent *p, unsigned index, pid_t parent_pid) {
     struct worker_plan plan = {.conf = p->conf,
                                .board = p->board,
                                .cache = p->cache,
+                               .locals = p->locals,
                                .cookies = p->cookies,
                                .sockets = &p->slots[index].sockets,
                                .index = index};
@@ -242,8 +244,8 @@ static int signals_open(struct parent *p, struct err *err) {
 
 static int parent_open(struct parent *p, struct err *err) {
     const struct conf *conf = p->conf;
-    int e = start_folders(conf, err);
-    if (e != 0 || (e = start_lock(conf, &p->lock_fd, err)) != 0)
+    int e = local_zones_open(&p->locals, conf, err);
+    if (e != 0 || (e = start_folders(conf, err)) != 0 || (e = start_lock(conf, &p->lock_fd, err)) != 0)
         return e;
     start_descriptors();
     for (unsigned i = 0; i < p->count; i++)
@@ -262,6 +264,7 @@ static void parent_close(struct parent *p) {
     for (unsigned i = 0; i < p->count; i++)
         sockets_close(&p->slots[i].sockets);
     cache_close(p->cache);
+    local_zones_close(p->locals);
     cookies_close(p->cookies);
     if (p->board != NULL)
         board_detach(p->board);

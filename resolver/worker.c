@@ -113,6 +113,7 @@ static int worker_open(struct worker *w, struct err *err) {
                                  .source = &w->source,
                                  .cache = plan->cache,
                                  .resolve = w->resolve,
+                                 .locals = plan->locals,
                                  .cookies = plan->cookies,
                                  .stats = w->slot,
                                  .board = plan->board,

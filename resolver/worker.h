@@ -7,11 +7,13 @@
 #include "resolver/cache/cache.h"
 #include "resolver/net/server.h"
 #include "resolver/serve/cookies.h"
+#include "resolver/serve/local_zones.h"
 
 struct worker_plan {
     const struct conf *conf;
     struct board *board;
     struct cache *cache;
+    const struct local_zones *locals;
     const struct cookies *cookies;
     const struct server_sockets *sockets;
     unsigned index; /* of its slot on the board, and the last part of its NSID */

@@ -191,6 +191,35 @@ static void guard(struct conf_reader *r, const struct conf_raw_resolver *in, str
     conf_leave(r);
 }
 
+static void overrides(struct conf_reader *r, const struct conf_raw_resolver *in, struct conf_resolver *out) {
+    static const struct conf_word words[] = {{"transparent", LOCAL_TRANSPARENT},
+                                             {"static", LOCAL_STATIC},
+                                             {"redirect", LOCAL_REDIRECT},
+                                             {"nxdomain", LOCAL_NXDOMAIN},
+                                             {"nodata", LOCAL_NODATA},
+                                             {"refuse", LOCAL_REFUSE},
+                                             {"drop", LOCAL_DROP},
+                                             {NULL, 0}};
+    out->overrides = conf_array(r, in->override_count, sizeof(*out->overrides));
+    conf_enter(r, "overrides");
+    for (size_t i = 0; i < in->override_count && r->rc == E_OK; i++) {
+        struct conf_override *o = &out->overrides[i];
+        conf_enter_at(r, i);
+        o->zone = conf_take_name(r, "zone", in->overrides[i].zone, ".");
+        o->answer = (enum conf_local)conf_take_word(r, "answer", in->overrides[i].answer, LOCAL_NONE, words);
+        if (!conf_given(r, "zone"))
+            conf_fail(r, E_INVALID, "zone", "the name of a zone");
+        if (!conf_given(r, "answer"))
+            conf_fail(r, E_INVALID, "answer", "transparent, static, redirect, nxdomain, nodata, refuse or drop");
+        for (size_t j = 0; j < i && r->rc == E_OK; j++)
+            if (strcmp(o->zone, out->overrides[j].zone) == 0)
+                conf_fail(r, E_INVALID, "zone", "each zone once (overrides[%zu] has this one)", j);
+        conf_leave(r);
+        out->override_count++;
+    }
+    conf_leave(r);
+}
+
 static int hex_digit(char c) {
     return c >= '0' && c <= '9'   ? c - '0'
            : c >= 'a' && c <= 'f' ? c - 'a' + 10
@@ -225,8 +254,27 @@ static void cookies(struct conf_reader *r, const struct conf_raw_cookies *in, st
     conf_leave(r);
 }
 
+static void rate_limit(struct conf_reader *r, const struct conf_raw_rate_limit *in, struct conf_rate_limit *out) {
+    conf_enter(r, "rate-limit");
+    out->responses_per_second = conf_take_number(r, "responses-per-second", in->responses, 0, 0, 1000000);
+    out->errors_per_second = conf_take_number(r, "errors-per-second", in->errors, 0, 0, 1000000);
+    out->slip = conf_take_number(r, "slip", in->slip, 2, 0, 100);
+    out->exempt = conf_take_prefixes(r, "exempt", in->exempt, loopback);
+    conf_leave(r);
+}
+
+static void dnstap(struct conf_reader *r, const struct conf_raw_dnstap *in, struct conf_dnstap *out) {
+    conf_enter(r, "dnstap");
+    out->socket = conf_take_path(r, "socket", in->socket, "");
+    out->file = conf_take_path(r, "file", in->file, "");
+    if (out->socket[0] != '\0' && out->file[0] != '\0')
+        conf_fail(r, E_INVALID, "file", "a socket or a file, not both");
+    out->clients = conf_take_bool(r, "clients", in->clients, true);
+    out->upstream = conf_take_bool(r, "upstream", in->upstream, true);
+    conf_leave(r);
+}
+
 void conf_fill_resolver(struct conf_reader *r, const struct conf_raw_resolver *in, struct conf_resolver *out) {
-    const struct conf_raw_rate_limit *rate = CONF_RAW_OR_EMPTY(in->rate_limit);
     conf_enter(r, "resolver");
     listen_list(r, in, out);
     out->outgoing = conf_take_hosts(r, "outgoing", in->outgoing);
@@ -235,16 +283,16 @@ void conf_fill_resolver(struct conf_reader *r, const struct conf_raw_resolver *i
         out->workers = cpus();
     out->allow = conf_take_prefixes(r, "allow", in->allow, loopback);
     out->refuse_any = conf_take_bool(r, "refuse-any", in->refuse_any, true);
-    conf_enter(r, "rate-limit");
-    out->rate_limit.responses_per_second = conf_take_number(r, "responses-per-second", rate->responses, 0, 0, 1000000);
-    out->rate_limit.errors_per_second = conf_take_number(r, "errors-per-second", rate->errors, 0, 0, 1000000);
-    out->rate_limit.slip = conf_take_number(r, "slip", rate->slip, 2, 0, 100);
-    conf_leave(r);
+    rate_limit(r, CONF_RAW_OR_EMPTY(in->rate_limit), &out->rate_limit);
+    out->fairness = conf_take_bool(r, "fairness", in->fairness, true);
+    dnstap(r, CONF_RAW_OR_EMPTY(in->dnstap), &out->dnstap);
     out->udp_size = (uint16_t)conf_take_number(r, "udp-size", in->udp_size, 1232, UDP_LEAST, LIMIT_UDP_QUERY);
     cookies(r, CONF_RAW_OR_EMPTY(in->cookies), &out->cookies);
     out->minimal_responses = conf_take_bool(r, "minimal-responses", in->minimal_responses, true);
     conf_fill_tls(r, "tls", CONF_RAW_OR_EMPTY(in->tls), &out->tls);
     out->local_zones = conf_take_bool(r, "local-zones", in->local_zones, true);
+    out->local_data = conf_take_texts(r, "local-data", in->local_data);
+    overrides(r, in, out);
     cache(r, CONF_RAW_OR_EMPTY(in->cache), &out->cache);
     recursion(r, CONF_RAW_OR_EMPTY(in->recursion), &out->recursion);
     forward(r, in, out);

@@ -10,6 +10,11 @@ struct conf_raw_listen {
 
 struct conf_raw_rate_limit {
     char *responses, *errors, *slip;
+    struct conf_raw_list exempt;
+};
+
+struct conf_raw_dnstap {
+    char *socket, *file, *clients, *upstream;
 };
 
 struct conf_raw_stale {
@@ -33,6 +38,10 @@ struct conf_raw_forward {
     struct conf_raw_list to;
 };
 
+struct conf_raw_override {
+    char *zone, *answer;
+};
+
 struct conf_raw_dnssec {
     char *validate, *update_anchors, *signal_anchors, *permissive;
     struct conf_raw_list trust_anchors, negative_trust_anchors;
@@ -52,10 +61,12 @@ struct conf_raw_resolver {
     struct conf_raw_listen *listen;
     struct conf_raw_forward *forward, *stub;
     struct conf_raw_guard *guard;
-    unsigned listen_count, forward_count, stub_count, guard_count;
-    struct conf_raw_list outgoing, allow;
-    char *workers, *refuse_any, *udp_size, *minimal_responses, *local_zones;
+    struct conf_raw_override *overrides;
+    unsigned listen_count, forward_count, stub_count, guard_count, override_count;
+    struct conf_raw_list outgoing, allow, local_data;
+    char *workers, *refuse_any, *udp_size, *minimal_responses, *local_zones, *fairness;
     struct conf_raw_rate_limit *rate_limit;
+    struct conf_raw_dnstap *dnstap;
     struct conf_raw_cookies *cookies;
     struct conf_raw_tls *tls;
     struct conf_raw_cache *cache;

@@ -37,6 +37,22 @@ struct conf_stub {
     struct conf_list_addr to;
 };
 
+/* Who answers names at and below a zone, `local-data` excepted, which always answers the name that has it. */
+enum conf_local {
+    LOCAL_NONE,
+    LOCAL_TRANSPARENT, /* nobody here: asked for as if there were no local zone */
+    LOCAL_STATIC,      /* this node alone, with AA: what local-data does not have does not exist (RFC 6303) */
+    LOCAL_REDIRECT,    /* the data of the zone's own name stands for every name below */
+    LOCAL_NXDOMAIN,
+    LOCAL_NODATA,
+    LOCAL_REFUSE,
+    LOCAL_DROP, /* no reply at all */
+};
+struct conf_override {
+    const char *zone;
+    enum conf_local answer;
+};
+
 struct conf_dnssec {
     bool validate, update_anchors, signal_anchors, permissive;
     struct conf_list_text trust_anchors, negative_trust_anchors;
@@ -56,6 +72,18 @@ struct conf_cookies {
     bool require; /* over UDP nothing but BADCOOKIE or TC without a good one */
 };
 
+/* Answers over UDP in a second to one network of clients; 0: no limit. */
+struct conf_rate_limit {
+    uint32_t responses_per_second, errors_per_second, slip;
+    struct conf_list_prefix exempt;
+};
+
+/* Where questions and answers are told in dnstap: at most one of both, "" each: nowhere. */
+struct conf_dnstap {
+    const char *socket, *file;
+    bool clients, upstream;
+};
+
 struct conf_resolver {
     struct conf_listen *listen;
     size_t listen_count;
@@ -63,9 +91,9 @@ struct conf_resolver {
     unsigned workers;               /* 1..LIMIT_WORKERS; 0 was replaced by the number of CPUs */
     struct conf_list_prefix allow;
     bool refuse_any, minimal_responses, local_zones;
-    struct {
-        uint32_t responses_per_second, errors_per_second, slip;
-    } rate_limit;
+    bool fairness;
+    struct conf_rate_limit rate_limit;
+    struct conf_dnstap dnstap;
     uint16_t udp_size;
     struct conf_cookies cookies;
     struct conf_tls tls;
@@ -75,6 +103,9 @@ struct conf_resolver {
     size_t forward_count;
     struct conf_stub *stub;
     size_t stub_count;
+    struct conf_list_text local_data; /* RRs as a zone file has them: resolver/serve/local_zones.h reads them */
+    struct conf_override *overrides;
+    size_t override_count;
     struct conf_dnssec dnssec;
     struct conf_guard *guard;
     size_t guard_count;

@@ -13,6 +13,15 @@ static const cyaml_schema_field_t rate_limit_fields[] = {
     CONF_RAW_TEXT("responses-per-second", struct conf_raw_rate_limit, responses),
     CONF_RAW_TEXT("errors-per-second", struct conf_raw_rate_limit, errors),
     CONF_RAW_TEXT("slip", struct conf_raw_rate_limit, slip),
+    CONF_RAW_TEXTS("exempt", struct conf_raw_rate_limit, exempt, LIMIT_CONF_LIST),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t dnstap_fields[] = {
+    CONF_RAW_TEXT("socket", struct conf_raw_dnstap, socket),
+    CONF_RAW_TEXT("file", struct conf_raw_dnstap, file),
+    CONF_RAW_TEXT("clients", struct conf_raw_dnstap, clients),
+    CONF_RAW_TEXT("upstream", struct conf_raw_dnstap, upstream),
     CYAML_FIELD_END,
 };
 
@@ -91,6 +100,14 @@ static const cyaml_schema_field_t guard_fields[] = {
 static const cyaml_schema_value_t guard_entry = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct conf_raw_guard, guard_fields)};
 
+static const cyaml_schema_field_t override_fields[] = {
+    CONF_RAW_TEXT("zone", struct conf_raw_override, zone),
+    CONF_RAW_TEXT("answer", struct conf_raw_override, answer),
+    CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t override_entry = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct conf_raw_override, override_fields)};
+
 static const cyaml_schema_field_t cookies_fields[] = {
     CONF_RAW_TEXTS("secrets", struct conf_raw_cookies, secrets, CONF_COOKIE_SECRETS),
     CONF_RAW_TEXT("require", struct conf_raw_cookies, require),
@@ -104,11 +121,15 @@ const cyaml_schema_field_t conf_schema_resolver[] = {
     CONF_RAW_TEXTS("allow", struct conf_raw_resolver, allow, LIMIT_CONF_LIST),
     CONF_RAW_TEXT("refuse-any", struct conf_raw_resolver, refuse_any),
     CONF_RAW_MAP("rate-limit", struct conf_raw_resolver, rate_limit, rate_limit_fields),
+    CONF_RAW_TEXT("fairness", struct conf_raw_resolver, fairness),
+    CONF_RAW_MAP("dnstap", struct conf_raw_resolver, dnstap, dnstap_fields),
     CONF_RAW_TEXT("udp-size", struct conf_raw_resolver, udp_size),
     CONF_RAW_MAP("cookies", struct conf_raw_resolver, cookies, cookies_fields),
     CONF_RAW_TEXT("minimal-responses", struct conf_raw_resolver, minimal_responses),
     CONF_RAW_MAP("tls", struct conf_raw_resolver, tls, conf_schema_tls),
     CONF_RAW_TEXT("local-zones", struct conf_raw_resolver, local_zones),
+    CONF_RAW_TEXTS("local-data", struct conf_raw_resolver, local_data, LIMIT_LOCAL_DATA),
+    CONF_RAW_MAPS("overrides", struct conf_raw_resolver, overrides, override_count, &override_entry, LIMIT_CONF_LIST),
     CONF_RAW_MAP("cache", struct conf_raw_resolver, cache, cache_fields),
     CONF_RAW_MAP("recursion", struct conf_raw_resolver, recursion, recursion_fields),
     CONF_RAW_MAPS("forward", struct conf_raw_resolver, forward, forward_count, &forward_entry, LIMIT_CONF_LIST),

@@ -93,6 +93,8 @@ struct conf_list_addr conf_take_hosts(struct conf_reader *r, const char *key, st
 struct conf_list_prefix conf_take_prefixes(struct conf_reader *r, const char *key, struct conf_raw_list raw,
                                            const char *const *fallback);
 struct conf_list_text conf_take_names(struct conf_reader *r, const char *key, struct conf_raw_list raw);
+/* Texts that are not empty. */
+struct conf_list_text conf_take_texts(struct conf_reader *r, const char *key, struct conf_raw_list raw);
 struct conf_list_text conf_take_paths(struct conf_reader *r, const char *key, struct conf_raw_list raw,
                                       const char *const *fallback);
 

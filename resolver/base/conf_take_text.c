@@ -213,6 +213,22 @@ struct conf_list_text conf_take_names(struct conf_reader *r, const char *key, st
     return list;
 }
 
+struct conf_list_text conf_take_texts(struct conf_reader *r, const char *key, struct conf_raw_list raw) {
+    struct texts t = texts_of(r, key, raw, NULL);
+    struct conf_list_text list = {.at = conf_array(r, t.count, sizeof(char *))};
+    conf_enter(r, key);
+    for (size_t i = 0; i < t.count && r->rc == E_OK; i++) {
+        conf_enter_at(r, i);
+        list.at[i] = conf_take_text(r, NULL, t.at[i], "");
+        if (list.at[i][0] == '\0')
+            conf_fail(r, E_INVALID, NULL, "a text");
+        conf_leave(r);
+        list.count++;
+    }
+    conf_leave(r);
+    return list;
+}
+
 struct conf_list_text conf_take_paths(struct conf_reader *r, const char *key, struct conf_raw_list raw,
                                       const char *const *fallback) {
     struct texts t = texts_of(r, key, raw, fallback);

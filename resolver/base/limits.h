@@ -8,6 +8,7 @@ enum {
     LIMIT_CONF_DEPTH = 12,        /* mappings and sequences inside each other */
     LIMIT_CONF_KEYS = 64,         /* in one mapping */
     LIMIT_CONF_LIST = 1024,       /* entries of a sequence that has no closer limit */
+    LIMIT_LOCAL_DATA = 4096,      /* lines of resolver.local-data */
     LIMIT_CONF_TEXT = 1024,       /* bytes of one value */
     LIMIT_CONF_RUN = 3840,        /* bytes of node.run: the names made in it stay below PATH_MAX */
     LIMIT_CONF_OPTIONS = 1 << 16, /* bytes of a zone's options in one line (conf_members.h) */

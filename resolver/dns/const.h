@@ -67,6 +67,7 @@ enum dns_option {
 enum dns_ede {
     EDE_OTHER = 0,
     EDE_STALE_ANSWER = 3,
+    EDE_FORGED_ANSWER = 4,
     EDE_NOT_READY = 14,
     EDE_BLOCKED = 15,
     EDE_PROHIBITED = 18,

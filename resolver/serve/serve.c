@@ -13,6 +13,8 @@ int serve_open(struct serve **out, const struct serve_config *config, struct err
     s->config = *config;
     s->client_key = config->board != NULL ? board_get(&config->board->node_boot) : 0;
     int e = local_open(s, err);
+    if (e == 0)
+        e = limit_open(&s->limit, &config->conf->resolver.rate_limit, err);
     if (e != 0) {
         serve_close(s);
         return e;
@@ -24,6 +26,7 @@ int serve_open(struct serve **out, const struct serve_config *config, struct err
 void serve_close(struct serve *s) {
     if (s == NULL)
         return;
+    limit_close(s->limit);
     free(s->confidants);
     free(s);
 }
@@ -70,6 +73,37 @@ static size_t answer_zone(struct ask *a, int zone) {
     if (sa.rcode != RCODE_NOERROR && sa.rcode != RCODE_NXDOMAIN)
         flags &= (uint16_t)~FLAG_AA;
     return reply_finish(a, &w, flags, sa.rcode, sa.ede, sa.ede_text);
+}
+
+static bool answer_local(struct ask *a, size_t *size) {
+    const struct local_zones *locals = a->s->config.locals;
+    struct local_answer la;
+    struct dns_writer w;
+    if (locals == NULL)
+        return false;
+    uint16_t flags = (uint16_t)(reply_flags(a) | FLAG_AA);
+    size_t room = reply_opt_size(a);
+    dns_writer_open(&w, a->reply, a->limit, a->q->header.id, reply_flags(a), a->q->header.opcode);
+    dns_writer_question(&w, &a->q->qname, a->q->qtype, a->q->qclass);
+    struct dns_mark question = dns_writer_mark(&w);
+    dns_writer_reserve(&w, room);
+    if (!local_zones_answer(locals, &a->q->qname, a->q->qtype, &w, &la))
+        return false;
+    dns_writer_release(&w, room);
+    if (w.error != 0) {
+        dns_writer_rewind(&w, &question);
+        flags |= FLAG_TC;
+    }
+    if (la.drop) {
+        a->who = NULL;
+        count_drop(a->s, DROP_ACL);
+        *size = 0;
+        return true;
+    }
+    if (la.rcode == RCODE_REFUSED)
+        flags &= (uint16_t)~FLAG_AA;
+    *size = reply_finish(a, &w, flags, la.rcode, la.ede, la.ede_text);
+    return true;
 }
 
 static bool answer_cached(struct ask *a, size_t *size) {
@@ -125,6 +159,8 @@ static size_t answer(struct ask *a) {
         return answer_zone(a, zone);
     if (!a->allowed)
         return reply_error(a, RCODE_REFUSED, EDE_PROHIBITED, NULL);
+    if (answer_local(a, &size))
+        return size;
     if (q->qtype == TYPE_ANY && a->s->config.conf->resolver.refuse_any)
         return local_any(a);
     if (answer_cached(a, &size))
@@ -170,6 +206,8 @@ size_t serve_handle(void *ctx, const struct client *c, const uint8_t *msg, size_
     size_t n = cookie_take(&a, (unsigned)rc);
     if (n == 0)
         n = rc > 0 ? reply_error(&a, (unsigned)rc, EDE_NONE, NULL) : answer(&a);
+    if (n > 0 && s->limit != NULL)
+        n = limited_reply(&a, n, c->arrived_ns);
     if (a.who != NULL)
         board_add(&a.who->queries, 1);
     if (n > 0)

@@ -4,11 +4,13 @@
  *     -> class CH: who are you (local.c)
  *     -> a zone of ours holds the name? its answer, AA           (source.h; zones win over everything)
  *     -> may this client ask for recursion? else REFUSED + EDE Prohibited
+ *     -> a local zone or local data? its answer, AA               (local_zones.h)
  *     -> ANY with refuse-any: HINFO (RFC 8482)
  *     -> the cache has it? its answer, TTLs counted down          (cache.h); shortly before it ends, asked for anew
  *     -> RD=0: REFUSED; it would have to be asked for
  *     -> resolve_ask, and the client is kept in a pending object   (pending.c; resolve.h)
  *     -> it takes too long, or fails: what the cache had, if that has not ended too long ago (stale.c; RFC 8767)
+ *     -> over UDP: more answers than this network of clients may have? nothing, or TC    (limit.h)
  *
  * What every reply has: id, question with its case, RD and CD as asked, RA when this client may recurse, AD never (no
  * validation), EDNS answered with EDNS, TC with whole RRsets when it does not fit min(client's size, udp-size). NSID
@@ -21,6 +23,7 @@
 #include "resolver/iterate/resolve.h"
 #include "resolver/net/server.h"
 #include "resolver/serve/cookies.h"
+#include "resolver/serve/local_zones.h"
 #include "resolver/serve/source.h"
 
 enum {
@@ -39,10 +42,11 @@ struct serve_config {
     const struct source *source; /* NULL: no zones */
     struct cache *cache;         /* NULL: none */
     struct resolve *resolve;
-    const struct cookies *cookies; /* NULL: cookies are passed over */
-    struct board_worker *stats;    /* NULL: counts nowhere */
-    struct board *board;           /* where labels of probes stand; NULL: none */
-    const char *identity;          /* "node/boot/worker" */
+    const struct local_zones *locals; /* NULL: none */
+    const struct cookies *cookies;    /* NULL: cookies are passed over */
+    struct board_worker *stats;       /* NULL: counts nowhere */
+    struct board *board;              /* where labels of probes stand; NULL: none */
+    const char *identity;             /* "node/boot/worker" */
     /* A late answer: server_reply. */
     void (*reply)(void *ctx, const struct client *c, const uint8_t *msg, size_t size);
     void *reply_ctx;

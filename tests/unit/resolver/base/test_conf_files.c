@@ -136,7 +136,17 @@ static void example_is_the_default(void **state) {
     assert_int_equal(c->resolver.workers, d->resolver.workers);
     assert_int_equal(c->resolver.allow.count, d->resolver.allow.count);
     assert_memory_equal(c->resolver.allow.at, d->resolver.allow.at, sizeof(struct prefix) * d->resolver.allow.count);
-    assert_memory_equal(&c->resolver.rate_limit, &d->resolver.rate_limit, sizeof(c->resolver.rate_limit));
+    const struct conf_rate_limit *rate = &c->resolver.rate_limit, *usual = &d->resolver.rate_limit;
+    assert_int_equal(rate->responses_per_second, usual->responses_per_second);
+    assert_int_equal(rate->errors_per_second, usual->errors_per_second);
+    assert_int_equal(rate->slip, usual->slip);
+    assert_int_equal(rate->exempt.count, usual->exempt.count);
+    assert_memory_equal(rate->exempt.at, usual->exempt.at, sizeof(struct prefix) * usual->exempt.count);
+    assert_int_equal(c->resolver.fairness, d->resolver.fairness);
+    assert_string_equal(c->resolver.dnstap.socket, d->resolver.dnstap.socket);
+    assert_string_equal(c->resolver.dnstap.file, d->resolver.dnstap.file);
+    assert_int_equal(c->resolver.dnstap.clients, d->resolver.dnstap.clients);
+    assert_int_equal(c->resolver.dnstap.upstream, d->resolver.dnstap.upstream);
     assert_int_equal(c->resolver.udp_size, d->resolver.udp_size);
     assert_memory_equal(&c->resolver.cache, &d->resolver.cache, sizeof(c->resolver.cache));
     assert_int_equal(c->resolver.recursion.timeout_ms, d->resolver.recursion.timeout_ms);
@@ -157,9 +167,10 @@ static void example_is_the_default(void **state) {
 static void example_without_comments(void **state) {
     static const struct {
         const char *empty, *commented;
-    } parts[] = {{"  forward: []", "  # forward:"}, {"  stub: []", "  # stub:"},   {"  guard: []", "  # guard:"},
-                 {"  keys: []", "  # keys:"},       {"  zones: []", "  # zones:"}, {"  catalogs: []", "  # catalogs:"},
-                 {"  peers: []", "  # peers:"},     {"    # sql:", "    # sql:"},  {"    # snmp:", "    # snmp:"}};
+    } parts[] = {{"  forward: []", "  # forward:"},     {"  stub: []", "  # stub:"},   {"  guard: []", "  # guard:"},
+                 {"  overrides: []", "  # overrides:"}, {"  keys: []", "  # keys:"},   {"  zones: []", "  # zones:"},
+                 {"  catalogs: []", "  # catalogs:"},   {"  peers: []", "  # peers:"}, {"    # sql:", "    # sql:"},
+                 {"    # snmp:", "    # snmp:"}};
     char *text = whole("conf/candor.yaml"), *out = calloc(1, 1 << 20), *rest = text, *line;
     bool open = false;
     size_t n = 0, opened = 0;
@@ -196,6 +207,7 @@ static void example_without_comments(void **state) {
     assert_int_equal(c->resolver.forward_count, 1);
     assert_int_equal(c->resolver.stub_count, 1);
     assert_int_equal(c->resolver.guard_count, 1);
+    assert_int_equal(c->resolver.override_count, 1);
     assert_int_equal(c->health.peer_count, 1);
     assert_true(c->health.sql.enabled);
     assert_true(c->rbl.zones[0].soa_set);

@@ -69,6 +69,7 @@ static void check_resolver_defaults(const struct conf_resolver *r) {
     assert_int_equal(r->recursion.edns_size, 1232);
     assert_int_equal(r->recursion.max_queries, 100);
     assert_int_equal(r->recursion.timeout_ms, 5000);
+    assert_int_equal(r->local_data.count + r->override_count, 0);
     assert_int_equal(r->forward_count + r->stub_count + r->guard_count, 0);
     assert_true(r->dnssec.validate && r->dnssec.update_anchors && r->dnssec.signal_anchors && !r->dnssec.permissive);
     assert_int_equal(r->dnssec.trust_anchors.count, 1);
