@@ -2,6 +2,7 @@
 #ifndef CANDOR_ITERATE_FLIGHT_H
 #define CANDOR_ITERATE_FLIGHT_H
 
+#include "resolver/iterate/recurse.h"
 #include "resolver/iterate/resolve.h"
 #include "resolver/iterate/scrub.h"
 #include "resolver/iterate/upstream.h"
@@ -27,6 +28,8 @@ struct flight {
     unsigned waiting;
     int64_t deadline_ms;
 
+    struct recurse *recursion; /* NULL: none is under way */
+
     /* forward.c */
     const struct forward_zone *zone;
     void *sent;       /* the sending under way */
@@ -44,7 +47,8 @@ struct forward_zone {
     struct name zone;
     uint8_t servers[LIMIT_UPSTREAMS]; /* indices into upstreams */
     unsigned count;
-    bool tls; /* to be asked over TLS only */
+    bool tls;      /* to be asked over TLS only */
+    bool fallback; /* recursion, when none of them answers */
 };
 
 struct resolve {
@@ -58,10 +62,13 @@ struct resolve {
     struct upstream upstreams[LIMIT_UPSTREAMS];
     unsigned upstream_count;
     struct scrub *scrub;
+    struct recursions *recursions; /* NULL: neither recursion nor a stub zone is configured */
     uint8_t answer[LIMIT_MESSAGE]; /* of the flight that is being finished */
 };
 
-/* resolve.c: both take the flight out, tell every waiter and free it. */
+/* resolve.c: asks servers of zones itself; false: that is switched off, or there is no memory. */
+bool flight_recurse(struct flight *f);
+/* Both take the flight out, tell every waiter and free it. */
 void flight_answer(struct flight *f, size_t size); /* r->answer holds it */
 void flight_fail(struct flight *f, int ede, const char *text, bool remember);
 

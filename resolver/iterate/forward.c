@@ -28,6 +28,7 @@ static int zone_open(struct resolve *r, struct forward_zone *z, const struct con
     int e = name_from_text(&z->zone, from->zone, err);
     if (e != 0)
         return err_prefix(err, "resolver.forward");
+    z->fallback = from->fallback;
     z->tls = from->tls_name != NULL && from->tls_name[0] != '\0';
     for (size_t i = 0; i < from->to.count && z->count < LIMIT_UPSTREAMS; i++) {
         int at = upstream_index(r, &from->to.at[i]);
@@ -156,6 +157,8 @@ static void note_failure(struct flight *f, enum failure why, const struct scrub_
 }
 
 static void give_up(struct flight *f) {
+    if (f->zone->fallback && flight_recurse(f))
+        return;
     switch (f->why) {
     case FAILURE_RCODE:
         flight_fail(f, f->ede != EDE_NONE ? f->ede : EDE_NO_REACHABLE_AUTHORITY,

@@ -81,13 +81,52 @@ static struct flight *flight_new(struct resolve *r, const struct resolve_questio
     return f;
 }
 
-/* Who answers a question that is not ours: a forwarder, or (to come) recursion from the root. */
-static void flight_start(struct flight *f) {
-    f->zone = forward_find(f->resolve, &f->q.qname);
-    if (f->zone != NULL)
-        forward_start(f);
+static void recursed(void *ctx, const struct recurse_result *result) {
+    struct flight *f = ctx;
+    struct resolve *r = f->resolve;
+    f->recursion = NULL;
+    if (!result->answered) {
+        flight_fail(f, result->ede, result->text, result->remember);
+        return;
+    }
+    int size = parts_write(result->parts, &f->q, r->answer, sizeof r->answer);
+    if (size > 0)
+        flight_answer(f, (size_t)size);
     else
-        flight_fail(f, EDE_OTHER, "no forwarder is configured for this name; this version does not recurse", false);
+        flight_fail(f, EDE_INVALID_DATA, "the answer is larger than a message can be", true);
+}
+
+bool flight_recurse(struct flight *f) {
+    struct resolve *r = f->resolve;
+    return r->recursions != NULL &&
+           recurse_start(&f->recursion, r->recursions, &f->q, f->deadline_ms, recursed, f) == 0;
+}
+
+/* The labels of the deepest stub zone that holds the name; -1: none does. */
+static int stub_labels(const struct resolve *r, const struct name *qname) {
+    const struct conf_resolver *conf = &r->config.conf->resolver;
+    struct name zone;
+    int labels = -1;
+    for (size_t i = 0; i < conf->stub_count; i++)
+        if (name_from_text(&zone, conf->stub[i].zone, NULL) == 0 && name_under(qname, &zone) && zone.labels > labels)
+            labels = zone.labels;
+    return labels;
+}
+
+/* Who answers a question that is not ours: the forwarders or servers of the deepest zone configured, else recursion
+ * from the root. */
+static void flight_start(struct flight *f) {
+    struct resolve *r = f->resolve;
+    int stub = stub_labels(r, &f->q.qname);
+    f->zone = forward_find(r, &f->q.qname);
+    if (f->zone != NULL && f->zone->zone.labels >= stub) {
+        forward_start(f);
+        return;
+    }
+    if (stub < 0 && !r->config.conf->resolver.recursion.enabled)
+        flight_fail(f, EDE_OTHER, "recursion is switched off, and no forwarder is configured for this name", false);
+    else if (!flight_recurse(f))
+        flight_fail(f, EDE_OTHER, "no memory", false);
 }
 
 int resolve_ask(struct resolve *r, const struct resolve_question *q, struct resolve_waiter *w) {
@@ -119,7 +158,11 @@ int resolve_open(struct resolve **out, const struct resolve_config *config, stru
     }
     r->config = *config;
     r->hash_key = rand_u64();
+    const struct recursions_config recursions = {config->conf, config->cache, config->sender};
+    const struct conf_resolver *conf = &config->conf->resolver;
     int e = forward_open(r, err);
+    if (e == 0 && (conf->recursion.enabled || conf->stub_count > 0))
+        e = recursions_open(&r->recursions, &recursions, err);
     if (e != 0) {
         resolve_close(r);
         return e;
@@ -136,9 +179,12 @@ void resolve_close(struct resolve *r) {
         for (struct flight *f = r->buckets[i], *next; f != NULL; f = next) {
             next = f->next;
             forward_cancel(f);
+            if (f->recursion != NULL)
+                recurse_cancel(f->recursion);
             flight_fail(f, EDE_OTHER, NULL, false);
         }
     forward_close(r);
+    recursions_close(r->recursions);
     scrub_free(r->scrub);
     free(r);
 }

@@ -1,9 +1,10 @@
 /* Resolving: a question that neither zones nor cache could answer goes in, an answer or a failure comes out later.
  *
  *   resolve_ask -> flight under way for this question? join it
- *              -> else a new flight -> forward.c: servers of the longest matching `forward:` zone, tried in turn
- *                                      (recursion from the root is to stand beside it, chosen in resolve.c)
- *              -> answer -> scrub.c: only what belongs to the question, written anew -> cache -> every waiter
+ *              -> else a new flight -> forward.c: servers of the longest matching `forward:` zone, tried in turn; their
+ *                                      answer through scrub.c: only what belongs to the question, written anew
+ *                                   -> recurse.c: from a `stub:` zone or the root down; the answer through compose.c
+ *              -> cache -> every waiter
  *
  * One flight per (qname, qtype, qclass, DO, CD) and worker: however many clients ask, one query goes out. Each waiter
  * has its own id, case and EDNS, which this room never sees. Bounds: LIMIT_FLIGHTS, LIMIT_JOINERS, LIMIT_FORWARD_TRIES,

@@ -68,7 +68,8 @@ class Node:
         base = {
             "node": {"name": "test", "state": "state", "run": "run"},
             "log": {"level": "info"},
-            "resolver": {"listen": [{"address": "%s@%d" % (host, self.dns_port)}], "workers": 2},
+            "resolver": {"listen": [{"address": "%s@%d" % (host, self.dns_port)}], "workers": 2,
+                         "recursion": {"enabled": False}},  # no test asks anybody out there
             "rbl": {"listen": ["%s@%d" % (host, self.sync_port)]},
             "health": {"listen": ["%s@%d" % (host, self.health_port)]},
         }

@@ -164,7 +164,8 @@ static void test_the_longest_zone_is_asked(void **state) {
 
 static void test_without_forwarder_it_says_so(void **state) {
     (void)state;
-    struct world *w = world("resolver: {forward: [{zone: example., to: [192.0.2.1@53]}]}\n");
+    struct world *w =
+        world("resolver: {recursion: {enabled: false}, forward: [{zone: example., to: [192.0.2.1@53]}]}\n");
     assert_int_equal(ask(w, 0, "www.example.org."), 0);
     assert_int_equal(w->asker[0].calls, 1); /* at once */
     assert_null(w->asker[0].result.msg);

@@ -1,0 +1,453 @@
+/* The state machine of one name. */
+#include "resolver/iterate/recurse.h"
+
+#include <stdlib.h>
+
+#include "resolver/iterate/minimise.h"
+#include "resolver/iterate/recurse_impl.h"
+
+enum { PRIME_AGAIN_MS = 60000, PRIME_MS = 10000 };
+
+int64_t recurse_now(const struct recursions *a) { return a->config.sender.ops->now_ms(a->config.sender.self); }
+
+/* --- birth and end */
+
+struct recurse *recurse_new(struct recursions *a, struct recurse *parent, const struct resolve_question *q) {
+    struct recurse *x = calloc(1, sizeof *x);
+    if (x == NULL)
+        return NULL;
+    x->all = a;
+    x->parent = parent;
+    x->budget = parent != NULL ? parent->budget : &x->own;
+    x->depth = parent != NULL ? parent->depth + 1 : 0;
+    x->q = *q;
+    x->name = q->qname;
+    x->refresh = q->refresh;
+    x->below = UINT32_MAX;
+    x->minimise = a->config.conf->resolver.recursion.qname_minimisation;
+    x->next = a->all;
+    if (a->all != NULL)
+        a->all->before = x;
+    a->all = x;
+    return x;
+}
+
+static void unqueue(struct recurse *x) {
+    struct recursions *a = x->all;
+    struct recurse **at = &a->queue_head, *before = NULL;
+    while (*at != NULL && *at != x) {
+        before = *at;
+        at = &(*at)->queue;
+    }
+    if (*at == NULL)
+        return;
+    *at = x->queue;
+    if (a->queue_tail == x)
+        a->queue_tail = before;
+    x->queued = false;
+}
+
+void recurse_cancel(struct recurse *x) {
+    recurse_drop_children(x);
+    if (x->asking != NULL)
+        asking_cancel(x->asking);
+    if (x->queued)
+        unqueue(x);
+    *(x->before != NULL ? &x->before->next : &x->all->all) = x->next;
+    if (x->next != NULL)
+        x->next->before = x->before;
+    parts_clear(&x->parts);
+    free(x);
+}
+
+static void end(struct recurse *x, const struct recurse_result *r) {
+    recurse_drop_children(x);
+    if (x->done != NULL)
+        x->done(x->ctx, r);
+    recurse_cancel(x);
+}
+
+static void answered(struct recurse *x) {
+    struct recurse_result r = {.answered = true, .parts = &x->parts, .ede = EDE_NONE};
+    end(x, &r);
+}
+
+static void failed(struct recurse *x) {
+    static const int ede[] = {EDE_NO_REACHABLE_AUTHORITY,
+                              EDE_NETWORK_ERROR,
+                              EDE_NO_REACHABLE_AUTHORITY,
+                              EDE_NO_REACHABLE_AUTHORITY,
+                              EDE_INVALID_DATA,
+                              EDE_NO_REACHABLE_AUTHORITY,
+                              EDE_OTHER};
+    static const char *const words[] = {"no server of the zone is known",
+                                        "no server of the zone can be reached",
+                                        "no server of the zone answered in time",
+                                        "no server of the zone is authoritative for it",
+                                        "what the zone's servers answer is not well-formed",
+                                        "every server of the zone refused or failed",
+                                        "answering would take more than is allowed"};
+    struct recurse_result r = {.ede = ede[x->why], .text = x->text != NULL ? x->text : words[x->why], .remember = true};
+    end(x, &r);
+}
+
+static void note(struct recurse *x, enum trouble why, const char *text) {
+    if (why < x->why)
+        return;
+    x->why = why;
+    x->text = text;
+}
+
+/* --- the queue */
+
+static void run(struct recurse *x);
+
+void recurse_ready(struct recurse *x) {
+    struct recursions *a = x->all;
+    if (x->queued)
+        return;
+    x->queued = true;
+    x->queue = NULL;
+    *(a->queue_tail != NULL ? &a->queue_tail->queue : &a->queue_head) = x;
+    a->queue_tail = x;
+}
+
+static void run_all(struct recursions *a) {
+    if (a->running)
+        return;
+    a->running = true;
+    while (a->queue_head != NULL) {
+        struct recurse *x = a->queue_head;
+        unqueue(x);
+        run(x);
+    }
+    a->running = false;
+}
+
+/* --- delegations */
+
+static void use_delegation(struct recurse *x) {
+    recurse_drop_children(x);
+    x->has_delegation = true;
+    x->tries = x->glueless = x->steps = 0;
+    x->shown = x->d.zone.labels;
+}
+
+static void primed(void *ctx, const struct recurse_result *r) {
+    (void)r;
+    ((struct recursions *)ctx)->priming = NULL;
+}
+
+/* The root servers say themselves who they are (RFC 8109); the hints are for finding one of them. */
+static void prime(struct recursions *a) {
+    struct resolve_question q = {.qname = {.size = 1}, .qtype = TYPE_NS, .qclass = CLASS_IN};
+    int64_t now_ms = recurse_now(a);
+    if (!a->config.conf->resolver.recursion.prime || a->priming != NULL || now_ms < a->prime_at_ms)
+        return;
+    a->prime_at_ms = now_ms + PRIME_AGAIN_MS;
+    a->priming = recurse_new(a, NULL, &q);
+    if (a->priming == NULL)
+        return;
+    a->priming->own.deadline_ms = now_ms + PRIME_MS;
+    a->priming->done = primed;
+    a->priming->ctx = a;
+    recurse_ready(a->priming);
+}
+
+static void choose_delegation(struct recurse *x) {
+    struct recursions *a = x->all;
+    struct delegations from = {a->config.conf, a->config.cache, &a->hints, a->work};
+    delegation_find(&x->d, &from, &x->name, x->q.qtype, x->below);
+    use_delegation(x);
+    if (x->d.origin == FROM_HINTS && x != a->priming)
+        prime(a);
+}
+
+/* The cache may have kept what is no longer so: whoever is further up is asked anew, once for each name. */
+static bool step_up(struct recurse *x) {
+    if (x->stepped_up || (x->d.origin != FROM_CACHE && x->d.origin != FROM_REFERRAL))
+        return false;
+    x->stepped_up = true;
+    x->below = x->d.zone.labels;
+    x->has_delegation = false;
+    return true;
+}
+
+/* --- asking */
+
+static void asked_done(void *ctx, const struct asking_reply *r);
+
+static bool is_whole(const struct recurse *x) { return x->asked.labels == x->name.labels; }
+
+static void choose_question(struct recurse *x) {
+    unsigned total = x->name.labels;
+    unsigned labels = !x->minimise || x->d.origin == FROM_FORWARD || x->shown + 1 >= total
+                          ? total
+                          : minimise_next(x->shown, total, x->steps);
+    name_strip(&x->asked, &x->name, total - labels);
+    x->asked_type = labels == total ? x->q.qtype : TYPE_A;
+}
+
+static bool ask(struct recurse *x, int at) {
+    struct recursions *a = x->all;
+    const struct conf_recursion *conf = &a->config.conf->resolver.recursion;
+    x->server = (unsigned)at;
+    choose_question(x);
+    struct asking_plan plan = {.server = &x->d.at[at].address,
+                               .qname = &x->asked,
+                               .qtype = x->asked_type,
+                               .qclass = x->q.qclass,
+                               .recursion_desired = x->d.origin == FROM_FORWARD,
+                               .dnssec_ok = x->q.dnssec_ok,
+                               .checking_disabled = x->q.checking_disabled,
+                               .sends_max = conf->max_queries - x->budget->sends,
+                               .deadline_ms = x->budget->deadline_ms,
+                               .done = asked_done,
+                               .ctx = x};
+    x->d.at[at].tries++;
+    x->tries++;
+    x->asking = asking_start(a->askings, &plan);
+    if (x->asking != NULL)
+        return true;
+    note(x, UNREACHABLE, NULL);
+    x->d.at[at].given_up = true;
+    return false;
+}
+
+/* --- what came */
+
+static void refuse_server(struct recurse *x, enum trouble why, const char *text) {
+    note(x, why, text);
+    x->d.at[x->server].given_up = true;
+}
+
+/* Below the name that was shown; servers that stumble over a part of a name are asked for the whole (relaxed). */
+static bool show_more(struct recurse *x, bool all) {
+    if (is_whole(x))
+        return false;
+    x->shown = x->asked.labels;
+    x->steps++;
+    if (all)
+        x->minimise = false;
+    return true;
+}
+
+static void referred(struct recurse *x, const struct sift_result *r) {
+    struct recursions *a = x->all;
+    struct delegations from = {a->config.conf, a->config.cache, &a->hints, a->work};
+    if (x->q.qtype == TYPE_DS && name_equal(&r->cut, &x->name)) { /* the parent has the answer, not the child */
+        refuse_server(x, LAME, NULL);
+        return;
+    }
+    recurse_keep(x, r, false);
+    if (++x->referrals > BOUND_REFERRALS) {
+        note(x, BOUNDED, "more referrals than are followed");
+        x->has_delegation = false;
+        return;
+    }
+    delegation_refer(&x->d, &from, a->sift, r);
+    x->below = UINT32_MAX;
+    use_delegation(x);
+}
+
+static void led_on(struct recurse *x, const struct sift_result *r) {
+    x->name = r->target;
+    x->chain += r->chain;
+    x->refresh = x->has_delegation = x->stepped_up = false;
+    x->below = UINT32_MAX;
+    x->minimise = x->all->config.conf->resolver.recursion.qname_minimisation;
+    if (x->chain > BOUND_CHAIN)
+        note(x, BOUNDED, "a chain of aliases that is too long");
+}
+
+enum next { GO_ON, ENDED };
+
+static enum next take_answer(struct recurse *x, const struct sift_result *r) {
+    recurse_keep(x, r, true);
+    if (recurse_take(x, r) != 0) {
+        note(x, BOUNDED, "an answer of more than is kept");
+        failed(x);
+        return ENDED;
+    }
+    if (r->kind == SIFT_CNAME) {
+        led_on(x, r);
+        return GO_ON;
+    }
+    answered(x);
+    return ENDED;
+}
+
+/* Whether the name that was shown is there or not is of no interest, only that nobody else is responsible. */
+static bool take_part(struct recurse *x, const struct sift_result *r) {
+    if (r->kind == SIFT_ANSWER || r->kind == SIFT_NODATA || r->kind == SIFT_CNAME) {
+        recurse_keep(x, r, false);
+        return show_more(x, false);
+    }
+    return r->kind != SIFT_REFERRAL && show_more(x, true);
+}
+
+static enum next take(struct recurse *x, const struct asking_reply *reply) {
+    struct recursions *a = x->all;
+    struct name root = {.size = 1};
+    bool forwarded = x->d.origin == FROM_FORWARD;
+    struct sift_question q = {.qname = x->asked,
+                              .zone = forwarded ? root : x->d.zone,
+                              .qtype = x->asked_type,
+                              .qclass = x->q.qclass,
+                              .dnssec_ok = x->q.dnssec_ok,
+                              .forwarded = forwarded};
+    const struct sift_result *r = sift_read(a->sift, &q, reply->answer);
+    if (!is_whole(x) && take_part(x, r))
+        return GO_ON;
+    switch (r->kind) {
+    case SIFT_ANSWER:
+    case SIFT_CNAME:
+    case SIFT_NODATA:
+    case SIFT_NXDOMAIN:
+        return take_answer(x, r);
+    case SIFT_REFERRAL:
+        referred(x, r);
+        break;
+    case SIFT_LAME: {
+        struct server *v = servers_get(a->servers, &x->d.at[x->server].address, recurse_now(a));
+        if (v != NULL)
+            server_is_lame(v, &x->d.zone, recurse_now(a));
+        refuse_server(x, LAME, NULL);
+        break;
+    }
+    case SIFT_TRUNCATED:
+    case SIFT_INVALID:
+        refuse_server(x, r->rcode == RCODE_YXDOMAIN ? BOUNDED : MALFORMED, r->why);
+        break;
+    case SIFT_RCODE:
+        refuse_server(x, REFUSING, NULL);
+        break;
+    }
+    return GO_ON;
+}
+
+static void asked_done(void *ctx, const struct asking_reply *reply) {
+    struct recurse *x = ctx;
+    struct recursions *a = x->all;
+    x->asking = NULL;
+    x->budget->sends += reply->sends;
+    enum next next = GO_ON;
+    if (reply->code == 0)
+        next = take(x, reply);
+    else if (reply->code == E_TIMEOUT)
+        note(x, SILENT, NULL);
+    else
+        refuse_server(x, UNREACHABLE, NULL);
+    if (next == GO_ON)
+        recurse_ready(x);
+    run_all(a);
+}
+
+/* --- one name */
+
+static bool is_over(struct recurse *x) {
+    if (x->why == BOUNDED)
+        return true;
+    if (x->budget->sends >= x->all->config.conf->resolver.recursion.max_queries) {
+        note(x, BOUNDED, "more queries than recursion.max-queries allows");
+        return true;
+    }
+    if (recurse_now(x->all) < x->budget->deadline_ms)
+        return false;
+    note(x, SILENT, NULL);
+    return true;
+}
+
+/* True: it has ended. */
+static bool look_up(struct recurse *x) {
+    enum known known = KNOWN_ALIAS;
+    while (known == KNOWN_ALIAS && !x->refresh) {
+        known = recurse_look_up(x);
+        if (known == KNOWN_ALIAS)
+            x->minimise = x->all->config.conf->resolver.recursion.qname_minimisation;
+    }
+    if (known == KNOWN_TOO_MUCH) {
+        note(x, BOUNDED, "a chain of aliases that is too long");
+        failed(x);
+    } else if (known == KNOWN_ANSWER) {
+        answered(x);
+    }
+    return known == KNOWN_TOO_MUCH || known == KNOWN_ANSWER;
+}
+
+static void run(struct recurse *x) {
+    while (!is_over(x)) {
+        if (!x->has_delegation) {
+            if (!x->stepped_up && look_up(x))
+                return;
+            choose_delegation(x);
+        }
+        int at = x->tries < BOUND_TRIES
+                     ? servers_pick(x->all->servers, x->d.at, x->d.addresses, &x->d.zone, recurse_now(x->all))
+                     : -1;
+        if (at >= 0) {
+            if (ask(x, at))
+                return;
+        } else if (x->tries < BOUND_TRIES && recurse_look_for_servers(x)) {
+            return;
+        } else if (!step_up(x)) {
+            break;
+        }
+    }
+    failed(x);
+}
+
+int recurse_start(struct recurse **out, struct recursions *a, const struct resolve_question *q, int64_t deadline_ms,
+                  recurse_done done, void *ctx) {
+    struct recurse *x = *out = recurse_new(a, NULL, q);
+    if (x == NULL)
+        return E_NOMEM;
+    x->own.deadline_ms = deadline_ms;
+    x->done = done;
+    x->ctx = ctx;
+    recurse_ready(x);
+    run_all(a);
+    return 0;
+}
+
+/* --- the room */
+
+struct servers *recursions_servers(struct recursions *a) {
+    return a->servers;
+}
+
+int recursions_open(struct recursions **out, const struct recursions_config *config, struct err *err) {
+    struct recursions *a = calloc(1, sizeof *a);
+    int e = 0;
+    *out = NULL;
+    if (a == NULL || (a->sift = sift_new()) == NULL) {
+        free(a);
+        return err_set(err, E_NOMEM, "recursion: no memory");
+    }
+    a->config = *config;
+    if ((e = hints_open(&a->hints, config->conf, err)) != 0 || (e = servers_open(&a->servers, err)) != 0)
+        goto bad;
+    struct asking_config asking = {config->conf, config->sender, a->servers};
+    if ((e = askings_open(&a->askings, &asking, err)) != 0)
+        goto bad;
+    *out = a;
+    return 0;
+bad:
+    recursions_close(a);
+    return e;
+}
+
+void recursions_close(struct recursions *a) {
+    if (a == NULL)
+        return;
+    while (a->all != NULL) { /* from the top: children go with their parents */
+        struct recurse *x = a->all;
+        while (x->parent != NULL)
+            x = x->parent;
+        recurse_cancel(x);
+    }
+    askings_close(a->askings);
+    servers_close(a->servers);
+    sift_free(a->sift);
+    free(a);
+}

@@ -1,0 +1,48 @@
+/* Recursion: one name followed from the deepest delegation that is known down to who has the answer (RFC 1034 section
+ * 5.3.3), along aliases into other zones, with the addresses of servers looked up as questions of their own.
+ *
+ *   look in the cache -> delegation -> server -> ask -> sift -> answer ....... part of the answer; an alias: from the
+ * top ^            ^                 |-> referral ..... a deeper delegation |            |                 |-> shown
+ * part of the name only: one label more |            +-----------------+-> lame, error, silence: another server
+ *                            +- servers without address: children of this question (bounds.h)
+ *                            +- all of them fail: once more from further up, the delegation may have changed
+ *
+ * Every message is sifted (sift.h), every RRset kept goes into the cache by its trust. One thread; no timers: all that
+ * waits waits on a query with a deadline. */
+#ifndef CANDOR_ITERATE_RECURSE_H
+#define CANDOR_ITERATE_RECURSE_H
+
+#include "resolver/iterate/compose.h"
+#include "resolver/iterate/delegation.h"
+
+struct recursions;
+struct recurse;
+
+struct recursions_config {
+    const struct conf *conf; /* these outlive it */
+    struct cache *cache;     /* NULL: keeps nothing */
+    struct sender sender;
+};
+
+int recursions_open(struct recursions **out, const struct recursions_config *config, struct err *err) MUST_USE;
+void recursions_close(struct recursions *a); /* what is under way ends without a word */
+
+struct recurse_result {
+    bool answered;
+    const struct parts *parts; /* answered: during the call */
+    int ede;                   /* else: why not */
+    const char *text;          /* static; NULL */
+    bool remember;             /* the failure is the servers', not a lack of room here */
+};
+typedef void (*recurse_done)(void *ctx, const struct recurse_result *r);
+
+/* q->qname in lower case; copied. Ends by `deadline_ms`. `done` may be called from inside; NULL: no memory, done is not
+ * called. What is returned is gone as soon as `done` is called: *out is set before anything else happens. */
+int recurse_start(struct recurse **out, struct recursions *a, const struct resolve_question *q, int64_t deadline_ms,
+                  recurse_done done, void *ctx) MUST_USE;
+void recurse_cancel(struct recurse *x); /* without done */
+
+/* Each server that was asked (servers.h). */
+struct servers *recursions_servers(struct recursions *a);
+
+#endif

@@ -1,0 +1,81 @@
+/* Private to recurse*.c: one name under way. */
+#ifndef CANDOR_ITERATE_RECURSE_IMPL_H
+#define CANDOR_ITERATE_RECURSE_IMPL_H
+
+#include "resolver/iterate/asking.h"
+#include "resolver/iterate/recurse.h"
+
+/* Why it failed, from the least to the most telling. */
+enum trouble { WELL, UNREACHABLE, SILENT, LAME, MALFORMED, REFUSING, BOUNDED };
+
+/* What all of one client's question may cost, its children included. */
+struct budget {
+    unsigned sends, glueless;
+    int64_t deadline_ms;
+};
+
+struct recurse {
+    struct recurse *next, *before; /* of all */
+    struct recurse *queue;         /* the next that can go on */
+    bool queued;
+    struct recursions *all;
+    struct recurse *parent;
+    struct recurse *child[BOUND_GLUELESS_AT_ONCE];
+    unsigned host[BOUND_GLUELESS_AT_ONCE]; /* of the delegation, whose address the child looks for */
+    struct budget own, *budget;
+    struct resolve_question q; /* as it was asked */
+    struct name name;          /* the name at the end of the chain so far */
+    bool refresh;              /* of q.qname only */
+    unsigned depth, chain, referrals, tries, glueless;
+
+    struct delegation d;
+    bool has_delegation, stepped_up;
+    unsigned below; /* delegations with fewer labels only */
+
+    bool minimise;
+    unsigned shown, steps; /* labels that the servers were shown, how often */
+    struct name asked;
+    uint16_t asked_type;
+    struct asking *asking;
+    unsigned server; /* of the delegation, that is asked */
+
+    struct parts parts;
+    enum trouble why;
+    const char *text;
+    recurse_done done;
+    void *ctx;
+};
+
+struct recursions {
+    struct recursions_config config;
+    struct hints hints;
+    struct servers *servers;
+    struct askings *askings;
+    struct sift *sift;
+    struct recurse *all;
+    struct recurse *queue_head, *queue_tail;
+    bool running;
+    struct recurse *priming;
+    int64_t prime_at_ms;
+    uint8_t buf[RRSET_MAX], work[RRSET_MAX];
+};
+
+/* recurse.c. Nothing runs inside something else that runs: what can go on is queued, and run from one place. */
+void recurse_ready(struct recurse *x);
+int64_t recurse_now(const struct recursions *a);
+/* A new one; of a child's parent, or of nobody. NULL: no memory. */
+struct recurse *recurse_new(struct recursions *a, struct recurse *parent, const struct resolve_question *q);
+
+/* recurse_known.c: what the cache says of x->name. */
+enum known { KNOWN_NOTHING, KNOWN_ANSWER, KNOWN_ALIAS, KNOWN_TOO_MUCH };
+enum known recurse_look_up(struct recurse *x);
+/* Keeps everything of the message that was sifted. `whole`: it was asked for by its full name. */
+void recurse_keep(struct recurse *x, const struct sift_result *r, bool whole);
+/* The RRsets of the answer section, and the denial, as parts. */
+int recurse_take(struct recurse *x, const struct sift_result *r) MUST_USE;
+
+/* recurse_hosts.c: looks for addresses of servers; true: something is under way. */
+bool recurse_look_for_servers(struct recurse *x);
+void recurse_drop_children(struct recurse *x);
+
+#endif
