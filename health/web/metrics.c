@@ -230,6 +230,7 @@ void render_metrics(struct text *t, const struct snapshot_source *s, bool open, 
     metrics_processes(&m);
     metrics_workers(&m);
     metrics_traffic(&m);
+    metrics_serving(&m);
     metrics_lived(&m);
     metrics_clock(&m);
     metrics_zones(&m);

@@ -43,6 +43,7 @@ void metric_summary(struct metrics *m, const struct metric_pair *labels, size_t 
 void metrics_processes(struct metrics *m);
 void metrics_workers(struct metrics *m);
 void metrics_traffic(struct metrics *m);
+void metrics_serving(struct metrics *m);
 void metrics_lived(struct metrics *m);
 void metrics_clock(struct metrics *m);
 void metrics_zones(struct metrics *m);

@@ -6,7 +6,8 @@
 static const char *const proto_names[PROTO_COUNT] = {"udp", "tcp", "tls"};
 static const char *const family_names[FAMILY_COUNT] = {"ip4", "ip6"};
 static const char *const source_names[SOURCE_COUNT] = {"zone", "cache", "stale", "upstream", "local"};
-static const char *const drop_names[DROP_COUNT] = {"malformed", "response", "acl", "full", "send"};
+static const char *const drop_names[DROP_COUNT] = {"malformed", "response",   "acl",     "full",
+                                                   "send",      "rate_limit", "fairness"};
 static const char *const upstream_names[UPSTREAM_RESULT_COUNT] = {"ok", "timeout", "error_rcode", "mismatch",
                                                                   "network"};
 static const char *const rcode_names[] = {"NOERROR",  "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED",

@@ -47,6 +47,22 @@ static void put_latency(struct text *t, const struct pulse_sample *s, unsigned s
     }
 }
 
+/* Silent while nobody ever was. */
+static void put_held_back(struct text *t, const struct board *b) {
+    uint64_t limited = 0, slipped = 0, unfair = 0;
+    for (unsigned i = 0; i < LIMIT_WORKERS; i++) {
+        limited += board_get(&b->worker[i].drops[DROP_RATE]);
+        slipped += board_get(&b->worker[i].slipped);
+        unfair += board_get(&b->worker[i].drops[DROP_FAIR]);
+    }
+    if (limited + slipped > 0)
+        text_fmt(t, "<p>Rate limit: %llu answers were not given, %llu sent empty.</p>", (unsigned long long)limited,
+                 (unsigned long long)slipped);
+    if (unfair > 0)
+        text_fmt(t, "<p>Overload: %llu questions of clients beyond their share got no answer.</p>",
+                 (unsigned long long)unfair);
+}
+
 void page_traffic(struct text *t, const struct snapshot_source *s) {
     static const char *const names[SOURCE_COUNT + 1] = {"zone", "cache", "stale", "upstream", "local", "all"};
     struct pulse_sample w;
@@ -68,6 +84,7 @@ void page_traffic(struct text *t, const struct snapshot_source *s) {
     text_fmt(
         t, "<p>%.1f questions a second; %.2f %% of the answers are SERVFAIL; %.1f questions a second get none.</p>",
         pulse_rate(&w, w.queries), all > 0 ? 100 * (double)w.servfail / (double)all : 0, pulse_rate(&w, w.dropped));
+    put_held_back(t, s->board);
     spark(t, s->pulse, queries_of, "Questions a second", "");
     spark(t, s->pulse, p99_of, "99 of 100 answers within", " ms");
 }

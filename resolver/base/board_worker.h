@@ -10,7 +10,7 @@ enum { BOARD_LATENCY_BUCKETS = 16, BOARD_CLIENTS = 64 };
 enum board_proto { PROTO_UDP, PROTO_TCP, PROTO_TLS, PROTO_COUNT };
 enum board_family { FAMILY_V4, FAMILY_V6, FAMILY_COUNT };
 enum board_source { SOURCE_ZONE, SOURCE_CACHE, SOURCE_STALE, SOURCE_UPSTREAM, SOURCE_LOCAL, SOURCE_COUNT };
-enum board_drop { DROP_MALFORMED, DROP_RESPONSE, DROP_ACL, DROP_FULL, DROP_SEND, DROP_COUNT };
+enum board_drop { DROP_MALFORMED, DROP_RESPONSE, DROP_ACL, DROP_FULL, DROP_SEND, DROP_RATE, DROP_FAIR, DROP_COUNT };
 enum board_upstream_result {
     UPSTREAM_OK,
     UPSTREAM_TIMEOUT,
@@ -49,6 +49,11 @@ struct board_worker {
     board_word latency_sum_us[SOURCE_COUNT];
     board_word drops[DROP_COUNT];
     board_word truncated;
+    board_word slipped;        /* of those, in place of an answer beyond the rate limit */
+    board_word fair_turns;     /* turns of the loop that left questions waiting: who asks too much is held back */
+    board_word pending_spared; /* questions that were not asked upstream since their client had its share */
+    board_word fair_hit_ns, fair_miss_ns; /* measured cost of a question, answered at once and asked upstream */
+    board_word tap_frames, tap_drops;     /* dnstap: given to its thread, lost since the queue was full */
     board_word cache_hits, cache_misses, cache_stores;
     board_word cache_refreshes; /* questions asked anew before, or after, their answer ended */
     board_word in_flight, tcp_connections;

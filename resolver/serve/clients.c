@@ -2,17 +2,10 @@
  * this boot: nobody's address stands anywhere, and two prefixes may share one. Probes count for nobody: they ask for
  * NSID, and only those who may know it are told (local_may_know). */
 #include "resolver/serve/impl.h"
-
-static uint64_t prefix_of(const struct addr *a) {
-    if (addr_family(a) == AF_INET)
-        return ntohl(a->in.sin_addr.s_addr) >> 8;
-    uint64_t first = 0;
-    memcpy(&first, &a->in6.sin6_addr, 7);
-    return first << 1 | 1; /* no IPv4 prefix has as large a number but for ::/31 */
-}
+#include "resolver/serve/network.h"
 
 unsigned client_place(uint64_t key, const struct addr *a) {
-    uint64_t h = (prefix_of(a) ^ key) * 0x9e3779b97f4a7c15ULL;
+    uint64_t h = (network_of(a) ^ key) * 0x9e3779b97f4a7c15ULL;
     return (unsigned)(((h ^ h >> 32) * 0xd6e8feb86659fd93ULL) >> 58) % BOARD_CLIENTS;
 }
 

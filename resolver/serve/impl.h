@@ -2,6 +2,7 @@
 #ifndef CANDOR_SERVE_IMPL_H
 #define CANDOR_SERVE_IMPL_H
 
+#include "resolver/serve/limit.h"
 #include "resolver/serve/serve.h"
 
 struct pending;
@@ -19,6 +20,7 @@ struct serve {
     bool in_batch;
     uint64_t cookies_seen;
     struct cookie_secrets secrets; /* as of this batch */
+    struct limit *limit;           /* NULL: nobody is limited */
     unsigned pending;
     struct {
         struct pending *first, *last;
@@ -93,6 +95,9 @@ unsigned client_place(uint64_t key, const struct addr *a);
 /* cookie.c: judges the client's cookie, if there is one, for a question that was read with this RCODE. The reply when
  * that is for the cookie alone to decide, else 0. */
 size_t cookie_take(struct ask *a, unsigned rcode);
+
+/* limited.c: what is left of a reply of n octets when the rate limit has been asked: it, a shorter one, or nothing. */
+size_t limited_reply(struct ask *a, size_t n, int64_t now_ns);
 
 /* pending.c: asks for what nobody here knows; the reply's size when it is there at once, else 0. */
 size_t pending_ask(struct ask *a);

@@ -83,8 +83,16 @@ static struct ask ask_of(struct pending *p) {
     return a;
 }
 
-static void reply_late(const struct ask *a, size_t size) {
+static void reply_late(struct ask *a, size_t size) {
     struct serve *s = a->s;
+    if (s->limit != NULL && size > 0) {
+        struct board_client *who = a->who;
+        size = limited_reply(a, size, clock_ns(CLOCK_KIND_MONO));
+        if (a->who != who)
+            board_add(&who->answered, 1); /* its question has been counted already */
+    }
+    if (size == 0)
+        return;
     count_late(a, s->late, size);
     s->config.reply(s->config.reply_ctx, a->client, s->late, size);
 }
