@@ -5,10 +5,10 @@
  *     -> else the longest zone that holds it decides: static, redirect, nxdomain, nodata, refuse, drop
  *     -> none, or transparent: nobody here, it is asked for
  *
- * A forward or stub zone, the root excepted, takes its names out of the built-in zones: that one, those below it, and
- * its part of one above. Forwarding everything (".") takes nothing out: names of private networks are not to leave,
- * whoever resolves (RFC 6303 section 1). An override says what it says for its names in any case; the longest zone
- * wins.
+ * A forward, stub or guard zone, the root excepted, takes its names out of the built-in zones: that one, those below
+ * it, and its part of one above. Forwarding everything (".") takes nothing out: names of private networks are not to
+ * leave, whoever resolves (RFC 6303 section 1). An override says what it says for its names in any case; the longest
+ * zone wins.
  *
  * Compiled once, before the workers are forked; read-only from then on, so any process and thread may ask. A look-up
  * costs one probe for each label from the right that any local name has, nothing is allocated. */

@@ -174,16 +174,26 @@ static int zone_set(struct local_zones *z, const char *text, enum conf_local kin
     return 0;
 }
 
-/* Whether a forward or stub zone, not the root, holds this name. */
+/* Zone number `index` of those that are asked for elsewhere: forward, stub and guard; NULL: no more. */
+static const char *elsewhere(const struct conf_resolver *conf, size_t index) {
+    if (index < conf->forward_count)
+        return conf->forward[index].zone;
+    index -= conf->forward_count;
+    if (index < conf->stub_count)
+        return conf->stub[index].zone;
+    index -= conf->stub_count;
+    return index < conf->guard_count ? conf->guard[index].zone : NULL;
+}
+
+/* Whether one of them, not the root, holds this name. */
 static bool given_away(const struct conf_resolver *conf, const char *zone) {
     struct name n, of;
+    const char *text;
     if (name_from_text(&n, zone, NULL) != 0)
         return false;
-    for (size_t i = 0; i < conf->forward_count + conf->stub_count; i++) {
-        const char *text = i < conf->forward_count ? conf->forward[i].zone : conf->stub[i - conf->forward_count].zone;
+    for (size_t i = 0; (text = elsewhere(conf, i)) != NULL; i++)
         if (name_from_text(&of, text, NULL) == 0 && of.labels > 0 && name_under(&n, &of))
             return true;
-    }
     return false;
 }
 
@@ -285,12 +295,10 @@ static int defaults_take(struct local_zones *z, const struct conf_resolver *conf
 
 static int zones_take(struct local_zones *z, const struct conf_resolver *conf, struct err *err) {
     int e = defaults_take(z, conf, err);
-    for (size_t i = 0; i < conf->forward_count && e == 0; i++)
-        if (strcmp(conf->forward[i].zone, ".") != 0)
-            e = zone_set(z, conf->forward[i].zone, LOCAL_TRANSPARENT, false, err);
-    for (size_t i = 0; i < conf->stub_count && e == 0; i++)
-        if (strcmp(conf->stub[i].zone, ".") != 0)
-            e = zone_set(z, conf->stub[i].zone, LOCAL_TRANSPARENT, false, err);
+    const char *text;
+    for (size_t i = 0; e == 0 && (text = elsewhere(conf, i)) != NULL; i++)
+        if (strcmp(text, ".") != 0)
+            e = zone_set(z, text, LOCAL_TRANSPARENT, false, err);
     for (size_t i = 0; i < conf->override_count && e == 0; i++)
         e = zone_set(z, conf->overrides[i].zone, conf->overrides[i].answer, false, err);
     return e;

@@ -17,9 +17,9 @@ from lib.node import Node, until
 from lib.upstream import Upstream
 
 NAMES = {"www.example.com. A": ["192.0.2.1"], "www.example.com. TXT": ['"a text; with \\"quotes\\" and \\200"'],
-         "a.www.example.com. A": ["192.0.2.2"], "other.test. A": ["192.0.2.3"], "other.test. MX": ["10 mail.other.test."],
-         "svc.test. HTTPS": ["1 . alpn=h2 ipv4hint=192.0.2.9"], "odd.test. TYPE65280": ["\\# 4 01020304"],
-         "lots.test. TXT": ['"%s"' % ("x" * 200)] * 30}
+         "a.www.example.com. A": ["192.0.2.2"], "other.example. A": ["192.0.2.3"], "other.example. MX": ["10 mail.other.example."],
+         "svc.example. HTTPS": ["1 . alpn=h2 ipv4hint=192.0.2.9"], "odd.example. TYPE65280": ["\\# 4 01020304"],
+         "lots.example. TXT": ['"%s"' % ("x" * 200)] * 30}
 
 
 @contextlib.contextmanager
@@ -117,7 +117,7 @@ def test_what_is_cached_and_forgotten(tmp_path, upstream):
         lookup(n, "www.example.com.", found=False)
         for _ in range(8):  # of whichever worker
             ask(n, "a.www.example.com.")
-            ask(n, "other.test.")
+            ask(n, "other.example.")
         assert upstream.count() == asked
         ask(n, "www.example.com.")
         ask(n, "www.example.com.", "TXT")
@@ -127,7 +127,7 @@ def test_what_is_cached_and_forgotten(tmp_path, upstream):
         lookup(n, "www.example.com.", found=False)
         lookup(n, "a.www.example.com.", found=False)
         lookup(n, "gone.example.com.", found=False)
-        lookup(n, "other.test.")
+        lookup(n, "other.example.")
         ask(n, "a.www.example.com.")
         assert upstream.count("a.www.example.com. A") == 2
         assert n.candor("flush", "a..b", check=False).returncode == 3
@@ -167,7 +167,7 @@ def test_dumped_and_loaded(tmp_path, upstream):
         p = n.candor("load-cache", dump, check=False)
         assert p.returncode == 1 and "%s:%d: " % (dump, at + 2) in p.stderr and "1 lines are wrong" in p.stdout
         lookup(n, "www.example.com.", "A", found=False)
-        lookup(n, "other.test.")
+        lookup(n, "other.example.")
         assert n.candor("load-cache", dump + ".not", check=False).returncode == 2
 
         # hostile ones: neither a crash nor an answer that nobody gave
@@ -193,7 +193,7 @@ def test_no_cache_to_look_into(tmp_path):
 
 def test_a_damaged_file(tmp_path, upstream):
     """Bits turned while the node is down: what was hit is asked for again, the rest is still there, nothing is wrong."""
-    names = {"n%d.test. A" % i: ["192.0.2.%d" % (i % 250)] for i in range(400)}
+    names = {"n%d.example. A" % i: ["192.0.2.%d" % (i % 250)] for i in range(400)}
     upstream.names = names
     upstream.ttl = 3600
     with resolver(tmp_path, upstream, {"size": "1M"}) as n:
@@ -220,5 +220,5 @@ def test_a_damaged_file(tmp_path, upstream):
     asked = upstream.count()
     with resolver(tmp_path, upstream, {"size": "1M"}) as n:
         assert "answer cache starts empty" in n.log()
-        assert ask(n, "n1.test.").answer
+        assert ask(n, "n1.example.").answer
         assert upstream.count() == asked + 1

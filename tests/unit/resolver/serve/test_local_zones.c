@@ -166,7 +166,9 @@ static void test_off(void **state) {
 static void test_forward_and_stub_take_names_out(void **state) {
     (void)state;
     zones_of("resolver: {forward: [{zone: corp.test., to: [192.0.2.1]}, {zone: local., to: [192.0.2.1]},"
-             " {zone: 168.192.in-addr.arpa., to: [192.0.2.1]}], stub: [{zone: 1.10.in-addr.arpa., to: [192.0.2.1]}]}");
+             " {zone: 168.192.in-addr.arpa., to: [192.0.2.1]}], stub: [{zone: 1.10.in-addr.arpa., to: [192.0.2.1]}], "
+             "guard: [{zone: zen.test.}]}");
+    assert_false(ask("1.0.0.127.zen.test.", TYPE_A));
     assert_false(ask("corp.test.", TYPE_A));
     assert_false(ask("a.corp.test.", TYPE_A));
     nxdomain("a.test.", "test.");
