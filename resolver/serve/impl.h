@@ -2,6 +2,7 @@
 #ifndef CANDOR_SERVE_IMPL_H
 #define CANDOR_SERVE_IMPL_H
 
+#include "resolver/serve/fair.h"
 #include "resolver/serve/limit.h"
 #include "resolver/serve/serve.h"
 
@@ -21,6 +22,9 @@ struct serve {
     uint64_t cookies_seen;
     struct cookie_secrets secrets; /* as of this batch */
     struct limit *limit;           /* NULL: nobody is limited */
+    struct fair *fair;             /* NULL: first come, first served */
+    unsigned datagrams;            /* of this batch */
+    int64_t arrived_ns;            /* its last message */
     unsigned pending;
     struct {
         struct pending *first, *last;
@@ -98,6 +102,12 @@ size_t cookie_take(struct ask *a, unsigned rcode);
 
 /* limited.c: what is left of a reply of n octets when the rate limit has been asked: it, a shorter one, or nothing. */
 size_t limited_reply(struct ask *a, size_t n, int64_t now_ns);
+
+/* shared.c: whether the client has had its share; begins and ends of turns; a place for a question under way. */
+bool shared_refuses(struct serve *s, const struct client *c);
+void shared_turn(struct serve *s);
+bool shared_place(const struct ask *a, struct fair_place *place) MUST_USE;
+void shared_place_back(struct serve *s, const struct fair_place *place);
 
 /* pending.c: asks for what nobody here knows; the reply's size when it is there at once, else 0. */
 size_t pending_ask(struct ask *a);

@@ -21,6 +21,7 @@ struct pending {
     struct dns_query q; /* its views point nowhere any more */
     struct reply_cookie cookie;
     struct board_client *who;
+    struct fair_place place;
     bool allowed;
     bool answered;           /* with a stale answer: resolving goes on for the cache alone */
     bool patient;            /* is in the list s->patient */
@@ -114,6 +115,7 @@ static void resolved(struct resolve_waiter *w, const struct resolve_result *r) {
     struct pending *p = CONTAINER_OF(w, struct pending, waiter);
     struct serve *s = p->s;
     patient_remove(p);
+    shared_place_back(s, &p->place);
     count_pending(s, -1);
     if (!p->answered && p->at_once != NULL) {
         struct ask a = ask_of(p);
@@ -158,6 +160,16 @@ static size_t cannot_ask(struct ask *a, int e) {
     return reply_error(a, RCODE_SERVFAIL, EDE_OTHER, "too many questions are under way");
 }
 
+/* Its client has as many questions under way as there are places left for all others. */
+static size_t spared(struct ask *a) {
+    size_t size;
+    if (a->s->config.stats != NULL)
+        board_add(&a->s->config.stats->pending_spared, 1);
+    return stale_answer(a, &size)
+               ? size
+               : reply_error(a, RCODE_SERVFAIL, EDE_OTHER, "too many questions of this client are under way");
+}
+
 size_t pending_ask(struct ask *a) {
     struct serve *s = a->s;
     struct pending *p = s->pending < SERVE_PENDING_MAX ? malloc(sizeof *p) : NULL;
@@ -175,6 +187,10 @@ size_t pending_ask(struct ask *a) {
                           .allowed = a->allowed,
                           .at_once = &now};
     struct resolve_question q = ask_question(a);
+    if (!shared_place(a, &p->place)) {
+        free(p);
+        return spared(a);
+    }
     count_pending(s, 1);
     int e = resolve_ask(s->config.resolve, &q, &p->waiter);
     if (e == 0) {
@@ -187,6 +203,7 @@ size_t pending_ask(struct ask *a) {
         a->waits = true;
         return 0;
     }
+    shared_place_back(s, &p->place);
     count_pending(s, -1);
     free(p);
     return cannot_ask(a, e);

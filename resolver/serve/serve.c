@@ -15,6 +15,8 @@ int serve_open(struct serve **out, const struct serve_config *config, struct err
     int e = local_open(s, err);
     if (e == 0)
         e = limit_open(&s->limit, &config->conf->resolver.rate_limit, err);
+    if (e == 0 && config->conf->resolver.fairness)
+        e = fair_open(&s->fair, config->stats, err);
     if (e != 0) {
         serve_close(s);
         return e;
@@ -27,6 +29,7 @@ void serve_close(struct serve *s) {
     if (s == NULL)
         return;
     limit_close(s->limit);
+    fair_close(s->fair);
     free(s->confidants);
     free(s);
 }
@@ -43,6 +46,10 @@ void serve_batch(void *ctx, bool begin) {
         (begin ? source->ops->begin : source->ops->end)(source->self);
     if (!begin)
         count_burst(s);
+    if (begin)
+        s->datagrams = 0;
+    else if (s->fair != NULL)
+        shared_turn(s);
 }
 
 static size_t answer_zone(struct ask *a, int zone) {
@@ -183,6 +190,11 @@ static size_t no_reply(struct serve *s, const struct client *c) {
 size_t serve_handle(void *ctx, const struct client *c, const uint8_t *msg, size_t size, uint8_t *reply, size_t cap) {
     struct serve *s = ctx;
     struct dns_query q;
+    bool over = s->fair != NULL && shared_refuses(s, c);
+    if (over && !local_may_know(s, c)) {
+        count_drop(s, DROP_FAIR);
+        return 0;
+    }
     q.question_end = 0;
     q.qname.size = 0;
     q.edns.present = false;
@@ -190,6 +202,11 @@ size_t serve_handle(void *ctx, const struct client *c, const uint8_t *msg, size_
     if (rc < 0) {
         count_drop(s, size >= DNS_HEADER && (get_u16(msg + 2) & FLAG_QR) ? DROP_RESPONSE : DROP_MALFORMED);
         return no_reply(s, c);
+    }
+    struct board_client *who = client_count(s, c, &q);
+    if (over && who != NULL) { /* no probe: they tell how it is, overload or not */
+        count_drop(s, DROP_FAIR);
+        return 0;
     }
     bool alone = !s->in_batch;
     if (alone)
@@ -200,8 +217,8 @@ size_t serve_handle(void *ctx, const struct client *c, const uint8_t *msg, size_
                     .reply = reply,
                     .cap = cap,
                     .limit = reply_limit(s, c, &q, cap),
-                    .source = SOURCE_LOCAL};
-    a.who = client_count(s, c, &q);
+                    .source = SOURCE_LOCAL,
+                    .who = who};
     a.allowed = prefix_list_has(s->config.conf->resolver.allow.at, s->config.conf->resolver.allow.count, &c->peer);
     size_t n = cookie_take(&a, (unsigned)rc);
     if (n == 0)
