@@ -56,11 +56,6 @@ static struct fair_place place_of(const struct fair *f, uint64_t network) {
 
 /* --- CPU */
 
-static double burst_ns(const struct fair *f) {
-    double ns = f->share * (double)FAIR_BURST_NS;
-    return ns > (double)FAIR_BURST_LEAST_NS ? ns : (double)FAIR_BURST_LEAST_NS;
-}
-
 static double owed_ns(const struct fair *f, struct cell *c, int64_t now_ns) {
     double worked_off = now_ns > c->at_ns ? (double)(now_ns - c->at_ns) * f->share : 0;
     c->owed_ns = c->owed_ns > worked_off ? c->owed_ns - worked_off : 0;
@@ -73,15 +68,15 @@ static double owed_ns(const struct fair *f, struct cell *c, int64_t now_ns) {
 static double charge(struct fair *f, uint64_t network, double cost_ns, int64_t now_ns) {
     struct fair_place at = place_of(f, network);
     struct cell *c[FAIR_ROWS];
-    double least = 2 * burst_ns(f);
+    double least = 2.0 * FAIR_BURST_NS;
     for (unsigned row = 0; row < FAIR_ROWS; row++) {
         c[row] = &f->cell[row][at.cell[row]];
         double owed = owed_ns(f, c[row], now_ns);
         least = owed < least ? owed : least;
     }
     double now_owed = least + cost_ns;
-    if (now_owed > 2 * burst_ns(f))
-        now_owed = 2 * burst_ns(f);
+    if (now_owed > 2.0 * FAIR_BURST_NS)
+        now_owed = 2.0 * FAIR_BURST_NS;
     for (unsigned row = 0; row < FAIR_ROWS; row++)
         if (c[row]->owed_ns < now_owed)
             c[row]->owed_ns = now_owed;
@@ -95,7 +90,7 @@ bool fair_asks(struct fair *f, const struct addr *peer, int64_t now_ns) {
     uint64_t network = network_of(peer);
     if (network != f->heavy)
         f->others_ns = now_ns;
-    if (charge(f, network, 0, now_ns) <= burst_ns(f)) {
+    if (charge(f, network, 0, now_ns) <= FAIR_BURST_NS) {
         (void)charge(f, network, f->cost[0], now_ns);
         return false;
     }

@@ -3,7 +3,7 @@
  *
  *   CPU. Nothing is counted while the worker keeps up. A turn of the loop that leaves questions waiting in the receive
  *   queue makes it count: each network owes what its questions cost (measured: a hit, a miss) and works it off at its
- *   share of the worker's time. Who owes more than FAIR_BURST_NS of its share is not answered. The share falls while
+ *   share of the worker's time. Who owes more than FAIR_BURST_NS is not answered. The share falls while
  *   turns leave questions waiting and grows while they do not, so that just as much is refused as must be; at the whole
  *   worker the counting ends. A client that is alone is never refused: nobody would gain by it.
  *
@@ -27,12 +27,11 @@ enum {
     FAIR_FULL_TURN = LIMIT_UDP_BATCH * LIMIT_UDP_BATCHES_PER_WAKE, /* questions: the queue was not emptied */
     FAIR_SAMPLE = 1000,                                            /* questions in a second that say what one costs */
 };
-#define FAIR_STEP_NS (10 * NS_PER_MS)   /* the share changes */
-#define FAIR_BURST_NS (100 * NS_PER_MS) /* of its share that a network may owe, but */
-#define FAIR_BURST_LEAST_NS (2 * NS_PER_MS)
-#define FAIR_ALONE_NS NS_PER_S   /* that long no other network has asked: the client is alone */
-#define FAIR_MEASURE_NS NS_PER_S /* costs are measured over */
-#define FAIR_HIT_NS 3000         /* until they are */
+#define FAIR_STEP_NS (10 * NS_PER_MS) /* the share changes */
+#define FAIR_BURST_NS (5 * NS_PER_MS) /* of CPU that a network may owe: eighty misses at once */
+#define FAIR_ALONE_NS NS_PER_S        /* that long no other network has asked: the client is alone */
+#define FAIR_MEASURE_NS NS_PER_S      /* costs are measured over */
+#define FAIR_HIT_NS 3000              /* until they are */
 #define FAIR_MISS_NS 60000
 #define FAIR_SHARE_LEAST (1.0 / 256) /* of the worker's time that a network always has */
 #define FAIR_SHARE_FALLS 0.75        /* per step */
