@@ -44,6 +44,7 @@ int answer_read(struct answer *a, const uint8_t *msg, size_t size, const struct 
                 return E_INVALID;
             a->rcode |= (unsigned)edns.rcode_high << 4;
             keep_nsid(a, edns.nsid);
+            a->stale = edns.ede == EDE_STALE_ANSWER || edns.ede == EDE_STALE_NXDOMAIN;
         }
     }
     return e == E_NOTFOUND ? 0 : E_INVALID;

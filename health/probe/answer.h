@@ -17,6 +17,7 @@ struct answer {
     unsigned answers;           /* RRs in the answer section */
     bool soa;                   /* an SOA in the answer section, owned by qname */
     uint32_t serial;
+    bool stale;       /* what was there is too old, nothing fresh was to be had (EDE 3 or 19, RFC 8767) */
     unsigned a_count; /* A RRs in the answer section */
     uint8_t a[4];     /* the first of them */
 };

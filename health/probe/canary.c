@@ -46,6 +46,10 @@ static enum verdict_state judge_cached(const struct answer *a, char *came, size_
         say(came, size, a, "");
         return VERDICT_FAIL;
     }
+    if (a->stale) {
+        say(came, size, a, ": stale, nothing fresh is to be had");
+        return VERDICT_WARN;
+    }
     bool good = a->rcode == RCODE_NOERROR && a->answers > 0;
     say(came, size, a, good ? "" : ": health.canary.cached should be a name that has an address");
     return good ? VERDICT_PASS : VERDICT_WARN;

@@ -27,6 +27,8 @@ static void guard_answer(void *ctx, const struct ask_result *r) {
     ask_evidence(&e, &g->plan, r);
     if (r->code != 0)
         ask_problem(e.came, sizeof(e.came), r);
+    else if (r->answer.stale)
+        text_copy(e.came, sizeof(e.came), "a stale answer: the list itself gives none");
     else
         s = point_judge(g->point, &r->answer, &g->conf->refuse, e.came, sizeof(e.came));
     ask_tally(g->p, TALLY_POINT, &g->plan, r, s == VERDICT_PASS);

@@ -25,20 +25,22 @@ struct signed_probe {
 enum verdict_state signed_judge(bool bogus, bool direct, const struct answer *a, char *came, size_t size) {
     char rcode[16];
     bool ad = (a->header.flags & FLAG_AD) != 0, answered = a->rcode == RCODE_NOERROR && a->answers > 0;
-    const char *text = dns_rcode_text(a->rcode, rcode), *words;
+    /* A stale answer stands for the failure that it hides. */
+    const char *text = a->stale ? "a stale answer instead of SERVFAIL" : dns_rcode_text(a->rcode, rcode), *words;
+    bool refused = a->rcode == RCODE_SERVFAIL || a->stale;
     enum verdict_state s = VERDICT_FAIL;
-    if (bogus && a->rcode == RCODE_SERVFAIL) {
+    if (bogus && refused) {
         words = ": wrong signatures are refused, as they must be";
         s = VERDICT_PASS;
     } else if (bogus) {
         words =
             answered ? ": answered in spite of wrong signatures, nobody validates" : ": wrong signatures want SERVFAIL";
-    } else if (answered && (ad || !direct)) {
+    } else if (answered && !refused && (ad || !direct)) {
         words = ad ? " with AD: it validated" : ": answered; that it validated the forwarders say";
         s = VERDICT_PASS;
-    } else if (answered) {
+    } else if (answered && !refused) {
         words = " without AD: it does not validate";
-    } else if (a->rcode == RCODE_SERVFAIL) {
+    } else if (refused) {
         words = ": right signatures are refused: a trust anchor, a clock or signatures that ran out";
     } else {
         words = ": no answer to a name that has one";

@@ -103,7 +103,7 @@ def test_availability(node):
         until("and then was not", lambda: node.health()["availability"]["node"]["1m"]["ratio"] < 0.9)
     finally:
         worker.resume()
-    shares = history(node)["availability"]
+    shares = until("the history has it", lambda: history(node).get("availability"))
     assert set(shares["node"]) == {"1m", "5m", "15m", "1h", "6h", "1d", "7d", "30d"}
     assert all(0 <= w["ratio"] <= w["measured"] <= 1 for s in shares.values() for w in s.values())
     assert 'candor_availability_ratio{scope="worker",window="1d"}' in node.get("/metrics").text

@@ -66,7 +66,6 @@ INDICATORS = {
 
 NOT_YET = {
     "dnssec_validations": "this version forwards and does not validate",
-    "cache_entries": "the cache is a ring without a count; a walk of its index costs the loop that makes it milliseconds",
 }
 # Announced by nodes that have such a thing; another test has one.
 ELSEWHERE = {n: "test_report_sinks.py: a sink that keeps what it cannot deliver" for n in

@@ -25,7 +25,7 @@ def until(what, condition, within_s=DEADLINE_S, every_s=0.02):
             if value:
                 return value
             last = None
-        except (OSError, requests.RequestException, AssertionError, psutil.Error) as e:
+        except (OSError, requests.RequestException, AssertionError, LookupError, psutil.Error) as e:
             last = e
         if time.monotonic() > end:
             raise AssertionError("not within %g s: %s%s" % (within_s, what, " (%r)" % last if last else ""))

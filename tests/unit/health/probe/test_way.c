@@ -117,22 +117,25 @@ static void test_signatures(void **state) {
         bool ad;
         enum verdict_state is;
         const char *words;
+        bool stale;
     } rows[] = {
-        {false, true, RCODE_NOERROR, 1, true, VERDICT_PASS, "with AD"},
-        {false, true, RCODE_NOERROR, 1, false, VERDICT_FAIL, "does not validate"},
-        {false, false, RCODE_NOERROR, 1, false, VERDICT_PASS, "answered"},
-        {false, true, RCODE_SERVFAIL, 0, false, VERDICT_FAIL, "ran out"},
-        {false, false, RCODE_SERVFAIL, 0, false, VERDICT_FAIL, "ran out"},
-        {false, true, RCODE_NOERROR, 0, true, VERDICT_FAIL, "no answer"},
-        {false, true, RCODE_NXDOMAIN, 0, true, VERDICT_FAIL, "no answer"},
-        {true, true, RCODE_SERVFAIL, 0, false, VERDICT_PASS, "as they must be"},
-        {true, true, RCODE_NOERROR, 1, false, VERDICT_FAIL, "nobody validates"},
-        {true, false, RCODE_NOERROR, 1, true, VERDICT_FAIL, "nobody validates"},
-        {true, true, RCODE_REFUSED, 0, false, VERDICT_FAIL, "REFUSED"},
+        {false, true, RCODE_NOERROR, 1, true, VERDICT_PASS, "with AD", false},
+        {false, true, RCODE_NOERROR, 1, false, VERDICT_FAIL, "does not validate", false},
+        {false, false, RCODE_NOERROR, 1, false, VERDICT_PASS, "answered", false},
+        {false, true, RCODE_SERVFAIL, 0, false, VERDICT_FAIL, "ran out", false},
+        {false, false, RCODE_SERVFAIL, 0, false, VERDICT_FAIL, "ran out", false},
+        {false, true, RCODE_NOERROR, 0, true, VERDICT_FAIL, "no answer", false},
+        {false, true, RCODE_NXDOMAIN, 0, true, VERDICT_FAIL, "no answer", false},
+        {true, true, RCODE_SERVFAIL, 0, false, VERDICT_PASS, "as they must be", false},
+        {true, true, RCODE_NOERROR, 1, false, VERDICT_FAIL, "nobody validates", false},
+        {true, false, RCODE_NOERROR, 1, true, VERDICT_FAIL, "nobody validates", false},
+        {true, true, RCODE_REFUSED, 0, false, VERDICT_FAIL, "REFUSED", false},
+        {false, false, RCODE_NOERROR, 1, false, VERDICT_FAIL, "ran out", true},
+        {true, false, RCODE_NOERROR, 1, false, VERDICT_PASS, "as they must be", true},
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         char came[256];
-        struct answer a = {.rcode = rows[i].rcode, .answers = rows[i].answers};
+        struct answer a = {.rcode = rows[i].rcode, .answers = rows[i].answers, .stale = rows[i].stale};
         a.header.flags = rows[i].ad ? FLAG_AD : 0;
         enum verdict_state s = signed_judge(rows[i].bogus, rows[i].direct, &a, came, sizeof(came));
         if (s != rows[i].is || strstr(came, rows[i].words) == NULL)
