@@ -40,6 +40,7 @@ bool delegation_add(struct delegation *d, const struct conf *conf, unsigned inde
     if (d->addresses == BOUND_NS_ADDRESSES || d->host[index].addresses == BOUND_NS_PER_NAME)
         return false;
     d->host[index].addresses++;
+    d->of[d->addresses] = (uint8_t)index;
     d->at[d->addresses++] = (struct server_choice){.address = *a};
     return true;
 }
@@ -144,8 +145,9 @@ static void configured(struct delegation *d, const struct name *zone, enum deleg
 }
 
 /* The deepest stub or forward zone that holds the name; false: none. */
-static bool from_configuration(struct delegation *d, const struct conf *conf, const struct name *qname,
+static bool from_configuration(struct delegation *d, const struct delegations *from, const struct name *qname,
                                unsigned below) {
+    const struct conf *conf = from->conf;
     static const struct conf_list_addr nobody;
     const struct conf_list_addr *best = NULL;
     struct name zone, best_zone = {.size = 1};
@@ -156,7 +158,8 @@ static bool from_configuration(struct delegation *d, const struct conf *conf, co
         if (name_from_text(&zone, stub ? conf->resolver.stub[i].zone : f->zone, NULL) != 0)
             continue;
         name_lower(&zone);
-        if (!name_under(qname, &zone) || zone.labels >= below || (best != NULL && zone.labels <= best_zone.labels))
+        if (!name_under(qname, &zone) || zone.labels >= below || (best != NULL && zone.labels <= best_zone.labels) ||
+            (!stub && from->fell_back && f->fallback))
             continue;
         /* What is to be asked over TLS only is not asked in the clear because an alias led there. */
         best = stub ? &conf->resolver.stub[i].to : f->tls_name[0] == '\0' ? &f->to : &nobody;
@@ -172,7 +175,7 @@ static bool from_configuration(struct delegation *d, const struct conf *conf, co
 void delegation_find(struct delegation *d, const struct delegations *from, const struct name *qname, uint16_t qtype,
                      unsigned below) {
     struct name zone;
-    bool set = from_configuration(d, from->conf, qname, below);
+    bool set = from_configuration(d, from, qname, below);
     unsigned above = qtype == TYPE_DS && qname->labels > 0 ? 1 : 0, floor = set ? d->zone.labels : 0;
     if (set && d->origin == FROM_FORWARD) /* all below it is the forwarder's */
         return;
@@ -187,7 +190,7 @@ void delegation_find(struct delegation *d, const struct delegations *from, const
             return;
     }
     if (set)
-        (void)from_configuration(d, from->conf, qname, below);
+        (void)from_configuration(d, from, qname, below);
     else if (from->conf->resolver.recursion.enabled)
         from_hints(d, from);
     else

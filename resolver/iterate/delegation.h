@@ -23,6 +23,7 @@ struct delegation {
     } host[BOUND_NS_NAMES];
     unsigned hosts;
     struct server_choice at[BOUND_NS_ADDRESSES];
+    uint8_t of[BOUND_NS_ADDRESSES]; /* whose: index of a host, the first that has this address */
     unsigned addresses;
 };
 
@@ -31,7 +32,8 @@ struct delegations {
     const struct conf *conf;
     struct cache *cache; /* may be NULL */
     const struct hints *hints;
-    uint8_t *buf; /* RRSET_MAX, to work in */
+    uint8_t *buf;   /* RRSET_MAX, to work in */
+    bool fell_back; /* forwarders that have a fallback have failed: not them */
 };
 
 /* The best one for the name: the deepest zone at or above it (for DS above it) with fewer than `below` labels that the

@@ -19,6 +19,7 @@ struct recurse *recurse_new(struct recursions *a, struct recurse *parent, const 
     x->all = a;
     x->parent = parent;
     x->budget = parent != NULL ? parent->budget : &x->own;
+    x->fell_back = parent != NULL && parent->fell_back;
     x->depth = parent != NULL ? parent->depth + 1 : 0;
     x->q = *q;
     x->name = q->qname;
@@ -131,6 +132,7 @@ static void use_delegation(struct recurse *x) {
     x->has_delegation = true;
     x->tries = x->glueless = x->steps = 0;
     x->shown = x->d.zone.labels;
+    x->met_resolver = x->resolvers_too = false;
 }
 
 static void primed(void *ctx, const struct recurse_result *r) {
@@ -156,7 +158,7 @@ static void prime(struct recursions *a) {
 
 static void choose_delegation(struct recurse *x) {
     struct recursions *a = x->all;
-    struct delegations from = {a->config.conf, a->config.cache, &a->hints, a->work};
+    struct delegations from = {a->config.conf, a->config.cache, &a->hints, a->work, x->fell_back};
     delegation_find(&x->d, &from, &x->name, x->q.qtype, x->below);
     use_delegation(x);
     if (x->d.origin == FROM_HINTS && x != a->priming)
@@ -197,7 +199,7 @@ static bool ask(struct recurse *x, int at) {
                                .qname = &x->asked,
                                .qtype = x->asked_type,
                                .qclass = x->q.qclass,
-                               .recursion_desired = x->d.origin == FROM_FORWARD,
+                               .recursion_desired = x->d.origin == FROM_FORWARD || x->resolvers_too,
                                .dnssec_ok = x->q.dnssec_ok,
                                .checking_disabled = x->q.checking_disabled,
                                .sends_max = conf->max_queries - x->budget->sends,
@@ -234,7 +236,7 @@ static bool show_more(struct recurse *x, bool all) {
 
 static void referred(struct recurse *x, const struct sift_result *r) {
     struct recursions *a = x->all;
-    struct delegations from = {a->config.conf, a->config.cache, &a->hints, a->work};
+    struct delegations from = {a->config.conf, a->config.cache, &a->hints, a->work, x->fell_back};
     if (x->q.qtype == TYPE_DS && name_equal(&r->cut, &x->name)) { /* the parent has the answer, not the child */
         refuse_server(x, LAME, NULL);
         return;
@@ -258,6 +260,26 @@ static void led_on(struct recurse *x, const struct sift_result *r) {
     x->minimise = x->all->config.conf->resolver.recursion.qname_minimisation;
     if (x->chain > BOUND_CHAIN)
         note(x, BOUNDED, "a chain of aliases that is too long");
+}
+
+static void refuse_lame(struct recurse *x, const struct sift_result *r) {
+    struct recursions *a = x->all;
+    struct server *v = servers_get(a->servers, &x->d.at[x->server].address, recurse_now(a));
+    bool resolver = r->ra && !r->aa;
+    x->met_resolver |= resolver;
+    if (v != NULL && !resolver)
+        server_is_lame(v, &x->d.zone, recurse_now(a));
+    refuse_server(x, LAME, NULL);
+}
+
+/* All of them have failed, but some would have answered, as resolvers do: asked as such. */
+static bool take_resolvers(struct recurse *x) {
+    if (!x->met_resolver || x->resolvers_too)
+        return false;
+    x->resolvers_too = true;
+    for (unsigned i = 0; i < x->d.addresses; i++)
+        x->d.at[i].given_up = false;
+    return true;
 }
 
 enum next { GO_ON, ENDED };
@@ -295,6 +317,8 @@ static enum next take(struct recurse *x, const struct asking_reply *reply) {
                               .qtype = x->asked_type,
                               .qclass = x->q.qclass,
                               .dnssec_ok = x->q.dnssec_ok,
+                              .any_glue = !a->config.conf->resolver.recursion.harden_glue,
+                              .resolvers_too = x->resolvers_too,
                               .forwarded = forwarded};
     const struct sift_result *r = sift_read(a->sift, &q, reply->answer);
     if (!is_whole(x) && take_part(x, r))
@@ -308,13 +332,9 @@ static enum next take(struct recurse *x, const struct asking_reply *reply) {
     case SIFT_REFERRAL:
         referred(x, r);
         break;
-    case SIFT_LAME: {
-        struct server *v = servers_get(a->servers, &x->d.at[x->server].address, recurse_now(a));
-        if (v != NULL)
-            server_is_lame(v, &x->d.zone, recurse_now(a));
-        refuse_server(x, LAME, NULL);
+    case SIFT_LAME:
+        refuse_lame(x, r);
         break;
-    }
     case SIFT_TRUNCATED:
     case SIFT_INVALID:
         refuse_server(x, r->rcode == RCODE_YXDOMAIN ? BOUNDED : MALFORMED, r->why);
@@ -390,21 +410,23 @@ static void run(struct recurse *x) {
                 return;
         } else if (x->tries < BOUND_TRIES && recurse_look_for_servers(x)) {
             return;
-        } else if (!step_up(x)) {
+        } else if (!take_resolvers(x) && !step_up(x)) {
+            if (x->tries < BOUND_TRIES && recurse_look_again(x))
+                return;
             break;
         }
     }
     failed(x);
 }
 
-int recurse_start(struct recurse **out, struct recursions *a, const struct resolve_question *q, int64_t deadline_ms,
-                  recurse_done done, void *ctx) {
-    struct recurse *x = *out = recurse_new(a, NULL, q);
+int recurse_start(struct recurse **out, struct recursions *a, const struct recurse_plan *plan) {
+    struct recurse *x = *out = recurse_new(a, NULL, plan->q);
     if (x == NULL)
         return E_NOMEM;
-    x->own.deadline_ms = deadline_ms;
-    x->done = done;
-    x->ctx = ctx;
+    x->fell_back = plan->fell_back;
+    x->own.deadline_ms = plan->deadline_ms;
+    x->done = plan->done;
+    x->ctx = plan->ctx;
     recurse_ready(x);
     run_all(a);
     return 0;

@@ -36,10 +36,16 @@ struct recurse_result {
 };
 typedef void (*recurse_done)(void *ctx, const struct recurse_result *r);
 
-/* q->qname in lower case; copied. Ends by `deadline_ms`. `done` may be called from inside; NULL: no memory, done is not
- * called. What is returned is gone as soon as `done` is called: *out is set before anything else happens. */
-int recurse_start(struct recurse **out, struct recursions *a, const struct resolve_question *q, int64_t deadline_ms,
-                  recurse_done done, void *ctx) MUST_USE;
+struct recurse_plan {
+    const struct resolve_question *q; /* qname in lower case; copied */
+    int64_t deadline_ms;              /* it ends by then */
+    bool fell_back;                   /* `forward` entries with a fallback are not asked */
+    recurse_done done;                /* may be called from inside recurse_start */
+    void *ctx;
+};
+/* E_NOMEM: done is not called. What is returned is gone as soon as `done` is called: *out is set before anything else
+ * happens. */
+int recurse_start(struct recurse **out, struct recursions *a, const struct recurse_plan *plan) MUST_USE;
 void recurse_cancel(struct recurse *x); /* without done */
 
 /* Each server that was asked (servers.h). */

@@ -15,6 +15,14 @@ static bool is_asked_above(const struct recurse *x, const struct name *name, uin
     return false;
 }
 
+/* What the parents of the host's own zone said its addresses were: with servers that moved one of the two is right. */
+static void take_glue(struct recurse *x, unsigned host, const struct recurse *child) {
+    int at = delegation_host(&child->d, &x->d.host[host].name);
+    for (unsigned i = 0; at >= 0 && child->has_delegation && i < child->d.addresses; i++)
+        if (child->d.of[i] == at)
+            (void)delegation_add(&x->d, x->all->config.conf, host, &child->d.at[i].address);
+}
+
 static void child_done(void *ctx, const struct recurse_result *r) {
     struct recurse *child = ctx, *x = child->parent;
     for (unsigned i = 0; i < BOUND_GLUELESS_AT_ONCE; i++) {
@@ -24,6 +32,7 @@ static void child_done(void *ctx, const struct recurse_result *r) {
         for (unsigned k = 0; r->answered && k < r->parts->count; k++)
             if (r->parts->at[k]->kind == RRSET_DATA)
                 (void)delegation_take(&x->d, x->all->config.conf, x->host[i], r->parts->at[k]);
+        take_glue(x, x->host[i], child);
     }
     if (x->asking == NULL)
         recurse_ready(x);
@@ -42,6 +51,7 @@ static bool start_child(struct recurse *x, unsigned host, uint16_t type) {
     x->budget->glueless++;
     x->child[place] = child;
     x->host[place] = host;
+    child->refresh = x->looked_again;
     child->done = child_done;
     child->ctx = child;
     recurse_ready(child);
@@ -59,11 +69,22 @@ static void start_host(struct recurse *x, unsigned host) {
 
 bool recurse_look_for_servers(struct recurse *x) {
     for (unsigned i = 0; i < x->d.hosts && x->depth < BOUND_GLUELESS_DEPTH && free_place(x) == 0; i++) {
-        /* Its parent has just said what it knows of a name inside the zone. */
-        bool in_vain = x->d.origin == FROM_REFERRAL && name_under(&x->d.host[i].name, &x->d.zone);
-        if (!x->d.host[i].looked_up && x->d.host[i].addresses == 0 && !in_vain)
+        if (!x->d.host[i].looked_up && x->d.host[i].addresses == 0)
             start_host(x, i);
     }
+    for (unsigned i = 0; i < BOUND_GLUELESS_AT_ONCE; i++)
+        if (x->child[i] != NULL)
+            return true;
+    return false;
+}
+
+bool recurse_look_again(struct recurse *x) {
+    if (x->looked_again || x->depth > 0 || (x->d.origin != FROM_CACHE && x->d.origin != FROM_REFERRAL))
+        return false;
+    x->looked_again = true;
+    for (unsigned i = 0, n = 0; i < x->d.hosts && n < BOUND_GLUELESS_AT_ONCE; i++)
+        if (x->d.host[i].addresses > 0 && !name_under(&x->d.host[i].name, &x->d.zone) && ++n > 0)
+            start_host(x, i);
     for (unsigned i = 0; i < BOUND_GLUELESS_AT_ONCE; i++)
         if (x->child[i] != NULL)
             return true;

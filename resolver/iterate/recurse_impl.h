@@ -26,11 +26,14 @@ struct recurse {
     struct resolve_question q; /* as it was asked */
     struct name name;          /* the name at the end of the chain so far */
     bool refresh;              /* of q.qname only */
+    bool fell_back;            /* from forwarders that have failed */
     unsigned depth, chain, referrals, tries, glueless;
 
     struct delegation d;
     bool has_delegation, stepped_up;
-    unsigned below; /* delegations with fewer labels only */
+    bool looked_again; /* for addresses that were known and did not answer */
+    bool met_resolver, resolvers_too; /* a server that is none; now taken for what it can give */
+    unsigned below;                   /* delegations with fewer labels only */
 
     bool minimise;
     unsigned shown, steps; /* labels that the servers were shown, how often */
@@ -76,6 +79,8 @@ int recurse_take(struct recurse *x, const struct sift_result *r) MUST_USE;
 
 /* recurse_hosts.c: looks for addresses of servers; true: something is under way. */
 bool recurse_look_for_servers(struct recurse *x);
+/* All known addresses have failed: those of a few servers are asked for anew, past the cache, once. */
+bool recurse_look_again(struct recurse *x);
 void recurse_drop_children(struct recurse *x);
 
 #endif

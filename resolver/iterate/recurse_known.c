@@ -50,13 +50,17 @@ enum known recurse_look_up(struct recurse *x) {
     return follow(x, &set) ? KNOWN_ALIAS : KNOWN_TOO_MUCH;
 }
 
+static bool set_of(struct recursions *a, unsigned index, struct rrset *set) {
+    return sift_rrset(a->sift, index, set, a->buf) == 0 && set->ttl_s > 0 && set->type != TYPE_SOA;
+}
+
 void recurse_keep(struct recurse *x, const struct sift_result *r, bool whole) {
     struct recursions *a = x->all;
     struct rrset set;
     if (a->config.cache == NULL)
         return;
     for (unsigned i = 0; i < r->count; i++)
-        if (sift_rrset(a->sift, i, &set, a->buf) == 0 && set.ttl_s > 0 && set.type != TYPE_SOA)
+        if (name_under(&r->rrset[i].owner, &x->d.zone) && set_of(a, i, &set))
             (void)cache_rrset_put(a->config.cache, &set);
     /* A server that denies a part of a name may have the whole name all the same: nothing is concluded from parts. */
     if ((r->kind == SIFT_NXDOMAIN || r->kind == SIFT_NODATA) && whole && sift_denial(a->sift, &set, a->buf) == 0)

@@ -98,8 +98,8 @@ static void recursed(void *ctx, const struct recurse_result *result) {
 
 bool flight_recurse(struct flight *f) {
     struct resolve *r = f->resolve;
-    return r->recursions != NULL &&
-           recurse_start(&f->recursion, r->recursions, &f->q, f->deadline_ms, recursed, f) == 0;
+    const struct recurse_plan plan = {&f->q, f->deadline_ms, f->tries > 0, recursed, f};
+    return r->recursions != NULL && recurse_start(&f->recursion, r->recursions, &plan) == 0;
 }
 
 /* The labels of the deepest stub zone that holds the name; -1: none does. */

@@ -148,12 +148,12 @@ static void keep_glue(struct sift *s) {
         if (s->rr[i].section != SECTION_ADDITIONAL || !address || s->rr[i].taken ||
             !is_target(s, s->rr[i].owner_hash) || !sift_reread(s, i, &rr))
             continue;
-        if (name_under(&rr.owner, &s->q->zone) && s->result.count < SIFT_RRSETS)
+        if ((s->q->any_glue || name_under(&rr.owner, &s->q->zone)) && s->result.count < SIFT_RRSETS)
             (void)sift_keep(s, i, TRUST_ADDITIONAL);
     }
 }
 
-/* NS of the zone itself or of a cut, the one SOA, and with DO what proves a denial. */
+/* NS of a cut, the one SOA, and with DO what proves a denial. */
 static void keep_authority(struct sift *s, const struct name *last, uint8_t trust) {
     struct dns_rr rr;
     bool ns = false, soa = false;
@@ -163,8 +163,8 @@ static void keep_authority(struct sift *s, const struct name *last, uint8_t trus
             !name_under(&rr.owner, &s->q->zone))
             continue;
         bool above = name_under(last, &rr.owner);
-        bool wanted = (type == TYPE_NS && above && !ns) || (type == TYPE_SOA && above && !soa) ||
-                      (type == TYPE_DS && ns) ||
+        bool wanted = (type == TYPE_NS && above && !ns && s->result.kind == SIFT_REFERRAL) ||
+                      (type == TYPE_SOA && above && !soa) || (type == TYPE_DS && ns) ||
                       ((type == TYPE_NSEC || type == TYPE_NSEC3 || type == TYPE_DS) && s->q->dnssec_ok);
         if (!wanted || s->result.count == SIFT_RRSETS)
             continue;
@@ -196,7 +196,7 @@ static enum sift_kind without_data(struct sift *s) {
     const struct sift_question *q = s->q;
     struct sift_result *to = &s->result;
     struct dns_rr rr;
-    bool recursor = to->ra && !to->aa && !q->forwarded;
+    bool recursor = to->ra && !to->aa && !q->forwarded && !q->resolvers_too;
     for (unsigned i = 0; i < s->rrs; i++) {
         if (s->rr[i].section != SECTION_AUTHORITY || !sift_reread(s, i, &rr))
             continue;
@@ -226,7 +226,7 @@ static void judge(struct sift *s) {
     const struct sift_question *q = s->q;
     struct sift_result *to = &s->result;
     uint8_t data = to->aa && !q->forwarded ? TRUST_DATA : TRUST_ANSWER;
-    bool recursor = to->ra && !to->aa && !q->forwarded;
+    bool recursor = to->ra && !to->aa && !q->forwarded && !q->resolvers_too;
     bool nxdomain = to->rcode == RCODE_NXDOMAIN;
     to->kind = SIFT_ANSWER;
     bool answered = sift_chain(s, data);

@@ -4,7 +4,8 @@
  * Bailiwick: whatever is not at or below the zone that was asked is dropped, in every section, and so is the data of a
  * name below a cut that the same message shows, except as glue. Kept: in the answer section the chain of CNAMEs and
  * DNAMEs from qname as far as it stays inside the zone, and the RRset at its end; in the authority section one SOA, the
- * NS of one cut or of the zone itself, DS, and with DO the NSEC, NSEC3; in the additional section A and AAAA of the NS
+ * NS and DS of the cut of a referral, and with DO the NSEC, NSEC3. NS of the zone itself that nobody asked for are not
+ * believed: one forged answer would give the zone away; in the additional section A and AAAA of the NS
  * that were kept. Signatures stay with what they cover. RDATA of known form is checked and decompressed (rdata.h).
  *
  * A CNAME that a DNAME of the message calls for is made here when it is missing, and must agree when it is there (RFC
@@ -32,7 +33,9 @@ struct sift_question {
     struct name qname, zone; /* lower case; zone: whose servers were asked, qname is below it */
     uint16_t qtype, qclass;
     bool dnssec_ok;
-    bool forwarded; /* RD=1 to a forwarder: AA is not called for, `zone` is the root */
+    bool any_glue;      /* addresses of servers are kept wherever their names lie */
+    bool resolvers_too; /* nobody else is left to ask: a resolver's answer is better than none */
+    bool forwarded;     /* RD=1 to a forwarder: AA is not called for, `zone` is the root */
 };
 
 /* One RRset of the message. */
