@@ -33,6 +33,8 @@ void metrics_serving(struct metrics *m) {
         {"responses_slipped", "Answers beyond the rate limit that were sent empty, with TC.", &w->slipped},
         {"fairness_turns", "Turns of workers' loops that left questions waiting.", &w->fair_turns},
         {"queries_spared", "Questions not asked upstream: their client had its share under way.", &w->pending_spared},
+        {"private_records_dropped", "Records with private addresses taken out of answers from outside.",
+         &w->private_dropped},
         {"dnstap_frames", "Messages told to the receiver of dnstap.", &w->tap_frames},
         {"dnstap_frames_dropped", "Messages of dnstap that found its queue full.", &w->tap_drops},
     };

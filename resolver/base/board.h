@@ -20,7 +20,7 @@
 #include "resolver/base/err.h"
 #include "resolver/base/limits.h"
 
-enum { BOARD_VERSION = 7 };
+enum { BOARD_VERSION = 8 };
 
 enum board_role { ROLE_SUPERVISOR, ROLE_RESOLVER, ROLE_SYNC, ROLE_HEALTH, ROLE_COUNT };
 

@@ -56,6 +56,7 @@ struct board_worker {
     board_word tap_frames, tap_drops;     /* dnstap: given to its thread, lost since the queue was full */
     board_word cache_hits, cache_misses, cache_stores;
     board_word cache_refreshes; /* questions asked anew before, or after, their answer ended */
+    board_word private_dropped; /* RRs with private addresses, taken out of answers from outside */
     board_word in_flight, tcp_connections;
     board_word socket_drops, receive_queue_bytes; /* SO_RXQ_OVFL; bytes waiting when last looked */
     board_word last_zone_generation_ms;

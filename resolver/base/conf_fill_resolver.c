@@ -105,6 +105,7 @@ static void recursion(struct conf_reader *r, const struct conf_raw_recursion *in
     out->harden_glue = conf_take_bool(r, "harden-glue", in->harden_glue, true);
     out->query_localhost = conf_take_bool(r, "query-localhost", in->query_localhost, false);
     out->do_not_query = conf_take_prefixes(r, "do-not-query", in->do_not_query, not_public);
+    out->private_domains = conf_take_names(r, "private-domains", in->private_domains);
     out->private_addresses = conf_take_prefixes(r, "private-addresses", in->private_addresses, NULL);
     out->edns_size = (uint16_t)conf_take_number(r, "edns-size", in->edns_size, 1232, UDP_LEAST, LIMIT_UDP_QUERY);
     out->max_queries = conf_take_number(r, "max-queries", in->max_queries, 100, 1, 10000);

@@ -29,7 +29,7 @@ struct conf_raw_cache {
 struct conf_raw_recursion {
     char *enabled, *ipv4, *ipv6, *root_hints, *prime, *qname_minimisation, *case_randomisation, *harden_glue;
     char *query_localhost, *edns_size, *max_queries, *timeout, *aggressive_nsec, *fetch_ns_addresses;
-    struct conf_raw_list private_addresses, do_not_query;
+    struct conf_raw_list private_addresses, private_domains, do_not_query;
 };
 
 /* Of `forward:`; `stub:` has the first two only. */

@@ -22,6 +22,7 @@ struct conf_recursion {
     bool aggressive_nsec, fetch_ns_addresses;
     const char *root_hints;
     struct conf_list_prefix private_addresses, do_not_query;
+    struct conf_list_text private_domains;
     uint16_t edns_size;
     uint32_t max_queries, timeout_ms;
 };

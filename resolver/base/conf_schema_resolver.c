@@ -53,6 +53,7 @@ static const cyaml_schema_field_t recursion_fields[] = {
     CONF_RAW_TEXT("case-randomisation", struct conf_raw_recursion, case_randomisation),
     CONF_RAW_TEXT("harden-glue", struct conf_raw_recursion, harden_glue),
     CONF_RAW_TEXT("query-localhost", struct conf_raw_recursion, query_localhost),
+    CONF_RAW_TEXTS("private-domains", struct conf_raw_recursion, private_domains, LIMIT_CONF_LIST),
     CONF_RAW_TEXTS("do-not-query", struct conf_raw_recursion, do_not_query, LIMIT_CONF_LIST),
     CONF_RAW_TEXTS("private-addresses", struct conf_raw_recursion, private_addresses, LIMIT_CONF_LIST),
     CONF_RAW_TEXT("edns-size", struct conf_raw_recursion, edns_size),

@@ -2,6 +2,7 @@
 #ifndef CANDOR_ITERATE_FLIGHT_H
 #define CANDOR_ITERATE_FLIGHT_H
 
+#include "resolver/iterate/rebinding.h"
 #include "resolver/iterate/recurse.h"
 #include "resolver/iterate/resolve.h"
 #include "resolver/iterate/scrub.h"
@@ -63,6 +64,7 @@ struct resolve {
     unsigned upstream_count;
     struct scrub *scrub;
     struct recursions *recursions; /* NULL: neither recursion nor a stub zone is configured */
+    struct rebinding *rebinding;   /* NULL: every address may come */
     uint8_t answer[LIMIT_MESSAGE]; /* of the flight that is being finished */
 };
 

@@ -41,6 +41,14 @@ static void flight_end(struct flight *f, const struct resolve_result *result) {
 void flight_answer(struct flight *f, size_t size) {
     struct resolve *r = f->resolve;
     struct cache_key key = cache_key_of(f);
+    unsigned dropped;
+    size = rebinding_strip(r->rebinding, &f->q, r->answer, size, &dropped);
+    if (size == 0) {
+        flight_fail(f, EDE_FILTERED, "private addresses in an answer from outside", true);
+        return;
+    }
+    if (dropped > 0 && r->config.stats != NULL)
+        board_add(&r->config.stats->private_dropped, dropped);
     if (r->config.cache != NULL && cache_put(r->config.cache, &key, r->answer, size) == 0 && r->config.stats != NULL)
         board_add(&r->config.stats->cache_stores, 1);
     struct resolve_result result = {.msg = r->answer, .size = size, .rcode = r->answer[3] & 15, .ede = EDE_NONE};
@@ -161,6 +169,8 @@ int resolve_open(struct resolve **out, const struct resolve_config *config, stru
     const struct recursions_config recursions = {config->conf, config->cache, config->sender};
     const struct conf_resolver *conf = &config->conf->resolver;
     int e = forward_open(r, err);
+    if (e == 0)
+        e = rebinding_open(&r->rebinding, config->conf, err);
     if (e == 0 && (conf->recursion.enabled || conf->stub_count > 0))
         e = recursions_open(&r->recursions, &recursions, err);
     if (e != 0) {
@@ -185,6 +195,7 @@ void resolve_close(struct resolve *r) {
         }
     forward_close(r);
     recursions_close(r->recursions);
+    rebinding_close(r->rebinding);
     scrub_free(r->scrub);
     free(r);
 }
