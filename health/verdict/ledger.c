@@ -13,7 +13,7 @@
 #include "resolver/base/bytes.h"
 #include "resolver/base/log.h"
 
-enum { CLOSE_MS = 1000, CLOSE_STEP_MS = 10 };
+enum { CLOSE_MS = 1000, CLOSE_STEP_MS = 10, PAUSE_STEP_MS = 50, PAUSE_DOUBLINGS = 8 };
 
 struct letter {
     bool is_event;
@@ -30,7 +30,6 @@ struct ledger {
     bool closing, ended;      /* atomic */
     struct ledger_past *past; /* atomic: from the thread, once */
     uint64_t head, tail;      /* atomic: letters given, letters written */
-    uint64_t failed;          /* atomic: that could not be written */
     char *problem;            /* atomic: words for the judging thread, who frees them */
     struct letter box[LEDGER_BOX];
     /* the judging thread's own */
@@ -42,19 +41,11 @@ struct ledger {
     struct lived_sample clients; /* as they were when that minute began */
 };
 
-static void past_free(struct ledger_past *p) {
-    if (p != NULL)
-        free(p->minutes);
-    if (p != NULL)
-        free(p->events);
-    free(p);
-}
-
 /* Who lets go last frees it: a thread that hung may come back when the other has long gone. */
 static void let_go(struct ledger *l) {
     if (__atomic_sub_fetch(&l->refs, 1, __ATOMIC_ACQ_REL) > 0)
         return;
-    past_free(l->past);
+    ledger_past_free(l->past);
     free(l->problem);
     (void)sem_destroy(&l->wake);
     free(l);
@@ -64,45 +55,72 @@ static void tell_problem(struct ledger *l, const char *words) {
     free(__atomic_exchange_n(&l->problem, strdup(words), __ATOMIC_ACQ_REL));
 }
 
-static void write_all(struct ledger *l, struct ledger_file *f) {
+/* False: the disk did not take one; it waits, and those behind it. */
+static bool write_all(struct ledger *l, struct ledger_file *f) {
     uint64_t head = __atomic_load_n(&l->head, __ATOMIC_ACQUIRE), tail = l->tail;
-    char words[160];
+    char words[LEDGER_WORDS] = "";
     for (; tail < head; tail++) {
         const struct letter *x = &l->box[tail % LEDGER_BOX];
-        words[0] = '\0';
         if (!(x->is_event ? ledger_file_event(f, &x->event, words) : ledger_file_minute(f, &x->minute, words)))
-            __atomic_add_fetch(&l->failed, 1, __ATOMIC_RELAXED);
-        tell_problem(l, words);
+            break;
         __atomic_store_n(&l->tail, tail + 1, __ATOMIC_RELEASE);
     }
+    tell_problem(l, words);
+    return tail == head;
+}
+
+/* Before the next try, longer after each. False: it ends. */
+static bool wait_after(struct ledger *l, unsigned tries) {
+    struct timespec step = {.tv_nsec = PAUSE_STEP_MS * 1000000L};
+    int ms = LEDGER_RETRY_MS << (tries < PAUSE_DOUBLINGS ? tries : PAUSE_DOUBLINGS);
+    ms = ms < LEDGER_RETRY_MAX_MS ? ms : LEDGER_RETRY_MAX_MS;
+    for (; ms > 0 && !__atomic_load_n(&l->closing, __ATOMIC_ACQUIRE); ms -= PAUSE_STEP_MS)
+        (void)nanosleep(&step, NULL);
+    return !__atomic_load_n(&l->closing, __ATOMIC_ACQUIRE);
+}
+
+static struct ledger_past *read_past(struct ledger *l, struct ledger_file *f) {
+    struct ledger_past *p;
+    char words[LEDGER_WORDS];
+    unsigned tries = 0;
+    do {
+        p = ledger_file_past(f, tries >= LEDGER_READ_TRIES, words);
+        tell_problem(l, p != NULL ? "" : words);
+    } while (p == NULL && wait_after(l, tries++));
+    return p;
 }
 
 static void *run(void *ctx) {
     struct ledger *l = ctx;
     struct ledger_file f;
+    unsigned failures = 0;
     ledger_file_open(&f, l->folder);
-    __atomic_store_n(&l->past, ledger_file_past(&f), __ATOMIC_RELEASE);
+    __atomic_store_n(&l->past, read_past(l, &f), __ATOMIC_RELEASE);
     while (!__atomic_load_n(&l->closing, __ATOMIC_ACQUIRE)) {
-        while (sem_wait(&l->wake) != 0 && errno == EINTR)
-            ;
-        write_all(l, &f);
+        if (failures > 0)
+            (void)wait_after(l, failures - 1);
+        else
+            while (sem_wait(&l->wake) != 0 && errno == EINTR)
+                ;
+        failures = write_all(l, &f) ? 0 : failures + 1;
     }
-    write_all(l, &f);
+    (void)write_all(l, &f);
     ledger_file_close(&f);
     __atomic_store_n(&l->ended, true, __ATOMIC_RELEASE);
     let_go(l);
     return NULL;
 }
 
-static void give(struct ledger *l, const struct letter *x) {
+static uint64_t waiting(const struct ledger *l) { return l->head - __atomic_load_n(&l->tail, __ATOMIC_ACQUIRE); }
+
+static bool give(struct ledger *l, const struct letter *x, unsigned spare) {
     uint64_t head = l->head;
-    if (head - __atomic_load_n(&l->tail, __ATOMIC_ACQUIRE) >= LEDGER_BOX) {
-        l->box_dropped++;
-        return;
-    }
+    if (waiting(l) + spare >= LEDGER_BOX)
+        return false;
     l->box[head % LEDGER_BOX] = *x;
     __atomic_store_n(&l->head, head + 1, __ATOMIC_RELEASE);
     (void)sem_post(&l->wake);
+    return true;
 }
 
 int ledger_open(struct ledger **out, const char *folder, uint64_t boot, int64_t wall_ms) {
@@ -154,8 +172,8 @@ static void keep(struct ledger *l, struct event *e) {
     if (!events_add(&l->events, e))
         return; /* no memory now: its number goes to the next */
     x.event = *e;
-    if (e->kind != EVENT_DOUBT) /* those come in masses on a bad day, and must not push out what they led to */
-        give(l, &x);
+    /* Doubts come in masses on a bad day, and must not push out what they led to: they have a file of their own. */
+    l->box_dropped += !give(l, &x, e->kind == EVENT_DOUBT ? LEDGER_BOX_SPARE : 0);
 }
 
 /* "candor-health started; nothing was written from ... on": when it was last alive is in the files. */
@@ -194,7 +212,7 @@ static void take_past(struct ledger *l, struct ledger_past *p, int64_t wall_ms) 
     if (p->damaged > 0)
         LOG(LEVEL_WARN, "parts of the health history are damaged and left out", KU("octets", p->damaged));
     keep_start(l, last);
-    past_free(p);
+    ledger_past_free(p);
 }
 
 static const struct history_entry *next_of(const struct history *h, uint64_t taken) {
@@ -220,10 +238,10 @@ static void take_history(struct ledger *l, const struct verdict_book *b) {
     }
 }
 
-static void give_minute(struct ledger *l, const struct availability_minute *m) {
+static bool give_minute(struct ledger *l, const struct availability_minute *m, unsigned spare) {
     struct letter x = {.is_event = false};
     x.minute = *m;
-    give(l, &x);
+    return give(l, &x, spare);
 }
 
 /* Questions that still wait for their answers belong to the next minute. */
@@ -247,11 +265,24 @@ static void count_clients(struct ledger *l, const struct board *board, int64_t w
     l->clients = now;
 }
 
+static void take_problem(struct ledger *l) {
+    char *words = __atomic_exchange_n(&l->problem, NULL, __ATOMIC_ACQ_REL), *had = l->state.problem;
+    if (words == NULL)
+        return;
+    if (had[0] == '\0' && words[0] != '\0')
+        LOG(LEVEL_WARN, "the health history cannot be kept now", KS("why", words));
+    else if (had[0] != '\0' && words[0] == '\0')
+        LOG(LEVEL_INFO, "the health history is kept again");
+    text_copy(had, sizeof(l->state.problem), words);
+    free(words);
+}
+
 void ledger_note(struct ledger *l, const struct verdict_book *b, const struct board *board, int64_t wall_ms,
                  int64_t ms) {
     enum verdict_state states[AVAILABILITY_JUDGED];
     struct availability_minute m;
     struct ledger_past *p = __atomic_exchange_n(&l->past, NULL, __ATOMIC_ACQ_REL);
+    take_problem(l);
     if (p != NULL)
         take_past(l, p, wall_ms);
     if (!l->state.loaded)
@@ -260,13 +291,13 @@ void ledger_note(struct ledger *l, const struct verdict_book *b, const struct bo
     count_clients(l, board, wall_ms);
     availability_states(b, states);
     if (availability_note(&l->availability, wall_ms, ms, states, &m))
-        give_minute(l, &m);
+        l->box_dropped += !give_minute(l, &m, 0);
     l->running_ms += ms;
     if (l->running_ms < LEDGER_RUNNING_MS)
         return;
     l->running_ms = 0;
     availability_running(&l->availability, &m);
-    give_minute(l, &m);
+    (void)give_minute(l, &m, LEDGER_BOX_SPARE); /* the whole minute comes behind it */
 }
 
 struct availability *ledger_availability(const struct ledger *l) {
@@ -278,11 +309,7 @@ struct event_list *ledger_events(const struct ledger *l) {
 }
 
 void ledger_state(const struct ledger *l, struct ledger_state *s) {
-    struct ledger *own = (struct ledger *)(uintptr_t)l;
-    char *words = __atomic_exchange_n(&own->problem, NULL, __ATOMIC_ACQ_REL);
-    if (words != NULL)
-        text_copy(own->state.problem, sizeof(own->state.problem), words);
-    free(words);
-    own->state.dropped = l->box_dropped + __atomic_load_n(&l->failed, __ATOMIC_RELAXED);
-    *s = own->state;
+    *s = l->state;
+    s->dropped = l->box_dropped;
+    s->waiting = waiting(l);
 }

@@ -3,35 +3,35 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "resolver/base/bytes.h"
 
-enum {
-    WORDS = 160,
-    MINUTES_BYTES = AVAILABILITY_MINUTES * LEDGER_MINUTE_BYTES,
-    EVENTS_MAX = EVENTS_PAGES * EVENTS_PER_PAGE
+const struct ledger_log_name ledger_logs[LEDGER_LOGS] = {
+    [LEDGER_EVENTS] = {"events", "events.old", LEDGER_FILE_BYTES},
+    [LEDGER_DOUBTS] = {"doubts", "doubts.old", LEDGER_DOUBT_BYTES},
 };
+const char ledger_minutes_name[] = "availability";
 
-static const char events_name[] = "events", old_name[] = "events.old", minutes_name[] = "availability";
-
-static bool path_of(const struct ledger_file *f, const char *name, char path[LEDGER_PATH_MAX]) {
+bool ledger_file_path(const struct ledger_file *f, const char *name, char path[LEDGER_PATH_MAX]) {
     return (size_t)snprintf(path, LEDGER_PATH_MAX, "%s/%s", f->folder, name) < LEDGER_PATH_MAX;
 }
 
-static int open_file(const struct ledger_file *f, const char *name, int flags) {
+int ledger_file_open_one(const struct ledger_file *f, const char *name, int flags) {
     char path[LEDGER_PATH_MAX];
     (void)mkdir(f->folder, 0750);
-    if (!path_of(f, name, path))
+    errno = ENAMETOOLONG;
+    if (!ledger_file_path(f, name, path))
         return -1;
     return open(path, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0640);
 }
 
 void ledger_file_open(struct ledger_file *f, const char *folder) {
-    *f = (struct ledger_file){.events = -1, .minutes = -1};
+    *f = (struct ledger_file){.minutes = -1};
+    for (int i = 0; i < LEDGER_LOGS; i++)
+        f->log[i].fd = -1;
     text_copy(f->folder, sizeof(f->folder), folder);
 }
 
@@ -42,143 +42,70 @@ static void shut(int *fd) {
 }
 
 void ledger_file_close(struct ledger_file *f) {
-    shut(&f->events);
+    for (int i = 0; i < LEDGER_LOGS; i++)
+        shut(&f->log[i].fd);
     shut(&f->minutes);
 }
 
-/* At most `max` octets of a plain file; NULL: there is none, or it is not one. */
-static uint8_t *read_file(const struct ledger_file *f, const char *name, size_t max, size_t *size,
-                          int64_t *written_wall_ms) {
+static bool failed(char *words, const char *name, const char *what) {
+    snprintf(words, LEDGER_WORDS, "%s: %s: %s", name, what, strerror(errno));
+    return false;
+}
+
+static void turn_over(const struct ledger_file *f, const struct ledger_log_name *n, struct ledger_log *log) {
+    char path[LEDGER_PATH_MAX], old[LEDGER_PATH_MAX];
+    shut(&log->fd);
+    if (ledger_file_path(f, n->name, path) && ledger_file_path(f, n->old, old))
+        (void)rename(path, old);
+}
+
+static bool open_log(const struct ledger_file *f, const struct ledger_log_name *n, struct ledger_log *log) {
     struct stat st;
-    uint8_t *all = NULL;
-    int fd = open_file(f, name, O_RDONLY);
-    *size = 0;
-    if (fd < 0)
-        return NULL;
-    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0) {
-        size_t wanted = (size_t)st.st_size < max ? (size_t)st.st_size : max;
-        int64_t at = (int64_t)st.st_mtim.tv_sec * 1000;
-        *written_wall_ms = at > *written_wall_ms ? at : *written_wall_ms;
-        all = malloc(wanted);
-        while (all != NULL && *size < wanted) {
-            ssize_t n = pread(fd, all + *size, wanted - *size, (off_t)*size);
-            if (n <= 0)
-                break;
-            *size += (size_t)n;
-        }
+    if (log->fd >= 0)
+        return true;
+    log->fd = ledger_file_open_one(f, n->name, O_WRONLY | O_CREAT | O_APPEND);
+    if (log->fd < 0 || fstat(log->fd, &st) != 0) {
+        int why = errno;
+        shut(&log->fd);
+        errno = why;
+        return false;
     }
-    close(fd);
-    return all;
+    log->size = (size_t)st.st_size;
+    return true;
 }
 
-/* A record's number must be above the last one's: one that stands twice, or was put in from elsewhere, is left out. */
-static void past_events(struct ledger_past *p, const uint8_t *from, size_t size) {
-    struct event e;
-    size_t at = 0, damaged = 0;
-    while (events_read(from, size, &at, &e, &damaged)) {
-        if (p->event_count > 0 && e.sequence <= p->events[p->event_count - 1].sequence) {
-            damaged++;
-            continue;
-        }
-        if (p->event_count == EVENTS_MAX) {
-            memmove(p->events, p->events + EVENTS_MAX / 2, (EVENTS_MAX / 2) * sizeof(e));
-            p->event_count = EVENTS_MAX / 2;
-        }
-        p->events[p->event_count++] = e;
+/* One write: a death in its midst leaves a cut record, which the reader skips. A disk that takes only a part of it has
+ * that part taken back, as far as it can be. */
+bool ledger_file_event(struct ledger_file *f, const struct event *e, char *words) {
+    uint8_t record[EVENT_RECORD_MAX];
+    size_t size = events_write(record, e);
+    enum ledger_log_kind kind = e->kind == EVENT_DOUBT ? LEDGER_DOUBTS : LEDGER_EVENTS;
+    const struct ledger_log_name *n = &ledger_logs[kind];
+    struct ledger_log *log = &f->log[kind];
+    if (!open_log(f, n, log))
+        return failed(words, n->name, "open");
+    if (log->size > 0 && log->size + size > n->bytes) {
+        turn_over(f, n, log);
+        if (!open_log(f, n, log))
+            return failed(words, n->name, "open");
     }
-    p->damaged += damaged;
-}
-
-static uint32_t number(const uint8_t *at, unsigned octets) {
-    uint32_t n = 0;
-    for (unsigned i = 0; i < octets; i++)
-        n |= (uint32_t)at[i] << 8 * i;
-    return n;
+    ssize_t w = write(log->fd, record, size);
+    if (w == (ssize_t)size) {
+        log->size += size;
+        return true;
+    }
+    (void)failed(words, n->name, "write");
+    if (w >= 0)
+        snprintf(words, LEDGER_WORDS, "%s: %zd of %zu octets written", n->name, w, size);
+    if (w > 0 && ftruncate(log->fd, (off_t)log->size) != 0)
+        log->size += (size_t)w;
+    shut(&log->fd);
+    return false;
 }
 
 static void put(uint8_t *at, uint32_t n, unsigned octets) {
     for (unsigned i = 0; i < octets; i++)
         at[i] = (uint8_t)(n >> 8 * i);
-}
-
-static void past_minutes(struct ledger_past *p, const uint8_t *from, size_t size) {
-    static const uint8_t none[LEDGER_MINUTE_BYTES];
-    for (size_t at = 0; at + LEDGER_MINUTE_BYTES <= size; at += LEDGER_MINUTE_BYTES) {
-        const uint8_t *r = from + at, *body = r + 4;
-        struct availability_minute m = {.minute = number(r, 4)};
-        if (memcmp(r, none, sizeof(none)) == 0)
-            continue; /* never written */
-        if (number(r + LEDGER_MINUTE_BYTES - 4, 4) != events_check(r, LEDGER_MINUTE_BYTES - 4) ||
-            m.minute % AVAILABILITY_MINUTES != at / LEDGER_MINUTE_BYTES) {
-            p->damaged += LEDGER_MINUTE_BYTES;
-            continue;
-        }
-        memcpy(m.good, body, AVAILABILITY_JUDGED);
-        memcpy(m.bad, body + AVAILABILITY_JUDGED, AVAILABILITY_JUDGED);
-        m.users = body[2 * AVAILABILITY_JUDGED];
-        m.users_up = (uint16_t)number(body + 2 * AVAILABILITY_JUDGED + 1, 2);
-        p->minutes[p->minute_count++] = m;
-    }
-}
-
-struct ledger_past *ledger_file_past(struct ledger_file *f) {
-    struct ledger_past *p = calloc(1, sizeof(*p));
-    const char *const names[] = {old_name, events_name};
-    size_t size;
-    if (p == NULL)
-        return NULL;
-    p->events = calloc(EVENTS_MAX, sizeof(*p->events));
-    p->minutes = calloc(AVAILABILITY_MINUTES, sizeof(*p->minutes));
-    for (size_t i = 0; i < 2 && p->events != NULL; i++) {
-        uint8_t *all = read_file(f, names[i], LEDGER_FILE_BYTES + EVENT_RECORD_MAX, &size, &p->written_wall_ms);
-        if (all != NULL)
-            past_events(p, all, size);
-        free(all);
-    }
-    uint8_t *all = read_file(f, minutes_name, MINUTES_BYTES, &size, &p->written_wall_ms);
-    if (all != NULL && p->minutes != NULL)
-        past_minutes(p, all, size);
-    free(all);
-    return p;
-}
-
-static bool failed(char *words, const char *what) {
-    snprintf(words, WORDS, "%s: %s", what, strerror(errno));
-    return false;
-}
-
-/* The full file becomes the old one; what was the old one is forgotten. */
-static void turn_over(struct ledger_file *f) {
-    char path[LEDGER_PATH_MAX], old[LEDGER_PATH_MAX];
-    shut(&f->events);
-    if (path_of(f, events_name, path) && path_of(f, old_name, old))
-        (void)rename(path, old);
-}
-
-/* One write: a death in its midst leaves a cut record, which the reader skips. */
-bool ledger_file_event(struct ledger_file *f, const struct event *e, char *words) {
-    uint8_t record[EVENT_RECORD_MAX];
-    struct stat st;
-    size_t size = events_write(record, e);
-    if (f->events >= 0 && f->events_size + size > LEDGER_FILE_BYTES)
-        turn_over(f);
-    if (f->events < 0) {
-        f->events = open_file(f, events_name, O_WRONLY | O_CREAT | O_APPEND);
-        if (f->events < 0 || fstat(f->events, &st) != 0)
-            return failed(words, "events: open");
-        f->events_size = (size_t)st.st_size;
-    }
-    ssize_t n = write(f->events, record, size);
-    if (n == (ssize_t)size) {
-        f->events_size += size;
-        return true;
-    }
-    bool short_write = n >= 0;
-    (void)failed(words, "events: write");
-    if (short_write)
-        snprintf(words, WORDS, "events: %zd of %zu octets written", n, size);
-    shut(&f->events);
-    return false;
 }
 
 bool ledger_file_minute(struct ledger_file *f, const struct availability_minute *m, char *words) {
@@ -190,13 +117,13 @@ bool ledger_file_minute(struct ledger_file *f, const struct availability_minute 
     put(body + 2 * AVAILABILITY_JUDGED + 1, m->users_up, 2);
     put(r + LEDGER_MINUTE_BYTES - 4, events_check(r, LEDGER_MINUTE_BYTES - 4), 4);
     if (f->minutes < 0)
-        f->minutes = open_file(f, minutes_name, O_WRONLY | O_CREAT);
+        f->minutes = ledger_file_open_one(f, ledger_minutes_name, O_WRONLY | O_CREAT);
     if (f->minutes < 0)
-        return failed(words, "availability: open");
+        return failed(words, ledger_minutes_name, "open");
     if (pwrite(f->minutes, r, sizeof(r), (off_t)(m->minute % AVAILABILITY_MINUTES) * LEDGER_MINUTE_BYTES) ==
         (ssize_t)sizeof(r))
         return true;
-    (void)failed(words, "availability: write");
+    (void)failed(words, ledger_minutes_name, "write");
     shut(&f->minutes);
     return false;
 }

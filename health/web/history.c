@@ -74,12 +74,13 @@ void document_history(struct document *d, const struct snapshot *s, const struct
     size_t count = event_list_count(l);
     text_fmt(&d->head, "{\"total\":%llu,\"oldest\":%llu", (unsigned long long)(newest != NULL ? newest->sequence : 0),
              (unsigned long long)(newest != NULL ? event_list_at(l, count - 1)->sequence : 0));
-    if (s == NULL || !s->ledger.loaded)
-        put_words(&d->head, "output", "the history has not been read from disk yet");
-    else if (s->ledger.problem[0] != '\0')
+    if (s != NULL && s->ledger.problem[0] != '\0')
         put_words(&d->head, "output", s->ledger.problem);
+    else if (s == NULL || !s->ledger.loaded)
+        put_words(&d->head, "output", "the history has not been read from disk yet");
     if (s != NULL)
-        text_fmt(&d->head, ",\"dropped\":%llu,\"damagedBytes\":%llu", (unsigned long long)s->ledger.dropped,
+        text_fmt(&d->head, ",\"waiting\":%llu,\"dropped\":%llu,\"damagedBytes\":%llu",
+                 (unsigned long long)s->ledger.waiting, (unsigned long long)s->ledger.dropped,
                  (unsigned long long)s->ledger.damaged);
     put_events(&d->head, l, q);
     if (!q->given) {

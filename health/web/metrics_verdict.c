@@ -38,8 +38,11 @@ static void metrics_availability(struct metrics *m) {
     metric_family(m, METRIC_GAUGE, "availability_worst_ratio", "The worst window of this length in 30 days.");
     each_share(m, worst);
     ledger_state(m->from->ledger, &state);
-    metric_family(m, METRIC_COUNTER, "history_dropped", "Events and minutes that could not be written to disk.");
+    metric_family(m, METRIC_COUNTER, "history_dropped",
+                  "Events and minutes that found no room while the disk took none.");
     metric_plain(m, (double)state.dropped);
+    metric_family(m, METRIC_GAUGE, "history_waiting_records", "Events and minutes that wait for the disk.");
+    metric_plain(m, (double)state.waiting);
     metric_family(m, METRIC_GAUGE, "history_damaged_bytes", "Octets of the history that were damaged at the start.");
     metric_plain(m, (double)state.damaged);
 }
