@@ -16,12 +16,12 @@ struct cell {
 struct fair {
     struct board_worker *stats;
     uint8_t key[SIPHASH_KEY];
-    double share; /* 1: nobody is held back */
+    double share; /* FAIR_SHARE_MOST: nobody is held back */
     int64_t step_ns;
-    bool full;         /* a turn of this step was */
-    uint64_t heavy;    /* the network that was beyond its share last */
-    int64_t others_ns; /* when another asked */
-    double cost[2];    /* of a hit, of a miss; nanoseconds */
+    uint32_t all, late; /* datagrams of this step, and those of turns that left others waiting */
+    uint64_t heavy;     /* the network that was beyond its share last */
+    int64_t others_ns;  /* when another asked */
+    double cost[2];     /* of a hit, of a miss; nanoseconds */
     struct {
         int64_t begin_ns, cpu_ns;
         uint32_t asked, missed, refused;
@@ -36,7 +36,7 @@ int fair_open(struct fair **out, struct board_worker *stats, struct err *err) {
     if (f == NULL)
         return err_set(err, E_NOMEM, "no memory for %zu bytes of shares", sizeof *f);
     f->stats = stats;
-    f->share = 1;
+    f->share = FAIR_SHARE_MOST;
     f->cost[0] = FAIR_HIT_NS;
     f->cost[1] = FAIR_MISS_NS;
     rand_bytes(f->key, sizeof f->key);
@@ -85,7 +85,7 @@ static double charge(struct fair *f, uint64_t network, double cost_ns, int64_t n
 
 bool fair_asks(struct fair *f, const struct addr *peer, int64_t now_ns) {
     f->measure.asked++;
-    if (f->share >= 1)
+    if (f->share >= FAIR_SHARE_MOST)
         return false;
     uint64_t network = network_of(peer);
     if (network != f->heavy)
@@ -103,7 +103,7 @@ bool fair_asks(struct fair *f, const struct addr *peer, int64_t now_ns) {
 
 void fair_misses(struct fair *f, const struct addr *peer, int64_t now_ns) {
     f->measure.missed++;
-    if (f->share < 1)
+    if (f->share < FAIR_SHARE_MOST)
         (void)charge(f, network_of(peer), f->cost[1], now_ns);
 }
 
@@ -118,14 +118,16 @@ static void learn(struct fair *f, bool miss, double ns) {
 }
 
 /* All CPU that the thread used belongs to questions: a second with hardly a miss says what hits cost, another, with
- * that known, what misses do. Who was refused cost something too: such a second says nothing. */
+ * that known, what misses do. Who was refused cost something too: such a second says nothing; and neither does
+ * one in which the loop slept, where each question had a turn of its own. */
 static void measure(struct fair *f, int64_t now_ns, int64_t (*cpu_ns)(void)) {
     int64_t passed_ns = now_ns - f->measure.begin_ns;
     if (passed_ns < FAIR_MEASURE_NS)
         return;
     int64_t cpu = cpu_ns();
     double used_ns = (double)(cpu - f->measure.cpu_ns), asked = f->measure.asked, missed = f->measure.missed;
-    if (passed_ns < 2 * FAIR_MEASURE_NS && f->measure.refused == 0 && asked >= FAIR_SAMPLE) {
+    if (passed_ns < 2 * FAIR_MEASURE_NS && f->measure.refused == 0 && asked >= FAIR_SAMPLE &&
+        used_ns > (double)passed_ns / 2) {
         if (missed * 100 < asked)
             learn(f, false, (used_ns - missed * f->cost[1]) / (asked - missed));
         else
@@ -136,18 +138,26 @@ static void measure(struct fair *f, int64_t now_ns, int64_t (*cpu_ns)(void)) {
     f->measure.asked = f->measure.missed = f->measure.refused = 0;
 }
 
+/* A turn that came late, since the kernel ran somebody else, finds many waiting as well, but the next ones do not. */
+static void step(struct fair *f, int64_t now_ns) {
+    if (f->late > f->all / 2)
+        f->share = (f->share > 1 ? 1 : f->share) * FAIR_SHARE_FALLS;
+    else if (f->late <= f->all / 4)
+        f->share *= FAIR_SHARE_GROWS;
+    f->share = f->share > FAIR_SHARE_MOST ? FAIR_SHARE_MOST : f->share < FAIR_SHARE_LEAST ? FAIR_SHARE_LEAST : f->share;
+    f->all = f->late = 0;
+    f->step_ns = now_ns;
+}
+
 void fair_turn(struct fair *f, unsigned datagrams, int64_t now_ns, int64_t (*cpu_ns)(void)) {
+    f->all += datagrams;
     if (datagrams >= FAIR_FULL_TURN) {
-        f->full = true;
+        f->late += datagrams;
         if (f->stats != NULL)
             board_add(&f->stats->fair_turns, 1);
     }
-    if (now_ns - f->step_ns >= FAIR_STEP_NS && (f->full || f->share < 1)) {
-        f->share *= f->full ? FAIR_SHARE_FALLS : FAIR_SHARE_GROWS;
-        f->share = f->share > 1 ? 1 : f->share < FAIR_SHARE_LEAST ? FAIR_SHARE_LEAST : f->share;
-        f->full = false;
-        f->step_ns = now_ns;
-    }
+    if (now_ns - f->step_ns >= FAIR_STEP_NS && f->all > 0)
+        step(f, now_ns);
     measure(f, now_ns, cpu_ns);
 }
 

@@ -4,8 +4,8 @@
  *   CPU. Nothing is counted while the worker keeps up. A turn of the loop that leaves questions waiting in the receive
  *   queue makes it count: each network owes what its questions cost (measured: a hit, a miss) and works it off at its
  *   share of the worker's time. Who owes more than FAIR_BURST_NS is not answered. The share falls while
- *   turns leave questions waiting and grows while they do not, so that just as much is refused as must be; at the whole
- *   worker the counting ends. A client that is alone is never refused: nobody would gain by it.
+ *   turns leave questions waiting and grows while they do not, so that just as much is refused as must be; beyond
+ *   the whole worker the counting ends. A client that is alone is never refused: nobody would gain by it.
  *
  *   Places. A network may begin another question upstream as long as it has fewer under way than there are free places
  *   ("dynamic threshold" of Choudhury and Hahne): one alone may take half of them, and there is always room for the
@@ -34,7 +34,8 @@ enum {
 #define FAIR_HIT_NS 3000              /* until they are */
 #define FAIR_MISS_NS 60000
 #define FAIR_SHARE_LEAST (1.0 / 256) /* of the worker's time that a network always has */
-#define FAIR_SHARE_FALLS 0.75        /* per step */
+#define FAIR_SHARE_MOST 4.0   /* at which the counting ends: more than 1, since costs may be less than they were */
+#define FAIR_SHARE_FALLS 0.75 /* per step */
 #define FAIR_SHARE_GROWS 1.03
 
 struct fair;
@@ -60,7 +61,7 @@ void fair_turn(struct fair *f, unsigned datagrams, int64_t now_ns, int64_t (*cpu
 bool fair_take(struct fair *f, const struct addr *peer, unsigned left, struct fair_place *place) MUST_USE;
 void fair_give(struct fair *f, const struct fair_place *place);
 
-/* What a network may use of the worker's time: 1 while nobody is held back. */
+/* What a network may use of the worker's time: FAIR_SHARE_MOST while nobody is held back. */
 double fair_share(const struct fair *f);
 
 #endif

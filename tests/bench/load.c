@@ -1,10 +1,10 @@
 /* Load on a DNS server over UDP in batches (sendmmsg, recvmmsg), cheap enough to keep the server the slower one.
  *
- *   load -s ADDRESS@PORT -d QUESTIONS -l SECONDS [-n SOCKETS] (-w WINDOW | -r RATE)
+ *   load -s ADDRESS@PORT -d QUESTIONS -l SECONDS [-a SOURCE] [-n SOCKETS] (-w WINDOW | -r RATE [-q])
  *
  * QUESTIONS: lines "NAME A". -w keeps so many in flight; -r sends at a fixed rate whatever comes back, and times count
- * from when a question was due. Prints one line: seconds sent answered lost with_answer nxdomain other p50 p99 max
- * p99.9 (us). */
+ * from when a question was due; -q sleeps in between, for rates that leave the CPU to others. Prints one line: seconds
+ * sent answered lost with_answer nxdomain other p50 p99 max p99.9 (us). */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
@@ -94,10 +94,13 @@ static void read_questions(const char *path) {
     fclose(f);
 }
 
-static void connect_all(char *server) {
+static void connect_all(char *server, const char *source) {
     char *at = strchr(server, '@');
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(at != NULL ? (uint16_t)atoi(at + 1) : 53)};
+    struct sockaddr_in own = {.sin_family = AF_INET};
     int size = 4 << 20;
+    if (source != NULL && inet_pton(AF_INET, source, &own.sin_addr) != 1)
+        die(source);
     if (at != NULL)
         *at = '\0';
     if (inet_pton(AF_INET, server, &a.sin_addr) != 1)
@@ -107,7 +110,8 @@ static void connect_all(char *server) {
         die("calloc");
     for (size_t i = 0; i < client_count; i++) {
         int fd = clients[i].fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
-        if (fd < 0 || connect(fd, (struct sockaddr *)&a, sizeof a) < 0)
+        if (fd < 0 || bind(fd, (struct sockaddr *)&own, sizeof own) < 0 ||
+            connect(fd, (struct sockaddr *)&a, sizeof a) < 0)
             die("connect");
         if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size) < 0)
             (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
@@ -195,13 +199,24 @@ static void run_window(uint64_t window, uint64_t end) {
     }
 }
 
-static void run_rate(double rate, uint64_t start, uint64_t end) {
+/* Until something comes or the next question is due. */
+static void rest(double rate) {
+    struct pollfd p[SOCKETS_MAX];
+    struct timespec t = {.tv_nsec = rate > 2 ? (long)(5e8 / rate) : 250000000};
+    for (size_t i = 0; i < client_count; i++)
+        p[i] = (struct pollfd){.fd = clients[i].fd, .events = POLLIN};
+    (void)ppoll(p, (nfds_t)client_count, &t, NULL);
+}
+
+static void run_rate(double rate, bool quiet, uint64_t start, uint64_t end) {
     size_t who = 0;
     for (uint64_t now = start; now < end; now = now_ns()) {
-        uint64_t due = (uint64_t)((double)(now - start) * rate / 1e9);
+        uint64_t due = 1 + (uint64_t)((double)(now - start) * rate / 1e9); /* the first one at once */
         unsigned n = due <= sent ? 0 : due - sent > BATCH ? BATCH : (unsigned)(due - sent);
         if (n > 0)
             send_batch(&clients[who++ % client_count], n, start + (uint64_t)((double)sent * 1e9 / rate), 1e9 / rate);
+        else if (quiet)
+            rest(rate);
         for (size_t i = 0; i < client_count; i++)
             receive(&clients[i]);
     }
@@ -218,10 +233,11 @@ static double at(double share) {
 
 int main(int argc, char **argv) {
     char *server = NULL;
-    const char *file = NULL;
+    const char *file = NULL, *source = NULL;
+    bool quiet = false;
     double seconds = 1, rate = 0;
     uint64_t window = 100;
-    for (int c; (c = getopt(argc, argv, "s:d:l:n:w:r:")) != -1;) {
+    for (int c; (c = getopt(argc, argv, "s:d:l:a:n:w:r:q")) != -1;) {
         switch (c) {
         case 's':
             server = optarg;
@@ -231,6 +247,12 @@ int main(int argc, char **argv) {
             break;
         case 'l':
             seconds = atof(optarg);
+            break;
+        case 'a':
+            source = optarg;
+            break;
+        case 'q':
+            quiet = true;
             break;
         case 'n':
             client_count = (size_t)atol(optarg);
@@ -246,17 +268,19 @@ int main(int argc, char **argv) {
         }
     }
     if (server == NULL || file == NULL || client_count == 0 || client_count > SOCKETS_MAX) {
-        fputs("usage: load -s ADDRESS@PORT -d QUESTIONS -l SECONDS [-n SOCKETS] (-w WINDOW | -r RATE)\n", stderr);
+        fputs(
+            "usage: load -s ADDRESS@PORT -d QUESTIONS -l SECONDS [-a SOURCE] [-n SOCKETS] (-w WINDOW | -r RATE [-q])\n",
+            stderr);
         return 2;
     }
     read_questions(file);
     times = malloc(TIMES_MAX * sizeof *times);
     if (question_count == 0 || times == NULL)
         return 1;
-    connect_all(server);
+    connect_all(server, source);
     uint64_t start = now_ns(), end = start + (uint64_t)(seconds * 1e9);
     if (rate > 0)
-        run_rate(rate, start, end);
+        run_rate(rate, quiet, start, end);
     else
         run_window(window, end);
     double took = (double)(now_ns() - start) / 1e9;
