@@ -167,7 +167,7 @@ class CandorResolver(Resolver):
 
 @contextlib.contextmanager
 def candor(folder, hints, prefix, cache_mb, threads, config):
-    base = {"resolver": {"workers": threads, "cache": {"size": "%dM" % cache_mb}, "recursion": {"root-hints": str(hints)}}, "health": QUIET}
+    base = {"resolver": {"workers": threads, "cache": {"size": "%dM" % cache_mb}, "recursion": {"enabled": True, "root-hints": str(hints)}}, "health": QUIET}
     with Node(folder, merged(base, config or {}), prefix=prefix) as node:
         yield CandorResolver(node, prefix)
 
