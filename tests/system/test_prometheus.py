@@ -29,6 +29,7 @@ ZONE = "bl.test."
 # Empty while nothing is wrong, or without what they are about.
 EMPTY = {
     "Transitions": "nothing has changed",
+    "The worst window in 30 days": "no window of five minutes was full yet",
     "Monitors that hear this node": "these two report to nobody",
     "The machine waits": "the kernel may not tell",
     "Tracked connections": "the kernel may track none",
