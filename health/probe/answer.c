@@ -5,11 +5,11 @@
 
 #include "resolver/base/bytes.h"
 
-static void keep_nsid(struct answer *a, struct bytes nsid) {
-    size_t n = nsid.size < sizeof(a->nsid) - 1 ? nsid.size : sizeof(a->nsid) - 1;
+static void keep_text(char *to, size_t cap, struct bytes text, char first) {
+    size_t n = text.size < cap - 1 ? text.size : cap - 1;
     for (size_t i = 0; i < n; i++)
-        a->nsid[i] = nsid.at[i] > ' ' && nsid.at[i] < 0x7f ? (char)nsid.at[i] : '?';
-    a->nsid[n] = '\0';
+        to[i] = text.at[i] >= first && text.at[i] < 0x7f ? (char)text.at[i] : '?';
+    to[n] = '\0';
 }
 
 static void keep_rr(struct answer *a, const struct dns_rr *rr, const uint8_t *msg, size_t size,
@@ -30,7 +30,7 @@ int answer_read(struct answer *a, const uint8_t *msg, size_t size, const struct 
     struct dns_edns edns;
     int e;
 
-    *a = (struct answer){0};
+    *a = (struct answer){.ede = EDE_NONE};
     if (dns_reader_open(&r, msg, size, NULL, NULL, NULL) != 0)
         return E_INVALID;
     a->header = r.header;
@@ -43,7 +43,9 @@ int answer_read(struct answer *a, const uint8_t *msg, size_t size, const struct 
             if (dns_edns_read(&edns, &rr, msg, size) != 0)
                 return E_INVALID;
             a->rcode |= (unsigned)edns.rcode_high << 4;
-            keep_nsid(a, edns.nsid);
+            keep_text(a->nsid, sizeof(a->nsid), edns.nsid, '!');
+            keep_text(a->ede_text, sizeof(a->ede_text), edns.ede_text, ' ');
+            a->ede = edns.ede;
             a->stale = edns.ede == EDE_STALE_ANSWER || edns.ede == EDE_STALE_NXDOMAIN;
         }
     }

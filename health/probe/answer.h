@@ -7,15 +7,17 @@
 #include "resolver/base/board.h"
 #include "resolver/dns/message.h"
 
-enum { ANSWER_NSID_MAX = 320 };
+enum { ANSWER_NSID_MAX = 320, ANSWER_EDE_MAX = 128 };
 
 struct answer {
     struct dns_header header;
-    unsigned rcode;             /* extended */
-    size_t size;                /* of the message */
-    char nsid[ANSWER_NSID_MAX]; /* "": none; bytes that are no plain ASCII stand as '?' */
-    unsigned answers;           /* RRs in the answer section */
-    bool soa;                   /* an SOA in the answer section, owned by qname */
+    unsigned rcode;                /* extended */
+    size_t size;                   /* of the message */
+    char nsid[ANSWER_NSID_MAX];    /* "": none; bytes that are no plain ASCII stand as '?' */
+    int ede;                       /* the first, EDE_NONE: none */
+    char ede_text[ANSWER_EDE_MAX]; /* as nsid */
+    unsigned answers;              /* RRs in the answer section */
+    bool soa;                      /* an SOA in the answer section, owned by qname */
     uint32_t serial;
     bool stale;       /* what was there is too old, nothing fresh was to be had (EDE 3 or 19, RFC 8767) */
     unsigned a_count; /* A RRs in the answer section */

@@ -1,17 +1,23 @@
-/* Remote blocklists asked through this node (resolver.guard): their test points, and whether they refuse us. */
+/* Remote blocklists asked through this node (resolver.guard): their test points, whether they refuse us, and the mark
+ * on the board by which the resolver knows whom not to believe (resolver/iterate/guard.h). */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "health/probe/zone.h"
 #include "resolver/base/clock.h"
+#include "resolver/base/log.h"
 
-enum { GUARD_TRIES = 2 };
+enum { GUARD_TRIES = 2, MARK_INTERVALS = 4, MARK_SLACK_MS = 2000 };
+
+/* What a point's newest answer was. */
+enum came { CAME_OTHER, CAME_RIGHT, CAME_REFUSED, CAME_WORLD, CAME_EMPTY, CAME_NOTHING };
 
 struct guard_probe {
     struct task task;
     struct prober *p;
     const struct conf_guard *conf;
-    size_t check[POINTS];
+    size_t check[POINTS], index; /* index: of resolver.guard */
+    enum came came[POINTS];
     struct name apex;
     struct ask_plan plan;
     int point;
@@ -19,6 +25,55 @@ struct guard_probe {
 };
 
 static void guard_ask(struct guard_probe *g);
+
+/* The resolver has judged what came (EDE 24: a refusal, or no address that a list may give), but for what is listed. */
+static enum came came_of(int point, const struct ask_result *r, enum verdict_state s) {
+    if (r->code != 0 || r->answer.stale)
+        return CAME_NOTHING;
+    if (s == VERDICT_PASS)
+        return CAME_RIGHT;
+    if (r->answer.a_count > 0)
+        return point == POINT_UNLISTED ? CAME_WORLD : CAME_OTHER;
+    if (r->answer.rcode == RCODE_SERVFAIL)
+        return r->answer.ede == EDE_INVALID_DATA ? CAME_REFUSED : CAME_NOTHING;
+    return point == POINT_LISTED ? CAME_EMPTY : CAME_OTHER;
+}
+
+/* The mark that the checks, with their fall and rise, and the last answers come to; what is on its way stays. */
+static enum board_guard_mark mark_of(const struct guard_probe *g, enum board_guard_mark now) {
+    const struct verdict_check *checks = g->p->book.checks;
+    enum verdict_state listed = checks[g->check[POINT_LISTED]].settled;
+    enum verdict_state unlisted = checks[g->check[POINT_UNLISTED]].settled;
+    if (unlisted == VERDICT_FAIL && g->came[POINT_UNLISTED] == CAME_WORLD)
+        return GUARD_MARK_WORLD;
+    if (listed == VERDICT_PASS && unlisted == VERDICT_PASS)
+        return GUARD_MARK_GOOD;
+    if (listed != VERDICT_FAIL)
+        return now;
+    if (g->came[POINT_LISTED] == CAME_REFUSED)
+        return GUARD_MARK_REFUSES;
+    if (g->came[POINT_LISTED] == CAME_EMPTY)
+        return GUARD_MARK_EMPTY;
+    return g->came[POINT_LISTED] == CAME_NOTHING && g->came[POINT_UNLISTED] == CAME_NOTHING ? GUARD_MARK_SILENT : now;
+}
+
+static void guard_mark(struct guard_probe *g) {
+    struct board *b = g->p->board;
+    int64_t now_ms = clock_mono_ms();
+    uint64_t old = board_get(&b->guard[g->index].mark);
+    bool alive = (int64_t)board_get(&b->guard[g->index].until_ms) > now_ms && old < GUARD_MARKS;
+    enum board_guard_mark was = alive ? (enum board_guard_mark)old : GUARD_MARK_NONE, mark = mark_of(g, was);
+    if (mark != was) {
+        bool good = mark == GUARD_MARK_GOOD || mark == GUARD_MARK_NONE;
+        board_set(&b->guard[g->index].since_wall_s, (uint64_t)(clock_wall_ms() / 1000));
+        board_add(&b->guard[g->index].changes, 1);
+        LOG(good ? LEVEL_INFO : LEVEL_WARN, "remote list", KS("list", g->conf->zone),
+            KS("is", board_guard_mark_name(mark)), KS("was", board_guard_mark_name(was)));
+    }
+    board_set(&b->guard[g->index].mark, mark);
+    board_set(&b->guard[g->index].until_ms,
+              (uint64_t)now_ms + MARK_INTERVALS * (uint64_t)g->task.interval_ms + MARK_SLACK_MS);
+}
 
 static void guard_answer(void *ctx, const struct ask_result *r) {
     struct guard_probe *g = ctx;
@@ -29,11 +84,15 @@ static void guard_answer(void *ctx, const struct ask_result *r) {
         ask_problem(e.came, sizeof(e.came), r);
     else if (r->answer.stale)
         text_copy(e.came, sizeof(e.came), "a stale answer: the list itself gives none");
+    else if (r->answer.rcode == RCODE_SERVFAIL && r->answer.ede_text[0] != '\0')
+        (void)snprintf(e.came, sizeof(e.came), "SERVFAIL: %s", r->answer.ede_text);
     else
         s = point_judge(g->point, &r->answer, &g->conf->refuse, e.came, sizeof(e.came));
     ask_tally(g->p, TALLY_POINT, &g->plan, r, s == VERDICT_PASS);
+    g->came[g->point] = came_of(g->point, r, s);
     g->hurry |= r->code == E_AGAIN || prober_result(g->p, g->check[g->point], s, &e);
-    g->point++;
+    if (++g->point == POINTS)
+        guard_mark(g);
     guard_ask(g);
 }
 
@@ -65,6 +124,7 @@ static int plan_guard(struct prober *p, struct guard_probe *g, const struct conf
     }
     g->p = p;
     g->conf = conf;
+    g->index = (size_t)(conf - p->conf->resolver.guard);
     g->plan = (struct ask_plan){.server = p->targets[0].addr,
                                 .rd = true,
                                 .nsid = true,

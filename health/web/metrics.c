@@ -231,6 +231,7 @@ void render_metrics(struct text *t, const struct snapshot_source *s, bool open, 
     metrics_workers(&m);
     metrics_traffic(&m);
     metrics_serving(&m);
+    metrics_guard(&m);
     metrics_lived(&m);
     metrics_clock(&m);
     metrics_zones(&m);

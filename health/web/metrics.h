@@ -44,6 +44,7 @@ void metrics_processes(struct metrics *m);
 void metrics_workers(struct metrics *m);
 void metrics_traffic(struct metrics *m);
 void metrics_serving(struct metrics *m);
+void metrics_guard(struct metrics *m);
 void metrics_lived(struct metrics *m);
 void metrics_clock(struct metrics *m);
 void metrics_zones(struct metrics *m);

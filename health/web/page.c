@@ -129,6 +129,7 @@ void render_page(struct text *t, const struct snapshot_source *s, int64_t mono_m
     page_checks(t, "What does not pass", b, SCOPE_COUNT);
     page_peers(t, s, mono_ms);
     page_zones(t, s, wall_ms);
+    page_guard(t, s, mono_ms);
     page_replica(t, s, wall_ms);
     page_traffic(t, s);
     page_workers(t, s, mono_ms, wall_ms);

@@ -29,6 +29,7 @@ void page_peers(struct text *t, const struct snapshot_source *s, int64_t mono_ms
 void page_availability(struct text *t, const struct snapshot_source *s);
 void page_timeline(struct text *t, const struct verdict_book *b);
 void page_zones(struct text *t, const struct snapshot_source *s, int64_t wall_ms);
+void page_guard(struct text *t, const struct snapshot_source *s, int64_t mono_ms);
 void page_traffic(struct text *t, const struct snapshot_source *s);
 void page_workers(struct text *t, const struct snapshot_source *s, int64_t mono_ms, int64_t wall_ms);
 void page_upstreams(struct text *t, const struct snapshot_source *s, int64_t wall_ms);

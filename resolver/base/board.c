@@ -205,3 +205,8 @@ void board_tick(struct board_process *p, int64_t due_ms) {
     if ((uint64_t)lag_us > board_get(&p->loop_lag_max_us))
         board_set(&p->loop_lag_max_us, (uint64_t)lag_us);
 }
+
+const char *board_guard_mark_name(uint64_t mark) {
+    static const char *const names[GUARD_MARKS] = {"unknown", "good", "refuses", "world", "empty", "silent"};
+    return mark < GUARD_MARKS ? names[mark] : names[GUARD_MARK_NONE];
+}

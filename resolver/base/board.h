@@ -20,7 +20,7 @@
 #include "resolver/base/err.h"
 #include "resolver/base/limits.h"
 
-enum { BOARD_VERSION = 8 };
+enum { BOARD_VERSION = 9 };
 
 enum board_role { ROLE_SUPERVISOR, ROLE_RESOLVER, ROLE_SYNC, ROLE_HEALTH, ROLE_COUNT };
 
@@ -50,6 +50,17 @@ struct board_process {
 
 enum { BOARD_TICK_MS = 250 };
 
+/* What the test points of a remote list say of it. */
+enum board_guard_mark {
+    GUARD_MARK_NONE, /* not known, or no test points configured */
+    GUARD_MARK_GOOD,
+    GUARD_MARK_REFUSES, /* it answers that we may not ask */
+    GUARD_MARK_WORLD,   /* it lists what no list may: everything, as it seems */
+    GUARD_MARK_EMPTY,   /* it does not have what every list has */
+    GUARD_MARK_SILENT,  /* it does not answer */
+    GUARD_MARKS
+};
+
 struct board {
     char magic[8];
     board_word version, size;
@@ -78,6 +89,11 @@ struct board {
     struct {
         board_word identity, size, answers, failures, rrsets, ended, octets;
     } cache;
+    /* Remote lists (resolver.guard, by index). `mark`: enum board_guard_mark, believed until `until_ms`
+     * (CLOCK_MONOTONIC); `changes`: how often it became another one. Writer: candor-health. */
+    struct {
+        board_word mark, until_ms, changes, since_wall_s;
+    } guard[LIMIT_GUARDS];
     board_word members_epoch; /* candor-sync has written another list of catalog members (conf_members.h) */
     struct board_link link[LIMIT_LINKS];
 };
@@ -112,6 +128,9 @@ bool board_zone_read(const struct board_zone *z, struct board_zone *copy);
 void board_link_open(struct board_link *k);
 void board_link_close(struct board_link *k);
 bool board_link_read(const struct board_link *k, struct board_link *copy);
+
+/* "world"; never NULL. */
+const char *board_guard_mark_name(uint64_t mark);
 
 /* Index of the latency bucket for a duration. */
 unsigned board_latency_bucket(uint64_t us);

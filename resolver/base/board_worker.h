@@ -20,6 +20,15 @@ enum board_upstream_result {
     UPSTREAM_RESULT_COUNT
 };
 enum { BOARD_RCODES = 24 };
+/* Why the answer of a remote list did not go to a client as it came, or as a listing (iterate/guard.h). */
+enum board_withheld {
+    WITHHELD_REFUSED, /* the list says that this node may not ask */
+    WITHHELD_OUTSIDE, /* it answers with an address outside 127.0.0.0/8 */
+    WITHHELD_WORLD,   /* it is marked as listing the world */
+    WITHHELD_SILENT,  /* it is marked as silent, and the cache has nothing */
+    WITHHELD_LATE,    /* no answer in time for its client */
+    WITHHELD_COUNT
+};
 
 /* Upper bounds of the latency buckets in microseconds; the last bucket has no bound. */
 extern const uint32_t board_latency_us[BOARD_LATENCY_BUCKETS - 1];
@@ -62,6 +71,7 @@ struct board_worker {
     board_word last_zone_generation_ms;
     board_word fd_errors; /* EMFILE and ENFILE */
     struct board_client client[BOARD_CLIENTS];
+    board_word guard[LIMIT_GUARDS][WITHHELD_COUNT]; /* index: resolver.guard */
     struct {
         board_word queries[2][UPSTREAM_RESULT_COUNT];              /* [0] UDP, [1] TCP; indexed by result */
         board_word latency[BOARD_LATENCY_BUCKETS], latency_sum_us; /* answered only */

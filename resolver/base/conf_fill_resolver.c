@@ -172,6 +172,9 @@ static void dnssec(struct conf_reader *r, const struct conf_raw_dnssec *in, stru
     conf_leave(r);
 }
 
+/* What 127.255.255.0/24 means is custom of the large lists; others have codes of their own. */
+static const char *const refusals[] = {"127.255.255.0/24", NULL};
+
 static void guard(struct conf_reader *r, const struct conf_raw_resolver *in, struct conf_resolver *out) {
     out->guard = conf_array(r, in->guard_count, sizeof(*out->guard));
     conf_enter(r, "guard");
@@ -181,7 +184,7 @@ static void guard(struct conf_reader *r, const struct conf_raw_resolver *in, str
         g->zone = conf_take_name(r, "zone", in->guard[i].zone, ".");
         if (!conf_given(r, "zone"))
             conf_fail(r, E_INVALID, "zone", "the name of a blocklist");
-        g->refuse = conf_take_prefixes(r, "refuse", in->guard[i].refuse, NULL);
+        g->refuse = conf_take_prefixes(r, "refuse", in->guard[i].refuse, refusals);
         g->test = conf_take_test(r, "test", in->guard[i].test);
         for (size_t j = 0; j < i && r->rc == E_OK; j++)
             if (strcmp(g->zone, out->guard[j].zone) == 0)

@@ -17,6 +17,7 @@ static const char *const works[] = {
     "resolver.refuse-any",
     "resolver.rate-limit",
     "resolver.fairness",
+    "resolver.dnstap",
     "resolver.udp-size",
     "resolver.cookies",
     "resolver.minimal-responses",
@@ -50,8 +51,7 @@ static const char *const works[] = {
     "resolver.forward[].to",
     "resolver.forward[].fallback",
     "resolver.stub",
-    "resolver.guard[].zone", /* asked by candor-health; the answers pass through unchanged */
-    "resolver.guard[].test",
+    "resolver.guard",
     "rbl.listen",
     "rbl.keys",
     "rbl.zones[].name",

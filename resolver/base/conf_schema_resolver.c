@@ -136,6 +136,6 @@ const cyaml_schema_field_t conf_schema_resolver[] = {
     CONF_RAW_MAPS("forward", struct conf_raw_resolver, forward, forward_count, &forward_entry, LIMIT_CONF_LIST),
     CONF_RAW_MAPS("stub", struct conf_raw_resolver, stub, stub_count, &stub_entry, LIMIT_CONF_LIST),
     CONF_RAW_MAP("dnssec", struct conf_raw_resolver, dnssec, dnssec_fields),
-    CONF_RAW_MAPS("guard", struct conf_raw_resolver, guard, guard_count, &guard_entry, LIMIT_CONF_LIST),
+    CONF_RAW_MAPS("guard", struct conf_raw_resolver, guard, guard_count, &guard_entry, LIMIT_GUARDS),
     CYAML_FIELD_END,
 };

@@ -2,6 +2,7 @@
 #ifndef CANDOR_ITERATE_FLIGHT_H
 #define CANDOR_ITERATE_FLIGHT_H
 
+#include "resolver/iterate/guard.h"
 #include "resolver/iterate/rebinding.h"
 #include "resolver/iterate/recurse.h"
 #include "resolver/iterate/resolve.h"
@@ -28,6 +29,8 @@ struct flight {
     struct resolve_waiter *waiters;
     unsigned waiting;
     int64_t deadline_ms;
+    int list;   /* of guards, -1: none */
+    bool point; /* a test point of that list: nothing about it is kept */
 
     struct recurse *recursion; /* NULL: none is under way */
 
@@ -64,6 +67,7 @@ struct resolve {
     unsigned upstream_count;
     struct scrub *scrub;
     struct recursions *recursions; /* NULL: neither recursion nor a stub zone is configured */
+    struct guards *guards;         /* NULL: no remote list is guarded */
     struct rebinding *rebinding;   /* NULL: every address may come */
     uint8_t answer[LIMIT_MESSAGE]; /* of the flight that is being finished */
 };

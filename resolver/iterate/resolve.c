@@ -38,10 +38,24 @@ static void flight_end(struct flight *f, const struct resolve_result *result) {
     free(f);
 }
 
+/* Whether the answer of a remote list may go on; else the flight has ended. */
+static bool flight_guarded(struct flight *f, size_t size) {
+    struct resolve *r = f->resolve;
+    enum guard_found found = f->list >= 0 ? guards_judge(r->guards, f->list, r->answer, size) : GUARD_FINE;
+    if (found == GUARD_FINE)
+        return true;
+    if (r->config.stats != NULL)
+        board_add(&r->config.stats->guard[f->list][found == GUARD_REFUSED ? WITHHELD_REFUSED : WITHHELD_OUTSIDE], 1);
+    flight_fail(f, EDE_INVALID_DATA, guards_text(found), !f->point);
+    return false;
+}
+
 void flight_answer(struct flight *f, size_t size) {
     struct resolve *r = f->resolve;
     struct cache_key key = cache_key_of(f);
     unsigned dropped;
+    if (!flight_guarded(f, size))
+        return;
     size = rebinding_strip(r->rebinding, &f->q, r->answer, size, &dropped);
     if (size == 0) {
         flight_fail(f, EDE_FILTERED, "private addresses in an answer from outside", true);
@@ -49,7 +63,8 @@ void flight_answer(struct flight *f, size_t size) {
     }
     if (dropped > 0 && r->config.stats != NULL)
         board_add(&r->config.stats->private_dropped, dropped);
-    if (r->config.cache != NULL && cache_put(r->config.cache, &key, r->answer, size) == 0 && r->config.stats != NULL)
+    if (r->config.cache != NULL && !f->point && cache_put(r->config.cache, &key, r->answer, size) == 0 &&
+        r->config.stats != NULL)
         board_add(&r->config.stats->cache_stores, 1);
     struct resolve_result result = {.msg = r->answer, .size = size, .rcode = r->answer[3] & 15, .ede = EDE_NONE};
     flight_end(f, &result);
@@ -58,7 +73,7 @@ void flight_answer(struct flight *f, size_t size) {
 void flight_fail(struct flight *f, int ede, const char *text, bool remember) {
     struct resolve *r = f->resolve;
     struct cache_key key = cache_key_of(f);
-    if (remember && r->config.cache != NULL)
+    if (remember && !f->point && r->config.cache != NULL)
         (void)cache_put_failure(r->config.cache, &key, RCODE_SERVFAIL, ede);
     struct resolve_result result = {.rcode = RCODE_SERVFAIL, .ede = ede, .ede_text = text, .closing = r->closing};
     flight_end(f, &result);
@@ -78,6 +93,9 @@ static struct flight *flight_new(struct resolve *r, const struct resolve_questio
     f->resolve = r;
     f->q = *q;
     name_lower(&f->q.qname);
+    f->list = guards_find(r->guards, &f->q.qname);
+    f->point = f->list >= 0 && guards_is_point(r->guards, f->list, &f->q.qname);
+    f->q.refresh |= f->point;
     f->hash = hash;
     f->deadline_ms =
         r->config.sender.ops->now_ms(r->config.sender.self) + r->config.conf->resolver.recursion.timeout_ms;
@@ -155,6 +173,8 @@ int resolve_ask(struct resolve *r, const struct resolve_question *q, struct reso
     return 0;
 }
 
+const struct guards *resolve_guards(const struct resolve *r) { return r->guards; }
+
 unsigned resolve_flights(const struct resolve *r) { return r->flights; }
 
 int resolve_open(struct resolve **out, const struct resolve_config *config, struct err *err) {
@@ -169,6 +189,8 @@ int resolve_open(struct resolve **out, const struct resolve_config *config, stru
     const struct recursions_config recursions = {config->conf, config->cache, config->sender};
     const struct conf_resolver *conf = &config->conf->resolver;
     int e = forward_open(r, err);
+    if (e == 0)
+        e = guards_open(&r->guards, config->conf, err);
     if (e == 0)
         e = rebinding_open(&r->rebinding, config->conf, err);
     if (e == 0 && (conf->recursion.enabled || conf->stub_count > 0))
@@ -195,6 +217,7 @@ void resolve_close(struct resolve *r) {
         }
     forward_close(r);
     recursions_close(r->recursions);
+    guards_close(r->guards);
     rebinding_close(r->rebinding);
     scrub_free(r->scrub);
     free(r);

@@ -58,6 +58,9 @@ void resolve_close(struct resolve *r);
  * under way; E_AGAIN: LIMIT_JOINERS wait on this one; then done is not called. */
 int resolve_ask(struct resolve *r, const struct resolve_question *q, struct resolve_waiter *w) MUST_USE;
 
+struct guards;
+const struct guards *resolve_guards(const struct resolve *r); /* NULL: none */
+
 /* Flights under way. */
 unsigned resolve_flights(const struct resolve *r);
 

@@ -8,6 +8,9 @@
 
 struct pending;
 
+/* Who waits for what: a stale answer (RFC 8767), or the word of a remote list, which scanners do not wait for long. */
+enum patience { PATIENCE_STALE, PATIENCE_LIST, PATIENCES };
+
 /* A question asked anew for the cache, not for a client. */
 struct refresh {
     struct resolve_waiter waiter;
@@ -28,7 +31,9 @@ struct serve {
     unsigned pending;
     struct {
         struct pending *first, *last;
-    } patient; /* clients that get a stale answer when no other comes in time: all wait as long, so the first is next */
+    } patient[PATIENCES]; /* clients that get another answer when none comes in time: in each list all wait as long, so
+                             the first is next */
+    const struct guards *guards; /* NULL: no remote list is guarded */
     struct refresh refreshes[SERVE_REFRESHES];
     unsigned rcode;      /* extended, of the reply written last */
     uint64_t client_key; /* of this boot */
@@ -61,6 +66,8 @@ struct ask {
     struct reply_cookie cookie;
     struct board_client *who; /* counts what it lives through; NULL: a probe, or nobody counts */
     enum board_source source;
+    int list; /* remote list that the question is about, -1: none; set by guard_before_cache */
+    enum board_guard_mark mark;
 };
 
 /* reply.c: what a reply looks like. All return the size written; 0: nothing could be written. */
@@ -120,6 +127,13 @@ bool stale_answer(struct ask *a, size_t *size);
 /* Asks anew for what the cache has, unless that is under way, failed a moment ago, or too much else is under way. */
 void refresh_start(struct ask *a);
 bool prefetch_due(const struct serve *s, const struct cache_hit *hit);
+
+/* guard.c: true: *size is the reply. In this order; what comes of a list that is not marked is judged where it is
+ * resolved. */
+bool guard_before_cache(struct ask *a, size_t *size);
+bool guard_before_asking(struct ask *a, size_t *size);
+/* The reply of who has waited GUARD_ANSWER_MS for a list (a->list). */
+size_t guard_late(struct ask *a);
 
 /* count.c */
 void count_reply(const struct ask *a, const uint8_t *reply, size_t size);

@@ -4,6 +4,7 @@
 
 #include "resolver/base/clock.h"
 #include "resolver/base/own_label.h"
+#include "resolver/iterate/guard.h"
 #include "resolver/serve/impl.h"
 
 /* Where the reply goes when resolving ends within resolve_ask: into the handler's own buffer. */
@@ -23,11 +24,13 @@ struct pending {
     struct board_client *who;
     struct fair_place place;
     bool allowed;
-    bool answered;           /* with a stale answer: resolving goes on for the cache alone */
-    bool patient;            /* is in the list s->patient */
+    bool answered; /* with another answer: resolving goes on for the cache alone */
+    bool patient;  /* is in the list s->patient[patience] */
+    enum patience patience;
+    int list;                /* remote list it is about; -1: none */
     struct at_once *at_once; /* NULL: the handler has returned */
     struct pending *next, *previous;
-    int64_t due_ms; /* when a stale answer is looked for */
+    int64_t due_ms; /* when that is */
 };
 
 static void count_pending(struct serve *s, int by) {
@@ -36,26 +39,43 @@ static void count_pending(struct serve *s, int by) {
         board_set(&s->config.stats->in_flight, s->pending);
 }
 
-/* --- those who wait for something stale, in the order in which they get it */
+/* --- those who get another answer when theirs does not come in time, in the order in which they get it */
 
 static unsigned wait_ms(const struct pending *p) {
     int64_t left = p->due_ms - clock_mono_ms();
     return left > 0 ? (unsigned)left : 0;
 }
 
+/* Whoever is next, of both lists. */
+static void wake_next(struct serve *s) {
+    const struct pending *next = NULL;
+    for (int i = 0; i < PATIENCES; i++) {
+        const struct pending *p = s->patient[i].first;
+        if (p != NULL && (next == NULL || p->due_ms < next->due_ms))
+            next = p;
+    }
+    if (next != NULL)
+        s->config.wake(s->config.reply_ctx, wait_ms(next) > 0 ? wait_ms(next) : 1);
+}
+
+static bool may_be_stale(const struct serve *s) {
+    return s->config.cache != NULL && s->config.conf->resolver.cache.stale_max_age_s > 0;
+}
+
 static void patient_add(struct pending *p) {
     struct serve *s = p->s;
-    const struct conf_cache *conf = &s->config.conf->resolver.cache;
-    if (s->config.wake == NULL || s->config.cache == NULL || conf->stale_max_age_s == 0)
+    if (s->config.wake == NULL || (p->list < 0 && !may_be_stale(s)))
         return;
-    p->due_ms = p->client.arrived_ns / NS_PER_MS + conf->stale_answer_after_ms;
+    p->patience = p->list >= 0 ? PATIENCE_LIST : PATIENCE_STALE;
+    p->due_ms = p->client.arrived_ns / NS_PER_MS +
+                (p->list >= 0 ? GUARD_ANSWER_MS : s->config.conf->resolver.cache.stale_answer_after_ms);
     p->patient = true;
     p->next = NULL;
-    p->previous = s->patient.last;
-    *(p->previous != NULL ? &p->previous->next : &s->patient.first) = p;
-    s->patient.last = p;
-    if (s->patient.first == p)
-        s->config.wake(s->config.reply_ctx, wait_ms(p));
+    p->previous = s->patient[p->patience].last;
+    *(p->previous != NULL ? &p->previous->next : &s->patient[p->patience].first) = p;
+    s->patient[p->patience].last = p;
+    if (p->previous == NULL)
+        wake_next(s);
 }
 
 static void patient_remove(struct pending *p) {
@@ -63,8 +83,8 @@ static void patient_remove(struct pending *p) {
     if (!p->patient)
         return;
     p->patient = false;
-    *(p->previous != NULL ? &p->previous->next : &s->patient.first) = p->next;
-    *(p->next != NULL ? &p->next->previous : &s->patient.last) = p->previous;
+    *(p->previous != NULL ? &p->previous->next : &s->patient[p->patience].first) = p->next;
+    *(p->next != NULL ? &p->next->previous : &s->patient[p->patience].last) = p->previous;
 }
 
 /* --- replies */
@@ -79,7 +99,8 @@ static struct ask ask_of(struct pending *p) {
                     .allowed = p->allowed,
                     .cookie = p->cookie,
                     .who = p->who,
-                    .source = SOURCE_UPSTREAM};
+                    .source = SOURCE_UPSTREAM,
+                    .list = p->list};
     a.limit = reply_limit(s, &p->client, &p->q, a.cap);
     return a;
 }
@@ -129,22 +150,27 @@ static void resolved(struct resolve_waiter *w, const struct resolve_result *r) {
     free(p);
 }
 
+static void out_of_patience(struct pending *p) {
+    struct ask a = ask_of(p);
+    size_t size = 0;
+    patient_remove(p);
+    if (p->patience == PATIENCE_LIST)
+        size = guard_late(&a);
+    p->answered = p->patience == PATIENCE_LIST || stale_answer(&a, &size);
+    if (p->answered)
+        reply_late(&a, size);
+}
+
 void serve_wake(struct serve *s) {
     int64_t now_ms = clock_mono_ms();
-    struct pending *p = s->patient.first;
     if (s->config.cache != NULL)
         cache_tick(s->config.cache);
-    for (unsigned i = 0; i < SERVE_STALE_AT_ONCE && p != NULL && p->due_ms <= now_ms; i++) {
-        struct ask a = ask_of(p);
-        size_t size;
-        patient_remove(p);
-        p->answered = stale_answer(&a, &size);
-        if (p->answered)
-            reply_late(&a, size);
-        p = s->patient.first;
+    for (unsigned list = 0, n = 0; list < PATIENCES; list++) {
+        struct pending *p = s->patient[list].first;
+        for (; n < SERVE_STALE_AT_ONCE && p != NULL && p->due_ms <= now_ms; n++, p = s->patient[list].first)
+            out_of_patience(p);
     }
-    if (p != NULL)
-        s->config.wake(s->config.reply_ctx, p->due_ms > now_ms ? (unsigned)(p->due_ms - now_ms) : 1);
+    wake_next(s);
 }
 
 /* --- questions */
@@ -185,6 +211,7 @@ size_t pending_ask(struct ask *a) {
                           .cookie = a->cookie,
                           .who = a->who,
                           .allowed = a->allowed,
+                          .list = a->list,
                           .at_once = &now};
     struct resolve_question q = ask_question(a);
     if (!shared_place(a, &p->place)) {

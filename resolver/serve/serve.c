@@ -11,6 +11,7 @@ int serve_open(struct serve **out, const struct serve_config *config, struct err
     if (s == NULL)
         return err_set(err, E_NOMEM, "serving: no memory");
     s->config = *config;
+    s->guards = config->resolve != NULL ? resolve_guards(config->resolve) : NULL;
     s->client_key = config->board != NULL ? board_get(&config->board->node_boot) : 0;
     int e = local_open(s, err);
     if (e == 0)
@@ -170,11 +171,11 @@ static size_t answer(struct ask *a) {
         return size;
     if (q->qtype == TYPE_ANY && a->s->config.conf->resolver.refuse_any)
         return local_any(a);
-    if (answer_cached(a, &size))
+    if (guard_before_cache(a, &size) || answer_cached(a, &size))
         return size;
     if (!(q->header.flags & FLAG_RD))
         return reply_error(a, RCODE_REFUSED, EDE_NOT_AUTHORITATIVE, "not cached, and recursion was not desired");
-    if (answer_stale_at_once(a, &size))
+    if (guard_before_asking(a, &size) || answer_stale_at_once(a, &size))
         return size;
     a->source = SOURCE_UPSTREAM;
     return pending_ask(a);
@@ -218,6 +219,7 @@ size_t serve_handle(void *ctx, const struct client *c, const uint8_t *msg, size_
                     .cap = cap,
                     .limit = reply_limit(s, c, &q, cap),
                     .source = SOURCE_LOCAL,
+                    .list = -1,
                     .who = who};
     a.allowed = prefix_list_has(s->config.conf->resolver.allow.at, s->config.conf->resolver.allow.count, &c->peer);
     size_t n = cookie_take(&a, (unsigned)rc);

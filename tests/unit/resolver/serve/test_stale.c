@@ -84,7 +84,7 @@ static int finish(void **state) {
     struct world *w = *state;
     resolve_close(w->resolve);
     assert_int_equal(w->serve->pending, 0);
-    assert_null(w->serve->patient.first);
+    assert_null(w->serve->patient[PATIENCE_STALE].first);
     serve_close(w->serve);
     cache_close(w->cache);
     conf_free(w->conf);
