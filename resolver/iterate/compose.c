@@ -61,7 +61,7 @@ static int write_denial(struct dns_writer *w, const struct rrset *r, bool dnssec
 
 int parts_write(const struct parts *p, const struct resolve_question *q, uint8_t *to, size_t cap) {
     struct dns_writer w;
-    unsigned rcode = RCODE_NOERROR;
+    unsigned rcode = p->rcode;
     int e = 0;
     dns_writer_open(&w, to, cap, 0, FLAG_QR, OPCODE_QUERY);
     dns_writer_question(&w, &q->qname, q->qtype, q->qclass);

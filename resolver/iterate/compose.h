@@ -12,6 +12,7 @@ enum { BOUND_PARTS = 64 };
 struct parts {
     struct rrset *at[BOUND_PARTS]; /* each with its data behind it */
     unsigned count;
+    unsigned rcode; /* unless a denial says NXDOMAIN */
     size_t octets;
 };
 

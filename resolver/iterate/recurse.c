@@ -295,6 +295,7 @@ static enum next take_answer(struct recurse *x, const struct sift_result *r) {
         led_on(x, r);
         return GO_ON;
     }
+    x->parts.rcode = r->kind == SIFT_YXDOMAIN ? RCODE_YXDOMAIN : RCODE_NOERROR;
     answered(x);
     return ENDED;
 }
@@ -328,6 +329,7 @@ static enum next take(struct recurse *x, const struct asking_reply *reply) {
     case SIFT_CNAME:
     case SIFT_NODATA:
     case SIFT_NXDOMAIN:
+    case SIFT_YXDOMAIN:
         return take_answer(x, r);
     case SIFT_REFERRAL:
         referred(x, r);
@@ -337,7 +339,7 @@ static enum next take(struct recurse *x, const struct asking_reply *reply) {
         break;
     case SIFT_TRUNCATED:
     case SIFT_INVALID:
-        refuse_server(x, r->rcode == RCODE_YXDOMAIN ? BOUNDED : MALFORMED, r->why);
+        refuse_server(x, MALFORMED, r->why);
         break;
     case SIFT_RCODE:
         refuse_server(x, REFUSING, NULL);

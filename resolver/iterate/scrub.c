@@ -171,8 +171,8 @@ static enum scrub_kind write_message(struct scrub *s, const struct dns_header *h
     bool soa = copy_authority(s, &name, !answered);
     if (s->invalid)
         return SCRUB_INVALID;
-    /* NS without SOA or answer is a referral: whom we asked does not resolve for us. */
-    if (!answered && !soa && result->rcode == RCODE_NOERROR && !(header->flags & (FLAG_RA | FLAG_AA)) &&
+    /* NS without SOA or answer is a referral (RFC 2308 section 2.2): whom we asked does not resolve for us. */
+    if (!answered && !soa && result->rcode == RCODE_NOERROR && !(header->flags & FLAG_AA) &&
         has_type(s, SECTION_AUTHORITY, TYPE_NS))
         return SCRUB_ERROR;
     int size = dns_writer_end(&s->w, FLAG_QR, result->rcode);

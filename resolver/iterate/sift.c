@@ -230,7 +230,7 @@ static void judge(struct sift *s) {
     bool nxdomain = to->rcode == RCODE_NXDOMAIN;
     to->kind = SIFT_ANSWER;
     bool answered = sift_chain(s, data);
-    if (to->kind == SIFT_INVALID)
+    if (to->kind != SIFT_ANSWER)
         return;
     if (recursor && (answered || to->chain > 0 || nxdomain)) {
         to->kind = SIFT_LAME;
@@ -287,9 +287,11 @@ const struct sift_result *sift_read(struct sift *s, const struct sift_question *
     if (survey(s, &reader) != 0)
         return to;
     to->why = NULL;
-    if (to->rcode != RCODE_NOERROR && to->rcode != RCODE_NXDOMAIN)
+    if (to->rcode != RCODE_NOERROR && to->rcode != RCODE_NXDOMAIN && to->rcode != RCODE_YXDOMAIN)
         to->kind = SIFT_RCODE;
     else
         judge(s);
+    if (to->rcode == RCODE_YXDOMAIN && to->kind != SIFT_YXDOMAIN)
+        to->kind = SIFT_RCODE;
     return to;
 }

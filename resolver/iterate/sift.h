@@ -24,6 +24,7 @@ enum sift_kind {
     SIFT_REFERRAL,  /* to `cut`, which is below the zone asked and holds qname */
     SIFT_LAME,      /* a referral upward or to the zone itself; what a resolver says (RA without AA). AA alone decides
                        nothing: servers in the field set it on referrals and forget it on answers */
+    SIFT_YXDOMAIN,  /* a DNAME makes a name that is too long (RFC 6672 section 2.2): the end of the chain */
     SIFT_TRUNCATED, /* TC */
     SIFT_RCODE,     /* another RCODE: `rcode` */
     SIFT_INVALID,   /* breaks the format, a bound of bounds.h, or does not fit the question */

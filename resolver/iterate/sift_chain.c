@@ -49,14 +49,14 @@ static bool follow_dname(struct sift *s, unsigned at, const struct name *from, c
     struct sift_result *out = &s->result;
     if (!target_of(s, at, &to))
         return false;
-    if (renamed(next, name, from, &to) != 0) {
-        out->rcode = RCODE_YXDOMAIN;
-        sift_refuse(s, "the name that a DNAME makes is too long");
-        return false;
-    }
     uint32_t ttl_s = s->rr[at].ttl_s;
     if (!s->rr[at].taken && sift_keep(s, at, trust) < 0)
         return false;
+    if (renamed(next, name, from, &to) != 0) {
+        out->kind = SIFT_YXDOMAIN;
+        out->target = *name;
+        return false;
+    }
     take_away(s, name, TYPE_CNAME);
     if (out->count == SIFT_RRSETS) {
         sift_refuse(s, "more RRsets than are believed");
@@ -107,7 +107,7 @@ static bool seen_before(const struct sift *s, const struct name *name) {
 bool sift_chain(struct sift *s, uint8_t trust) {
     struct sift_result *to = &s->result;
     struct name name = s->q->qname, next, from = {0};
-    while (to->kind != SIFT_INVALID && name_under(&name, &s->q->zone)) {
+    while (to->kind == SIFT_ANSWER && name_under(&name, &s->q->zone)) {
         if (keep_asked(s, &name, trust))
             break;
         if (seen_before(s, &name)) {
@@ -130,5 +130,5 @@ bool sift_chain(struct sift *s, uint8_t trust) {
         name = next;
     }
     to->target = name;
-    return to->kind != SIFT_INVALID && name_under(&name, &s->q->zone);
+    return to->kind == SIFT_ANSWER && name_under(&name, &s->q->zone);
 }

@@ -198,8 +198,8 @@ static void test_kinds(void **state) {
     finish(state);
     start(state);
     rr(SECTION_AUTHORITY, "example.", TYPE_NS, "\2ns\0", 4);
-    r = run(FLAG_RA, RCODE_NOERROR); /* NODATA of a resolver without SOA */
-    assert_int_equal(r.kind, SCRUB_ANSWER);
+    r = run(FLAG_RA, RCODE_NOERROR); /* of a resolver, too (RFC 2308 section 2.2) */
+    assert_int_equal(r.kind, SCRUB_ERROR);
     finish(state);
     start(state);
     scrub_answer(scrub, &q, (struct bytes){(const uint8_t *)"\0\0\x80\5\0\0\0\0\0\0\0", 12}, out, sizeof out, &r);
