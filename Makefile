@@ -17,7 +17,7 @@ VARIANT := $(if $(SANITIZE),/$(or $(if $(findstring fuzzer,$(SANITIZE)),fuzz),$(
 O := $(BUILD)$(VARIANT)
 
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Wundef
-LIBS_ALL := -luv -lldns -llmdb -lssl -lcrypto -lcyaml -lyaml -lxxhash -lmicrohttpd -ljansson -lcurl -lpq -lz -lzstd -lm -lpthread
+LIBS_ALL := -luv -lldns -llmdb -lssl -lcrypto -lcyaml -lyaml -lxxhash -lmicrohttpd -ljansson -lcurl -lpq -lfstrm -lprotobuf-c -lz -lzstd -lm -lpthread
 OPT ?= -O2
 HARDEN := $(if $(SANITIZE),,-D_FORTIFY_SOURCE=2) -fstack-protector-strong
 CFLAGS_ALL := -std=gnu11 -g $(OPT) $(WARN) $(HARDEN) -fno-omit-frame-pointer -D_GNU_SOURCE -I. -DCANDOR_VERSION=\"$(VERSION)\" $(CFLAGS)
@@ -35,7 +35,7 @@ FLOORS := $(shell sed -n '/^[a-z][a-z/]*:/{s/: */:/;s/  */,/g;p}' tests/lint/flo
 floor = $(subst $(comma), ,$(patsubst $(1):%,%,$(filter $(1):%,$(FLOORS))))
 # A room, the rooms it may use, and the rooms that those use.
 closure = $(sort $(1) $(foreach r,$(call floor,$(1)),$(call closure,$(r))))
-objs = $(patsubst %.c,$(O)/%.o,$(wildcard $(1)/*.c))
+objs = $(patsubst %.c,$(O)/%.o,$(wildcard $(1)/*.c)) $(patsubst %.proto,$(O)/%.pb-c.o,$(wildcard $(1)/*.proto))
 archives = $(patsubst %,$(O)/%/lib.a,$(filter $(ROOMS),$(1)))
 # V=1 shows the commands.
 say = @$(if $(V),,echo '  $(1) $@';)
@@ -104,6 +104,17 @@ $(EPOCH_STAMP):
 	@printf '%s\n' '$(EPOCH)' > $@
 $(O)/health/probe/built.o: $(EPOCH_STAMP)
 $(O)/health/probe/built.o: CFLAGS_ALL += $(if $(EPOCH),-DCANDOR_BUILD_EPOCH=$(EPOCH))
+
+# What protoc-c makes of resolver/tap/dnstap.proto: neither ours to format nor to warn about.
+PROTO := $(O)/resolver/tap/dnstap.pb-c
+$(PROTO).c: resolver/tap/dnstap.proto $(STAMP)
+	@mkdir -p $(@D)
+	$(call say,PROTO)protoc-c --c_out=$(@D) --proto_path=$(<D) $(<F)
+$(PROTO).h: $(PROTO).c
+$(PROTO).o: $(PROTO).c
+	$(call say,CC  )$(CC) $(filter-out -Wundef,$(CFLAGS_ALL)) -I$(@D) -c $< -o $@
+$(O)/resolver/tap/tap.o: $(PROTO).h
+$(O)/resolver/tap/tap.o $(O)/resolver/tap/tap.tidy: CFLAGS_ALL += -isystem $(O)/resolver/tap
 
 define ROOM_RULE
 $(O)/$(1)/lib.a: $(call objs,$(1))

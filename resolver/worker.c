@@ -14,6 +14,7 @@
 #include "resolver/net/loop.h"
 #include "resolver/sender.h"
 #include "resolver/serve/serve.h"
+#include "resolver/tapped.h"
 
 enum { IDENTITY_MAX = 256 + 64, CACHE_STEP_MS = 100 };
 
@@ -24,6 +25,7 @@ struct worker {
     struct source source;
     bool source_open;
     struct sender sender;
+    struct tapped tapped; /* without a tap: dnstap is off */
     struct resolve *resolve;
     struct serve *serve;
     struct server *server;
@@ -51,6 +53,8 @@ static void slot_claim(struct worker *w) {
 
 static void reply_late(void *ctx, const struct client *c, const uint8_t *msg, size_t size) {
     struct worker *w = ctx;
+    if (w->tapped.tap != NULL)
+        tapped_reply(&w->tapped, c, msg, size);
     server_reply(w->server, c, msg, size);
 }
 
@@ -89,6 +93,20 @@ static int survey_open(struct worker *w) {
     return loop_timer_start(w->loop, 0, CACHE_STEP_MS, on_survey, w) != NULL ? 0 : E_NOMEM;
 }
 
+static int tap_begin(struct worker *w, struct err *err) {
+    const struct conf_dnstap *conf = &w->plan->conf->resolver.dnstap;
+    struct tap_config tap = {.conf = conf, .identity = w->identity, .worker = w->plan->index, .stats = w->slot};
+    w->tapped = (struct tapped){.clients = conf->clients, .below = w->sender};
+    return tap_open(&w->tapped.tap, &tap, err);
+}
+
+static int server_begin(struct worker *w, struct err *err) {
+    bool told = w->tapped.tap != NULL;
+    w->tapped.serve = w->serve;
+    return server_open(&w->server, w->loop, w->plan->sockets, told ? tapped_handle : serve_handle,
+                       told ? tapped_batch : serve_batch, told ? (void *)&w->tapped : w->serve, w->slot, err);
+}
+
 static void on_stop(void *ctx, int signum) {
     struct worker *w = ctx;
     (void)signum;
@@ -104,9 +122,13 @@ static int worker_open(struct worker *w, struct err *err) {
         return e;
     w->source_open = true;
     answer_count_on(&w->source, plan->board);
-    if ((e = net_sender_open(&w->sender, w->loop, plan->conf, err)) != 0)
+    if ((e = net_sender_open(&w->sender, w->loop, plan->conf, err)) != 0 || (e = tap_begin(w, err)) != 0)
         return e;
-    struct resolve_config resolve = {.conf = plan->conf, .cache = plan->cache, .sender = w->sender, .stats = w->slot};
+    bool told = w->tapped.tap != NULL && plan->conf->resolver.dnstap.upstream;
+    struct resolve_config resolve = {.conf = plan->conf,
+                                     .cache = plan->cache,
+                                     .sender = told ? tapped_sender(&w->tapped) : w->sender,
+                                     .stats = w->slot};
     if ((e = resolve_open(&w->resolve, &resolve, err)) != 0)
         return e;
     struct serve_config serve = {.conf = plan->conf,
@@ -123,7 +145,7 @@ static int worker_open(struct worker *w, struct err *err) {
                                  .wake = wake_later};
     if ((e = serve_open(&w->serve, &serve, err)) != 0)
         return e;
-    e = server_open(&w->server, w->loop, plan->sockets, serve_handle, serve_batch, w->serve, w->slot, err);
+    e = server_begin(w, err);
     if (e == 0)
         e = survey_open(w);
     return e != 0 ? e : loop_beat(w->loop, NULL, w->slot);
@@ -140,6 +162,7 @@ static void worker_close(struct worker *w) {
         net_sender_close(&w->sender);
     if (w->loop != NULL)
         loop_close(w->loop);
+    tap_close(w->tapped.tap);
 }
 
 int worker_run(const struct worker_plan *plan) {

@@ -21,6 +21,7 @@ DOORS = {
     r"cyaml/.*": {"resolver/base"},
     r"microhttpd\.h": {"health/web"},
     r"curl/.*": {"health/report", "health/command"},
+    r"fstrm.*|dnstap\.pb-c\.h|protobuf-c/.*": {"resolver/tap"},
     r"netdb\.h|resolv\.h|arpa/nameser.*": set(),
 }
 # Headers of a higher floor that are made for lower ones: (header, who).
