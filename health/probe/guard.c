@@ -2,6 +2,7 @@
  * on the board by which the resolver knows whom not to believe (resolver/iterate/guard.h). */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "health/probe/zone.h"
 #include "resolver/base/clock.h"
@@ -67,7 +68,7 @@ static void guard_mark(struct guard_probe *g) {
         bool good = mark == GUARD_MARK_GOOD || mark == GUARD_MARK_NONE;
         board_set(&b->guard[g->index].since_wall_s, (uint64_t)(clock_wall_ms() / 1000));
         board_add(&b->guard[g->index].changes, 1);
-        LOG(good ? LEVEL_INFO : LEVEL_WARN, "remote list", KS("list", g->conf->zone),
+        LOG(good ? LEVEL_INFO : LEVEL_WARN, "remote list", KS("list", g->conf->name),
             KS("is", board_guard_mark_name(mark)), KS("was", board_guard_mark_name(was)));
     }
     board_set(&b->guard[g->index].mark, mark);
@@ -80,6 +81,8 @@ static void guard_answer(void *ctx, const struct ask_result *r) {
     enum verdict_state s = VERDICT_FAIL;
     struct evidence e;
     ask_evidence(&e, &g->plan, r);
+    if (strcmp(g->conf->name, g->conf->zone) != 0) /* the zone may hold a key */
+        (void)snprintf(e.asked, sizeof(e.asked), "the test point of %.255s", g->conf->name);
     if (r->code != 0)
         ask_problem(e.came, sizeof(e.came), r);
     else if (r->answer.stale)
@@ -113,11 +116,11 @@ static int plan_guard(struct prober *p, struct guard_probe *g, const struct conf
     uint32_t interval = p->conf->health.interval.upstream_ms, timeout = probe_timeout_ms(interval);
     static const char *const names[POINTS] = {"point_listed", "point_unlisted"};
     if (conf->test <= TEST_NONE)
-        return verdict_add_off(&p->book, SCOPE_ZONES, "guard", "point", conf->zone,
+        return verdict_add_off(&p->book, SCOPE_ZONES, "guard", "point", conf->name,
                                "no test point configured: whether the list still answers us is not known",
                                clock_wall_ms());
     for (int i = 0; i < POINTS; i++) {
-        int check = verdict_add(&p->book, SCOPE_ZONES, "guard", names[i], conf->zone, interval, false);
+        int check = verdict_add(&p->book, SCOPE_ZONES, "guard", names[i], conf->name, interval, false);
         if (check < 0)
             return check;
         g->check[i] = (size_t)check;

@@ -19,13 +19,13 @@ void metrics_guard(struct metrics *m) {
     for (size_t i = 0; i < count; i++)
         for (uint64_t mark = 0; mark < GUARD_MARKS; mark++) {
             metric_begin(m);
-            metric_label(m, "list", conf->guard[i].zone);
+            metric_label(m, "list", conf->guard[i].name);
             metric_label(m, "mark", board_guard_mark_name(mark));
             metric_value(m, mark_now(m, i) == mark);
         }
     metric_family(m, METRIC_COUNTER, "guard_mark_changes", "How often a remote list became something else.");
     for (size_t i = 0; i < count; i++)
-        metric_one(m, "list", conf->guard[i].zone, (double)board_get(&b->guard[i].changes));
+        metric_one(m, "list", conf->guard[i].name, (double)board_get(&b->guard[i].changes));
     metric_family(m, METRIC_COUNTER, "guard_withheld",
                   "Questions about a remote list that were answered with SERVFAIL for the sake of their clients.");
     for (size_t i = 0; i < count; i++)
@@ -34,7 +34,7 @@ void metrics_guard(struct metrics *m) {
             for (unsigned w = 0; w < LIMIT_WORKERS; w++)
                 n += board_get(&b->worker[w].guard[i][why]);
             metric_begin(m);
-            metric_label(m, "list", conf->guard[i].zone);
+            metric_label(m, "list", conf->guard[i].name);
             metric_label(m, "reason", reasons[why]);
             metric_value(m, (double)n);
         }

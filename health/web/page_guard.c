@@ -15,7 +15,7 @@ static void put_list(struct text *t, const struct snapshot_source *s, size_t lis
     const struct board *b = s->board;
     bool counts = (int64_t)board_get(&b->guard[list].until_ms) > mono_ms;
     uint64_t mark = counts ? board_get(&b->guard[list].mark) : GUARD_MARK_NONE;
-    page_row(t, s->conf->resolver.guard[list].zone);
+    page_row(t, s->conf->resolver.guard[list].name);
     text_put(t, "<td>");
     page_state(t, state_of(mark));
     text_put(t, "</td>");

@@ -184,11 +184,17 @@ static void guard(struct conf_reader *r, const struct conf_raw_resolver *in, str
         g->zone = conf_take_name(r, "zone", in->guard[i].zone, ".");
         if (!conf_given(r, "zone"))
             conf_fail(r, E_INVALID, "zone", "the name of a blocklist");
+        g->name = conf_take_text(r, "name", in->guard[i].name, g->zone);
+        if (g->name[0] == '\0' || strlen(g->name) > LIMIT_NAME_WIRE)
+            conf_fail(r, E_INVALID, "name", "a text of up to %d characters", LIMIT_NAME_WIRE);
         g->refuse = conf_take_prefixes(r, "refuse", in->guard[i].refuse, refusals);
         g->test = conf_take_test(r, "test", in->guard[i].test);
         for (size_t j = 0; j < i && r->rc == E_OK; j++)
             if (strcmp(g->zone, out->guard[j].zone) == 0)
                 conf_fail(r, E_INVALID, "zone", "each zone once (guard[%zu] has this one)", j);
+        for (size_t j = 0; j < i && r->rc == E_OK; j++)
+            if (strcmp(g->name, out->guard[j].name) == 0)
+                conf_fail(r, E_INVALID, "name", "each name once (guard[%zu] has this one)", j);
         conf_leave(r);
         out->guard_count++;
     }

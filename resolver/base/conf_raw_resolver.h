@@ -48,7 +48,7 @@ struct conf_raw_dnssec {
 };
 
 struct conf_raw_guard {
-    char *zone, *test;
+    char *zone, *name, *test;
     struct conf_raw_list refuse;
 };
 

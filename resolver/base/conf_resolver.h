@@ -61,6 +61,7 @@ struct conf_dnssec {
 
 struct conf_guard {
     const char *zone;
+    const char *name; /* shown in place of the zone, which may hold a key */
     struct conf_list_prefix refuse;
     enum conf_test test;
 };

@@ -94,6 +94,7 @@ static const cyaml_schema_field_t dnssec_fields[] = {
 
 static const cyaml_schema_field_t guard_fields[] = {
     CONF_RAW_TEXT("zone", struct conf_raw_guard, zone),
+    CONF_RAW_TEXT("name", struct conf_raw_guard, name),
     CONF_RAW_TEXTS("refuse", struct conf_raw_guard, refuse, LIMIT_CONF_LIST),
     CONF_RAW_TEXT("test", struct conf_raw_guard, test),
     CYAML_FIELD_END,

@@ -14,7 +14,7 @@ import pytest
 from lib.node import Node, until
 from lib.upstream import Upstream
 
-LIST, OTHER = "list.example.", "other.example."
+LIST, OTHER = "list.example.", "s3cr3t.other.example."
 GOOD = {"2.0.0.127." + LIST + " A": ["127.0.0.2"], "1.2.0.192." + LIST + " A": ["127.0.0.4"]}
 HEALTH = {"interval": {"local": "500ms", "upstream": "500ms"}, "fall": 2, "rise": 2}
 
@@ -59,7 +59,7 @@ def mark(node, want):
 
 @contextlib.contextmanager
 def started(folder, upstream, health=HEALTH, **guard):
-    lists = [dict({"zone": LIST, "test": "rfc5782-ip4"}, **guard), {"zone": OTHER, "refuse": ["127.0.0.255", "127.255.255.0/24"]}]
+    lists = [dict({"zone": LIST, "test": "rfc5782-ip4"}, **guard), {"zone": OTHER, "name": "other", "test": "rfc5782-ip4", "refuse": ["127.0.0.255", "127.255.255.0/24"]}]
     config = {"resolver": {"workers": 1, "forward": [{"zone": ".", "to": [upstream.address]}], "guard": lists,
                            "cache": {"persist": False}, "recursion": {"private-addresses": ["127.0.0.0/8", "10.0.0.0/8"]}}, "health": health}
     with Node(folder, config) as n:
@@ -90,7 +90,10 @@ def test_codes_are_no_listings(tmp_path, upstream):
         assert first(ask(n, LIST)) == "203.0.113.80"  # the list's web site
         withheld(n, "refused", 2)
         withheld(n, "outside", 1)
-        withheld(n, "refused", 1, OTHER)
+        withheld(n, "refused", 1, "other")
+        until("it is marked", lambda: metric(n, "guard_mark", list="other", mark="empty") == 1, 30)
+        for shown in (n.get("/metrics").text, n.get("/").text, n.get("/health").text, n.get("/health/zones").text, n.log()):
+            assert "other" in shown and "s3cr3t" not in shown
 
 
 def test_a_list_that_lists_the_world(tmp_path, upstream):

@@ -272,6 +272,11 @@ static void names(void **state) {
          "t:1: resolver.guard[0].zone: expected the name of a blocklist, got nothing"},
         {"resolver: {guard: [{zone: a, test: rfc5782}]}", "t:1: resolver.guard[0].test: expected one of rfc5782-ip4, "
                                                           "rfc5782-ip6, rfc5782-domain, none, got \"rfc5782\""},
+        {"resolver: {guard: [{zone: a}, {zone: b, name: a.}]}", "t:1: resolver.guard[1].name: expected each name once"},
+        {"resolver: {overrides: [{zone: a}]}", "t:1: resolver.overrides[0].answer: expected transparent"},
+        {"resolver: {overrides: [{zone: a, answer: static}, {zone: A., answer: drop}]}",
+         "t:1: resolver.overrides[1].zone: expected each zone once"},
+        {"resolver: {local-data: [\"\"]}", "t:1: resolver.local-data[0]: expected a text"},
         {"resolver: {guard: [{zone: a}, {zone: a.}]}", "t:1: resolver.guard[1].zone: expected each zone once"},
     };
     (void)state;
