@@ -58,6 +58,8 @@ static void reply_late(void *ctx, const struct client *c, const uint8_t *msg, si
     server_reply(w->server, c, msg, size);
 }
 
+static size_t waiting(void *ctx, uint16_t socket) { return server_waiting(((struct worker *)ctx)->server, socket); }
+
 static void on_wake(void *ctx) { serve_wake(((struct worker *)ctx)->serve); }
 
 /* Without memory for the timer nobody gets a stale answer early; the fresh one, or the end of its time, comes anyway.
@@ -141,6 +143,7 @@ static int worker_open(struct worker *w, struct err *err) {
                                  .board = plan->board,
                                  .identity = w->identity,
                                  .reply = reply_late,
+                                 .waiting = waiting,
                                  .reply_ctx = w,
                                  .wake = wake_later};
     if ((e = serve_open(&w->serve, &serve, err)) != 0)

@@ -49,6 +49,8 @@ int server_open(struct server **out, struct loop *l, const struct server_sockets
 /* A late answer, copied; at most one for each message. Size 0: there will be none (a TCP client may then ask on).
  * Calls no handler. May be called from inside a handler. */
 void server_reply(struct server *s, const struct client *c, const uint8_t *msg, size_t size);
+/* Bytes, as the kernel counts them, that datagrams take which wait on this socket. */
+size_t server_waiting(const struct server *s, uint16_t socket);
 /* Closes all connections; not from inside a handler. */
 void server_close(struct server *s);
 

@@ -234,6 +234,10 @@ void udp_catch_up(struct server *s) {
         board_set(&s->stats->socket_drops, total);
 }
 
+size_t server_waiting(const struct server *s, uint16_t socket) {
+    return socket < s->count && s->udp[socket].fd >= 0 ? socket_receive_queue(s->udp[socket].fd) : 0;
+}
+
 void udp_look(struct server *s) {
     uint64_t bytes = 0;
     for (size_t i = 0; i < s->count; i++) {

@@ -149,9 +149,9 @@ static void step(struct fair *f, int64_t now_ns) {
     f->step_ns = now_ns;
 }
 
-void fair_turn(struct fair *f, unsigned datagrams, int64_t now_ns, int64_t (*cpu_ns)(void)) {
+void fair_turn(struct fair *f, unsigned datagrams, bool behind, int64_t now_ns, int64_t (*cpu_ns)(void)) {
     f->all += datagrams;
-    if (datagrams >= FAIR_FULL_TURN) {
+    if (behind) {
         f->late += datagrams;
         if (f->stats != NULL)
             board_add(&f->stats->fair_turns, 1);

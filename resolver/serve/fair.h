@@ -24,8 +24,9 @@
 enum {
     FAIR_ROWS = 2,
     FAIR_CELLS = 4096, /* 128 KiB for what is owed, 16 KiB for what is held */
-    FAIR_FULL_TURN = LIMIT_UDP_BATCH * LIMIT_UDP_BATCHES_PER_WAKE, /* questions: the queue was not emptied */
-    FAIR_SAMPLE = 1000,                                            /* questions in a second that say what one costs */
+    FAIR_FULL_TURN = LIMIT_UDP_BATCH * LIMIT_UDP_BATCHES_PER_WAKE, /* datagrams: what a turn takes at most, and */
+    FAIR_WAITING = 512 << 10, /* bytes still waiting after one: the worker is behind; some 700 small questions */
+    FAIR_SAMPLE = 1000,       /* questions in a second that say what one costs */
 };
 #define FAIR_STEP_NS (10 * NS_PER_MS) /* the share changes */
 #define FAIR_BURST_NS (5 * NS_PER_MS) /* of CPU that a network may owe: eighty misses at once */
@@ -52,10 +53,10 @@ void fair_close(struct fair *f);
 bool fair_asks(struct fair *f, const struct addr *peer, int64_t now_ns);
 /* It has to be asked upstream. */
 void fair_misses(struct fair *f, const struct addr *peer, int64_t now_ns);
-/* A turn ended that took so many datagrams. cpu_ns: what this thread has used so far, asked for once in
- * FAIR_MEASURE_NS.
+/* A turn ended that took so many datagrams; behind: many more wait. cpu_ns: what this thread has used so far, asked for
+ * once in FAIR_MEASURE_NS.
  */
-void fair_turn(struct fair *f, unsigned datagrams, int64_t now_ns, int64_t (*cpu_ns)(void));
+void fair_turn(struct fair *f, unsigned datagrams, bool behind, int64_t now_ns, int64_t (*cpu_ns)(void));
 
 /* A place for a question under way, when `left` are free. False: the network has its share. */
 bool fair_take(struct fair *f, const struct addr *peer, unsigned left, struct fair_place *place) MUST_USE;

@@ -28,6 +28,7 @@ struct serve {
     struct fair *fair;             /* NULL: first come, first served */
     unsigned datagrams;            /* of this batch */
     int64_t arrived_ns;            /* its last message */
+    uint16_t socket;               /* where that came from */
     unsigned pending;
     struct {
         struct pending *first, *last;

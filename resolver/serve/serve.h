@@ -49,7 +49,9 @@ struct serve_config {
     const char *identity;             /* "node/boot/worker" */
     /* A late answer: server_reply. */
     void (*reply)(void *ctx, const struct client *c, const uint8_t *msg, size_t size);
-    void *reply_ctx;
+    /* server_waiting. NULL: nothing ever waits, and nobody is held back. */
+    size_t (*waiting)(void *ctx, uint16_t socket);
+    void *reply_ctx; /* of both */
     /* serve_wake() is to be called once, after so long, with reply_ctx; a later call moves it. NULL: nobody waits for
      * stale answers. */
     void (*wake)(void *ctx, unsigned after_ms);

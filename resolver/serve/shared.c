@@ -13,11 +13,18 @@ static int64_t thread_cpu_ns(void) {
 /* Connections cost as well, but are held back by what they may have unanswered. */
 bool shared_refuses(struct serve *s, const struct client *c) {
     s->arrived_ns = c->arrived_ns;
+    s->socket = c->socket;
     s->datagrams += c->proto == PROTO_UDP;
     return fair_asks(s->fair, &c->peer, c->arrived_ns) && c->proto == PROTO_UDP;
 }
 
-void shared_turn(struct serve *s) { fair_turn(s->fair, s->datagrams, s->arrived_ns, thread_cpu_ns); }
+/* A client that waits for answers before it asks on keeps a turn as long as may be busy, but no queue grows of it. */
+static bool is_behind(const struct serve *s) {
+    return s->datagrams >= FAIR_FULL_TURN && s->config.waiting != NULL &&
+           s->config.waiting(s->config.reply_ctx, s->socket) >= FAIR_WAITING;
+}
+
+void shared_turn(struct serve *s) { fair_turn(s->fair, s->datagrams, is_behind(s), s->arrived_ns, thread_cpu_ns); }
 
 static unsigned places_left(const struct serve *s) {
     unsigned flights = resolve_flights(s->config.resolve), clients = SERVE_PENDING_MAX - s->pending;

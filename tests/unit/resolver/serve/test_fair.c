@@ -86,7 +86,7 @@ static void turn(struct worker *w) {
         used_ns += cost_ns;
     }
     if (w->fair != NULL && taken > 0)
-        fair_turn(w->fair, taken, begin_ns, used);
+        fair_turn(w->fair, taken, taken == FAIR_FULL_TURN && w->waiting > FAIR_WAITING / 768, begin_ns, used);
     if (taken == 0)
         w->now_ns += 50000;
 }
