@@ -137,14 +137,15 @@ def test_what_a_file_lists_can_be_away_for_a_while(node):
 def test_entries_go_by_themselves(node):
     z = Listed(node, FREE)
     begun = time.monotonic()
-    change(node, FREE, [("198.51.100.21", None, 1), ("198.51.100.22", None, 2), ("198.51.100.23", None, 4), ("198.51.100.24", None, 0)])
-    assert all(z.a("198.51.100.2%d" % i) for i in (1, 2, 3, 4))
+    change(node, FREE, [("198.51.100.21", None, 3), ("198.51.100.22", None, 4), ("198.51.100.23", None, 6), ("198.51.100.24", None, 0)])
+    there = [bool(z.a("198.51.100.2%d" % i)) for i in (1, 2, 3, 4)]
+    assert all(there) or time.monotonic() - begun > 3, there
     until("the first is gone", lambda: not z.a("198.51.100.21"))
     until("the second is gone", lambda: not z.a("198.51.100.22"))
-    if time.monotonic() - begun < 3:
-        assert z.a("198.51.100.23")
+    third = z.a("198.51.100.23")
+    assert third or time.monotonic() - begun > 6
     change(node, FREE, [("198.51.100.23", None, 3600)])  # renewed in time or new again: it stays
-    time.sleep(5)
+    time.sleep(max(0.0, begun + 7.5 - time.monotonic()))
     assert z.a("198.51.100.23") and z.a("198.51.100.24")
     h = Sync(node).ask(command="history", zone=FREE)["history"]
     assert any(e["source"] == "expired" for e in h), h
@@ -155,10 +156,10 @@ def test_entries_go_by_themselves(node):
 
 def test_what_is_due_while_nobody_runs_goes_at_the_start(node):
     z = Listed(node, FREE)
-    change(node, FREE, [("198.51.100.31", None, 2), ("198.51.100.32", None, 3600)])
+    change(node, FREE, [("198.51.100.31", None, 4), ("198.51.100.32", None, 3600)])
     sync = node.daemon("sync")
     sync.send_signal(signal.SIGSTOP)
-    time.sleep(3)
+    time.sleep(5)
     assert z.a("198.51.100.31"), "it is candor-sync that takes it away"
     sync.kill()
     until("another candor-sync", lambda: node.daemon("sync").pid != sync.pid)
