@@ -16,7 +16,7 @@ enum {
     LIMIT_WORKERS = 64,
     LIMIT_ZONES = 1024,
     LIMIT_UPSTREAMS = 32, /* distinct forward addresses */
-    LIMIT_GUARDS = 64, /* remote lists */
+    LIMIT_GUARDS = 64,    /* remote lists */
     LIMIT_PEERS = 64,
 
     /* DNS messages */

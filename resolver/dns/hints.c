@@ -9,7 +9,7 @@
 
 enum { HINTS_FILE_MAX = 1 << 20, HINTS_LINES_MAX = 16384, DNS_PORT = 53 };
 
-/* As IANA publishes them (https://www.iana.org/domains/root/servers), of letter "a" to "m". */
+/* As IANA publishes them, of letter "a" to "m". */
 static const char *const built_in[][2] = {
     {"198.41.0.4", "2001:503:ba3e::2:30"},   {"170.247.170.2", "2801:1b8:10::b"},  {"192.33.4.12", "2001:500:2::c"},
     {"199.7.91.13", "2001:500:2d::d"},       {"192.203.230.10", "2001:500:a8::e"}, {"192.5.5.241", "2001:500:2f::f"},
