@@ -113,8 +113,9 @@ $(PROTO).c: resolver/tap/dnstap.proto $(STAMP)
 $(PROTO).h: $(PROTO).c
 $(PROTO).o: $(PROTO).c
 	$(call say,CC  )$(CC) $(filter-out -Wundef,$(CFLAGS_ALL)) -I$(@D) -c $< -o $@
-$(O)/resolver/tap/tap.o: $(PROTO).h
-$(O)/resolver/tap/tap.o $(O)/resolver/tap/tap.tidy: CFLAGS_ALL += -isystem $(O)/resolver/tap
+PROTO_USERS := $(O)/resolver/tap/tap $(O)/tests/unit/resolver/tap/test_tap
+$(PROTO_USERS:=.o): $(PROTO).h
+$(PROTO_USERS:=.o) $(PROTO_USERS:=.tidy): CFLAGS_ALL += -isystem $(O)/resolver/tap
 
 define ROOM_RULE
 $(O)/$(1)/lib.a: $(call objs,$(1))

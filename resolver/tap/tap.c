@@ -85,7 +85,7 @@ int tap_open(struct tap **out, const struct tap_config *config, struct err *err)
 void tap_close(struct tap *t) {
     if (t == NULL)
         return;
-    t->sink.end_ms = clock_mono_ms() + SINK_WAIT_MS;
+    t->sink.end_ms = clock_mono_ms() + TAP_END_MS;
     if (t->thread != NULL)
         fstrm_iothr_destroy(&t->thread);
     free(t);
@@ -106,21 +106,17 @@ static void frame_done(void *octets, void *ctx) {
     (void)octets;
     t->done_octets += f->size;
     t->done_frames++;
+    if (t->stats != NULL)
+        board_set(&t->stats->tap_frames, t->sink.written);
     free(f);
 }
 
 /* What the library threw away since the receiver went shows in the difference. */
-static void count(struct tap *t) {
-    uint64_t done = t->done_frames, written = t->sink.written;
-    if (t->stats == NULL)
-        return;
-    board_set(&t->stats->tap_frames, written);
-    board_set(&t->stats->tap_drops, t->dropped + (done > written ? done - written : 0));
-}
-
 static void drop(struct tap *t) {
+    uint64_t done = t->done_frames, written = t->sink.written;
     t->dropped++;
-    count(t);
+    if (t->stats != NULL)
+        board_set(&t->stats->tap_drops, t->dropped + (done > written ? done - written : 0));
 }
 
 static ProtobufCBinaryData host_of(const struct addr *a) {
@@ -214,5 +210,4 @@ void tap_put(struct tap *t, const struct tap_message *m) {
     }
     t->put_frames++;
     t->put_octets += size;
-    count(t);
 }

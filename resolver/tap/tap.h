@@ -13,7 +13,7 @@
 #include "resolver/base/bytes.h"
 #include "resolver/base/conf.h"
 
-enum { TAP_QUEUE = 4096, TAP_OCTETS = 8 << 20 };
+enum { TAP_QUEUE = 4096, TAP_OCTETS = 8 << 20, TAP_END_MS = 1000 };
 
 struct tap;
 
