@@ -121,6 +121,25 @@ def test_what_is_off_is_asked_for(tmp_path, upstream):
         assert first(ask(n, "1.1.168.192.in-addr.arpa.", "PTR")) == "out.example."
 
 
+def test_names_of_the_outside_do_not_point_inside(tmp_path):
+    names = {"evil.example. A": ["10.0.0.1"], "mixed.example. A": ["192.0.2.1", "127.0.0.1"], "evil.example. AAAA": ["fd00::1"],
+             "host.corp.example. A": ["10.0.0.2"], "host.fwd.example. A": ["10.0.0.3"]}
+    with Upstream(names) as u:
+        with started(tmp_path, u, **{"forward": [{"zone": z, "to": [u.address]} for z in (".", "fwd.example.")], "recursion": {
+                "private-addresses": ["10.0.0.0/8", "127.0.0.0/8", "fc00::/7"], "private-domains": ["corp.example."], "enabled": False}}) as n:
+            for _ in range(2):  # the second from the cache
+                for rdtype in ("A", "AAAA"):
+                    r = ask(n, "evil.example.", rdtype)
+                    assert r.rcode() == dns.rcode.NOERROR and not r.answer and r.authority[0].rdtype == dns.rdatatype.SOA
+                r = ask(n, "mixed.example.")
+                assert [a.address for a in r.answer[0]] == ["192.0.2.1"]
+                assert first(ask(n, "host.corp.example.")) == "10.0.0.2"
+                assert first(ask(n, "host.fwd.example.")) == "10.0.0.3"
+                assert first(ask(n, "localhost.")) == "127.0.0.1"
+            assert u.count("evil.example. A") == 1
+            until("it is counted", lambda: "candor_private_records_dropped_total 3" in n.get("/metrics").text, 20)
+
+
 def test_who_may_not_recurse_sees_nothing(tmp_path, upstream):
     with started(tmp_path, upstream, allow=["192.0.2.0/24"], **LOCAL) as n:
         for name in ("printer.home.arpa.", "a.test.", "localhost."):
