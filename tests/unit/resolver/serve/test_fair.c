@@ -93,6 +93,7 @@ static void turn(struct worker *w) {
 
 static void run(struct worker *w, struct sender *senders, unsigned count, unsigned ms) {
     int64_t until_ns = w->now_ns + ms * NS_PER_MS;
+    w->waiting = 0; /* of those before */
     w->senders = senders;
     w->count = count;
     for (unsigned i = 0; i < count; i++) {
