@@ -75,6 +75,8 @@ int guards_find(const struct guards *g, const struct name *n) {
     int best = -1;
     for (unsigned i = 0; g != NULL && i < g->count; i++) {
         const struct name *zone = &g->at[i].zone;
+        if (n->size <= zone->size || n->wire[n->size - zone->size] != zone->wire[0])
+            continue; /* most, at once: no label of that length begins there */
         if (n->labels > zone->labels && (best < 0 || zone->labels > g->at[best].zone.labels) && name_under(n, zone))
             best = (int)i;
     }
