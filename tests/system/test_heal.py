@@ -95,13 +95,14 @@ def test_systemd_is_told_on_evidence_alone(node, systemd):
     node.start()
     until("ready", lambda: "READY=1" in systemd(), 20)
     until("watchdog", lambda: systemd().count("WATCHDOG=1") >= 2, 20)
-    assert any(re.match(r"STATUS=(pass|warn|fail): ready", line) for line in systemd())
+    until("its status", lambda: any(re.match(r"STATUS=(pass|warn|fail): ready", line) for line in systemd()), 20)
     # Nobody reads for a while (the socket's queue is full soon), and who judges is hung: ended all the same.
     node.daemon("health").send_signal(signal.SIGSTOP)
     until("ended", lambda: "ended because it hung" in node.log(), 30)
     assert "the supervisor itself was late" not in node.log()
     os.kill(node.process.pid, signal.SIGHUP)
     until("reload", lambda: "RELOADING=1" in systemd(), 10)
+    until("ready again", lambda: systemd().count("READY=1") == 2, 20)
     node.process.send_signal(signal.SIGTERM)
     node.process.wait(20)
     assert "STOPPING=1" in systemd() and systemd().count("READY=1") == 2

@@ -159,13 +159,16 @@ def test_a_run_now(node):
     url = "http://%s:%d/health/run" % (node.host, node.health_port)
     for wrong in ("Bearer " + TOKEN[:-1], "Bearer " + TOKEN + "x", "Bearer ", "Basic " + TOKEN, TOKEN):
         assert requests.post(url, headers={"Authorization": wrong}, timeout=5).status_code == 401
+    begun = time.monotonic()
     codes = sorted(requests.post(url, headers=auth, timeout=5).status_code for _ in range(5))
     assert codes == [202, 429, 429, 429, 429]
     first = until("the run has ended", lambda: (d := node.get("/health/run/1").json())["state"] == "done" and d)
     assert first["run"] == 1 and first["status"] in ("pass", "warn") and first["began"] <= first["ended"]
     assert node.get("/health/run/2").status_code == 404
-    r = requests.post(url, headers=auth, timeout=5)
-    assert r.status_code == 429 and 1 <= int(r.headers["Retry-After"]) <= 5
+    if time.monotonic() - begun < 4:
+        r = requests.post(url, headers=auth, timeout=5)
+        if time.monotonic() - begun < 4.9:
+            assert r.status_code == 429 and 1 <= int(r.headers["Retry-After"]) <= 5
     time.sleep(5.1)
     count = node.upstream.count()
     r = requests.post(url, headers=auth, data=b"a body that nobody reads" * 1000, timeout=5)
@@ -298,8 +301,9 @@ def test_fault_03_stray_process_in_the_group(tmp_path, nsid, says):
         green(n, "worker")
         stray = Stray(n.host, n.dns_port, nsid)
         stray.start()
-        doc = until("the stray is named", lambda: n.scope("worker")["status"] == "fail" and n.scope("worker"), 15 / FAST + 0.5)
-        assert says in checks(doc, "listen:udp")[n.dns]["output"], json.dumps(doc, indent=1)
+        # who has a socket there is seen as well, and often first
+        until("the stray is named", lambda: (d := n.scope("worker"))["status"] == "fail" and says in checks(d, "listen:udp")[n.dns]["output"],
+              15 / FAST + 0.5)
         stray.close()
         green(n, "worker")
 
@@ -315,8 +319,8 @@ def test_fault_10_rewritten_answers(tmp_path):
     with Upstream() as u, Node(tmp_path / "node", config(tmp_path, u)) as n:
         green(n, "resolution", "upstream")
         u.mode = "hijack"
-        doc = until("the lie is seen", lambda: n.scope("resolution")["status"] == "fail" and n.scope("resolution"), 60 / FAST)
-        assert "does not exist" in checks(doc, "canary:nxdomain")["com."]["output"]
+        doc = until("the lie is seen", lambda: (d := n.scope("resolution"))["status"] == "fail" and
+                    "does not exist" in checks(d, "canary:nxdomain")["com."]["output"] and d, 60 / FAST)
         assert checks(doc, "canary:uncached")["example.com."]["status"] == "pass"
         assert n.get("/readyz").status_code == 200
 
@@ -336,8 +340,9 @@ def test_fault_26_disk_full(tmp_path):
                         f.write(b"x" * 4096)
                 except OSError:
                     pass
-            doc = until("storage fails", lambda: n.scope("storage")["status"] == "fail" and n.scope("storage"), 30 / FAST + 0.5)
-            assert "No space left" in checks(doc, "canary:write")["canary"]["output"]
+            # that nothing is free may be seen before something could not be written
+            until("storage fails", lambda: (d := n.scope("storage"))["status"] == "fail" and
+                  "No space left" in checks(d, "canary:write")["canary"]["output"], 30 / FAST + 0.5)
             assert n.get("/readyz").status_code == 200, "what is there is served"
             os.unlink(state / "filler")
             green(n, "storage")

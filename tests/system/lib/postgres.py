@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 
 import psutil
 
@@ -25,7 +26,7 @@ class Postgres:
 
     def __init__(self, folder, certificate=None, key=None, prefix=()):
         self.folder, self.prefix, self.port = str(folder), list(prefix), free_port()
-        self.data = os.path.join(self.folder, "data")
+        self.own = self.data = None
         self.certificate, self.key = certificate, key
         os.makedirs(self.folder, exist_ok=True)
         self.password_file = os.path.join(self.folder, "password")
@@ -38,13 +39,12 @@ class Postgres:
         return self.prefix + ["setpriv", "--reuid", USER, "--regid", USER, "--clear-groups", "--", *argv]
 
     def __enter__(self):
-        # The server refuses to be root, so every folder above must let its user through.
-        at = self.folder
-        while at != "/":
-            os.chmod(at, os.stat(at).st_mode | 0o011)
-            at = os.path.dirname(at)
-        shutil.chown(self.folder, USER, USER)
-        readable = os.path.join(self.folder, "initial")
+        # The server refuses to be root, so every folder above must let its user through. Those of pytest do not: each run
+        # of it, another one's too, takes away whatever mode theirs was given.
+        self.own = tempfile.mkdtemp(prefix="candor-db-")
+        self.data = os.path.join(self.own, "data")
+        shutil.chown(self.own, USER, USER)
+        readable = os.path.join(self.own, "initial")
         shutil.copy(self.password_file, readable)
         shutil.chown(readable, USER, USER)
         subprocess.run(self.as_user(program("initdb"), "-D", self.data, "-U", "candor", "--pwfile", readable, "-A", "scram-sha-256",
@@ -98,3 +98,5 @@ class Postgres:
         if self.process is not None:
             self.thaw()
         self.stop()
+        if self.own is not None:
+            shutil.rmtree(self.own, ignore_errors=True)
