@@ -30,6 +30,7 @@ ZONE = "bl.test."
 EMPTY = {
     "Transitions": "nothing has changed",
     "The worst window in 30 days": "no window of five minutes was full yet",
+    "What clients had": "their minute counts when it is over",
     "Monitors that hear this node": "these two report to nobody",
     "The machine waits": "the kernel may not tell",
     "Tracked connections": "the kernel may track none",
