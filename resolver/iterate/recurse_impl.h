@@ -31,7 +31,7 @@ struct recurse {
 
     struct delegation d;
     bool has_delegation, stepped_up;
-    bool looked_again; /* for addresses that were known and did not answer */
+    bool looked_again;                /* for addresses that were known and did not answer */
     bool met_resolver, resolvers_too; /* a server that is none; now taken for what it can give */
     unsigned below;                   /* delegations with fewer labels only */
 
