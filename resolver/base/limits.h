@@ -36,7 +36,7 @@ enum {
     LIMIT_TCP_PIPELINE = 64, /* unanswered queries per connection */
     LIMIT_TCP_IDLE_MS = 10000,
     LIMIT_FLIGHTS = 4096,    /* upstream questions under way, per worker */
-    LIMIT_JOINERS = 256,     /* clients that wait on one flight */
+    LIMIT_JOINERS = 1024,    /* clients that wait on one flight */
     LIMIT_FORWARD_TRIES = 6, /* sends per question over all servers */
 
     /* zones */

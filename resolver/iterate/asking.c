@@ -13,8 +13,8 @@ enum {
     QUERY_MAX = 512,
     PLAIN_MS = 600000, /* how long it is remembered that a server has no EDNS, keeps no case */
     TCP_MS = 60000,    /* ... that somebody guesses at its answers */
-    SMALL_AFTER = 2,   /* silences of a server that never answered EDNS */
-    PLAIN_AFTER = 3,
+    SMALL_AFTER = 1,   /* silences of a server that never answered EDNS */
+    PLAIN_AFTER = 2,
     SMALL_SIZE = 512,
     TCP_FACTOR = 3, /* connecting, asking, answering */
 };

@@ -9,8 +9,8 @@
  *      -> case not kept, and silence .................... TCP, remembered
  *      -> BOUND_MISMATCHES packets that do not fit ...... TCP, remembered for a while
  *      -> silence ....................................... the caller's: another server. One that never answered EDNS is
- *                                                         asked with 512 octets after two silences, without EDNS after
- *                                                         three, whoever asks it
+ *                                                         asked with 512 octets after one silence, without EDNS after
+ *                                                         two, whoever asks it
  *
  * Counts in the server's entry (servers.h). `done` is called exactly once, never from inside asking_start. One thread.
  */

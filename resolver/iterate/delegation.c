@@ -18,7 +18,7 @@ static int add_host(struct delegation *d, const struct name *name) {
     if (at >= 0 || d->hosts == BOUND_NS_NAMES)
         return at;
     d->host[d->hosts].name = *name;
-    d->host[d->hosts].looked_up = false;
+    d->host[d->hosts].asked = 0;
     d->host[d->hosts].addresses = 0;
     return (int)d->hosts++;
 }
@@ -129,7 +129,7 @@ static void from_hints(struct delegation *d, const struct delegations *from) {
             (void)delegation_add(d, from->conf, (unsigned)host, &from->hints->at[i].address);
     }
     for (unsigned i = 0; i < d->hosts; i++)
-        d->host[i].looked_up = true;
+        d->host[i].asked = DELEGATION_BOTH;
 }
 
 /* A configured zone stands for a single host without a name. */
@@ -138,7 +138,7 @@ static void configured(struct delegation *d, const struct name *zone, enum deleg
     clear(d, zone, origin);
     d->hosts = 1;
     d->host[0].name = *zone;
-    d->host[0].looked_up = true;
+    d->host[0].asked = DELEGATION_BOTH;
     for (size_t i = 0; i < to->count && d->addresses < BOUND_NS_ADDRESSES; i++)
         if (!has_address(d, &to->at[i]))
             d->at[d->addresses++] = (struct server_choice){.address = to->at[i]};

@@ -11,6 +11,7 @@
 #include "resolver/iterate/servers.h"
 #include "resolver/iterate/sift.h"
 
+enum { DELEGATION_A = 1, DELEGATION_AAAA = 2, DELEGATION_BOTH = 3 };
 enum delegation_origin { FROM_CACHE, FROM_REFERRAL, FROM_HINTS, FROM_STUB, FROM_FORWARD };
 
 struct delegation {
@@ -18,7 +19,7 @@ struct delegation {
     enum delegation_origin origin;
     struct {
         struct name name;
-        bool looked_up; /* its addresses were asked for, or need not be */
+        uint8_t asked; /* DELEGATION_A, DELEGATION_AAAA: these were asked for, or need not be */
         uint8_t addresses;
     } host[BOUND_NS_NAMES];
     unsigned hosts;

@@ -133,6 +133,7 @@ static void use_delegation(struct recurse *x) {
     x->tries = x->glueless = x->steps = 0;
     x->shown = x->d.zone.labels;
     x->met_resolver = x->resolvers_too = false;
+    recurse_note_glue(x);
 }
 
 static void primed(void *ctx, const struct recurse_result *r) {
@@ -165,11 +166,23 @@ static void choose_delegation(struct recurse *x) {
         prime(a);
 }
 
+/* Who has failed is not asked once more because the parent names it again. */
+static void pass_over_failed(struct recurse *x) {
+    if (!x->stepped_up || !name_equal(&x->d.zone, &x->failed_zone))
+        return;
+    for (unsigned i = 0; i < x->d.addresses; i++)
+        for (unsigned k = 0; k < x->failed_count; k++)
+            x->d.at[i].given_up |= addr_same(&x->d.at[i].address, &x->failed[k]);
+}
+
 /* The cache may have kept what is no longer so: whoever is further up is asked anew, once for each name. */
 static bool step_up(struct recurse *x) {
-    if (x->stepped_up || (x->d.origin != FROM_CACHE && x->d.origin != FROM_REFERRAL))
+    if (x->stepped_up || x->d.origin != FROM_CACHE)
         return false;
     x->stepped_up = true;
+    x->failed_zone = x->d.zone;
+    for (x->failed_count = 0; x->failed_count < x->d.addresses; x->failed_count++)
+        x->failed[x->failed_count] = x->d.at[x->failed_count].address;
     x->below = x->d.zone.labels;
     x->has_delegation = false;
     return true;
@@ -248,6 +261,7 @@ static void referred(struct recurse *x, const struct sift_result *r) {
         return;
     }
     delegation_refer(&x->d, &from, a->sift, r);
+    pass_over_failed(x);
     x->below = UINT32_MAX;
     use_delegation(x);
 }
@@ -356,8 +370,10 @@ static void asked_done(void *ctx, const struct asking_reply *reply) {
     enum next next = GO_ON;
     if (reply->code == 0)
         next = take(x, reply);
-    else if (reply->code == E_TIMEOUT)
+    else if (reply->code == E_TIMEOUT && !reply->stream)
         note(x, SILENT, NULL);
+    else if (reply->code == E_TIMEOUT) /* it had its time: another try would be as slow */
+        refuse_server(x, SILENT, NULL);
     else
         refuse_server(x, UNREACHABLE, NULL);
     if (next == GO_ON)

@@ -31,9 +31,14 @@ struct recurse {
 
     struct delegation d;
     bool has_delegation, stepped_up;
-    bool looked_again;                /* for addresses that were known and did not answer */
-    bool met_resolver, resolvers_too; /* a server that is none; now taken for what it can give */
-    unsigned below;                   /* delegations with fewer labels only */
+    bool looked_again;                   /* for addresses that were known and did not answer */
+    bool met_resolver, resolvers_too;    /* a server that is none; now taken for what it can give */
+    struct addr glue[BOUND_NS_PER_NAME]; /* of a child: addresses of its name that came before any answer */
+    unsigned glue_count;
+    struct name failed_zone; /* before stepping up, and its servers */
+    struct addr failed[BOUND_NS_ADDRESSES];
+    unsigned failed_count;
+    unsigned below; /* delegations with fewer labels only */
 
     bool minimise;
     unsigned shown, steps; /* labels that the servers were shown, how often */
@@ -82,5 +87,6 @@ bool recurse_look_for_servers(struct recurse *x);
 /* All known addresses have failed: those of a few servers are asked for anew, past the cache, once. */
 bool recurse_look_again(struct recurse *x);
 void recurse_drop_children(struct recurse *x);
+void recurse_note_glue(struct recurse *child);
 
 #endif

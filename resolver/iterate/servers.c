@@ -14,6 +14,7 @@ enum {
     EVICT_LOOK = 64, /* how many of the oldest are looked at for one without a query under way */
     RTO_MIN_MS = 50, /* RFC 6298 would say a second; resolvers hedge instead of congesting */
     RTO_MAX_MS = 6000,
+    RTO_MARGIN_US = 100000,
     PROBE_FIRST_MS = 2000,
     PROBE_MAX_MS = 60000,
     LAME_MS = 900000,
@@ -143,7 +144,9 @@ void server_answered(struct server *v, int64_t took_us, int64_t now_ms) {
         v->rttvar_us = (uint32_t)((3ull * v->rttvar_us + apart) / 4);
         v->srtt_us = (uint32_t)((7ull * v->srtt_us + us) / 8);
     }
-    v->rto_ms = bounded_rto((v->srtt_us + 4ull * v->rttvar_us) / 1000);
+    /* A steady server's variance goes to nothing, and then each answer that is a little late would be lost. */
+    uint64_t margin = 4ull * v->rttvar_us > RTO_MARGIN_US ? 4ull * v->rttvar_us : RTO_MARGIN_US;
+    v->rto_ms = bounded_rto((v->srtt_us + margin) / 1000);
     v->timeouts = 0;
     v->dead_since_ms = v->probe_at_ms = 0;
     v->probe_every_ms = 0;

@@ -2,9 +2,9 @@
  * cannot stand (EDNS, cookies, mixed case). One table per worker, bounded (BOUND_SERVERS): what was not
  * asked for longest goes first, never one with a query under way.
  *
- * Retransmission timeout after RFC 6298: srtt + 4 * rttvar, 50 ms .. 6 s, doubled at each silence. A server that was
- * silent for SERVER_DEAD_TIMEOUTS in a row over SERVER_DEAD_MS is dead: asked again by one probe at growing intervals
- * only, beside a living one where there is one. */
+ * Retransmission timeout after RFC 6298: srtt + 4 * rttvar (at least 100 ms), 50 ms .. 6 s, doubled at each silence. A
+ * server that was silent for SERVER_DEAD_TIMEOUTS in a row over SERVER_DEAD_MS is dead: asked again by one probe at
+ * growing intervals only, beside a living one where there is one. */
 #ifndef CANDOR_ITERATE_SERVERS_H
 #define CANDOR_ITERATE_SERVERS_H
 

@@ -61,8 +61,8 @@ static int survey(struct sift *s, struct dns_reader *reader) {
         }
         if (rr.klass != s->q->qclass || rr.type == TYPE_TSIG)
             continue;
-        if (s->rrs == BOUND_RRS)
-            return E_FULL;
+        if (s->rrs == BOUND_RRS) /* what nobody asked for may be passed over */
+            return rr.section == SECTION_ADDITIONAL ? 0 : E_FULL;
         s->rr[s->rrs++] = (struct sift_rr){
             .before = before,
             .owner_hash = name_hash(&rr.owner, s->key),

@@ -46,10 +46,10 @@ static void test_times(void **state) {
     assert_int_equal(v->rto_ms, 300); /* RFC 6298 section 2.2 */
     for (int i = 0; i < 100; i++)
         server_answered(v, 100000, 0);
-    assert_in_range(v->rto_ms, 100, 110);
+    assert_in_range(v->rto_ms, 200, 210); /* never so tight that a steady server is given up for a hiccup */
     for (int i = 0; i < 100; i++)
         server_answered(v, 0, 0);
-    assert_int_equal(v->rto_ms, 50);
+    assert_int_equal(v->rto_ms, 100);
     server_answered(v, INT64_MAX, 0); /* a clock that jumped */
     assert_in_range(v->rto_ms, 50, 6000);
 }

@@ -323,10 +323,14 @@ static void test_bounds_of_one_message(void **state) {
     for (unsigned i = 0; i <= BOUND_RRSET_RRS; i++)
         rr(SECTION_ANSWER, "www.example.", TYPE_A, (uint8_t[]){10, 0, (uint8_t)(i >> 8), (uint8_t)i}, 4);
     assert_int_equal(run(FLAG_AA, RCODE_NOERROR)->kind, SIFT_INVALID);
-    ask("example.", "www.example.", TYPE_A);
-    for (unsigned i = 0; i <= BOUND_RRS; i++)
-        rr(SECTION_ADDITIONAL, "x.example.", TYPE_A, (uint8_t[]){10, 0, (uint8_t)(i >> 8), (uint8_t)i}, 4);
-    assert_int_equal(run(FLAG_AA, RCODE_NOERROR)->kind, SIFT_INVALID);
+    for (unsigned section = SECTION_ANSWER; section <= SECTION_ADDITIONAL; section++) {
+        ask("example.", "www.example.", TYPE_A);
+        if (section > SECTION_ANSWER)
+            address(SECTION_ANSWER, "www.example.", 1);
+        for (unsigned i = 0; i <= BOUND_RRS; i++)
+            rr(section, "x.example.", TYPE_A, (uint8_t[]){10, 0, (uint8_t)(i >> 8), (uint8_t)i}, 4);
+        assert_int_equal(run(FLAG_AA, RCODE_NOERROR)->kind, section == SECTION_ADDITIONAL ? SIFT_ANSWER : SIFT_INVALID);
+    }
 }
 
 /* The names of more servers than anybody asks bring no glue: what one message costs is bounded. */
