@@ -64,8 +64,10 @@ void asking_cancel(struct asking *q) { drop(q); }
 void askings_close(struct askings *a) {
     if (a == NULL)
         return;
-    while (a->first != NULL)
-        drop(a->first);
+    for (struct asking *q = a->first, *next; q != NULL; q = next) {
+        next = q->next;
+        drop(q);
+    }
     free(a);
 }
 

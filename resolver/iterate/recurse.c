@@ -480,10 +480,10 @@ bad:
 void recursions_close(struct recursions *a) {
     if (a == NULL)
         return;
-    while (a->all != NULL) { /* from the top: children go with their parents */
-        struct recurse *x = a->all;
-        while (x->parent != NULL)
-            x = x->parent;
+    for (struct recurse *x = a->all, *next; x != NULL; x = next) {
+        next = x->next;
+        for (unsigned i = 0; i < BOUND_GLUELESS_AT_ONCE; i++)
+            x->child[i] = NULL; /* each ends by itself here */
         recurse_cancel(x);
     }
     askings_close(a->askings);

@@ -122,7 +122,7 @@ static void test_a_long_chain_is_cut(void **state) {
     for (unsigned i = 0; i < 40; i++) {
         snprintf(to, sizeof to, "n%u.example.", i);
         cname(from, to);
-        strcpy(from, to);
+        memcpy(from, to, sizeof from);
     }
     struct scrub_result r = run(FLAG_RA, RCODE_NOERROR);
     assert_int_equal(r.kind, SCRUB_ANSWER);
