@@ -45,6 +45,8 @@ static struct fstrm_iothr *thread_of(struct fstrm_writer **w) {
     if (options == NULL)
         return NULL;
     if (fstrm_iothr_options_set_input_queue_size(options, TAP_QUEUE) == fstrm_res_success &&
+        /* So much room left wakes the thread, which else looks once a second; the usual 32 would come too late. */
+        fstrm_iothr_options_set_queue_notify_threshold(options, TAP_QUEUE / 8 * 7) == fstrm_res_success &&
         fstrm_iothr_options_set_reopen_interval(options, SINK_AGAIN_S) == fstrm_res_success) {
         sigfillset(&all);
         pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are the worker's */

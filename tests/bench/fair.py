@@ -43,7 +43,7 @@ def upstream():
 
 
 def start(source, server, questions, seconds, rate, *more):
-    first = ["nice", "-n", "-10"] if source == HONEST else []  # its own waiting for a CPU would be taken for the server's
+    first = ["nice", "-n", "-19" if source == HONEST else "-10"]  # its own waiting for a CPU would be taken for the server's
     return subprocess.Popen([*first, "taskset", "-c", str(peers.CLIENT_CPU), LOAD, "-s", server.address, "-d", questions, "-l", str(seconds),
                              "-a", source, "-r", str(rate), *more], stdout=subprocess.PIPE, text=True)
 
@@ -86,7 +86,7 @@ def main():
     p = argparse.ArgumentParser()
     p.add_argument("--reps", type=int, default=3)
     p.add_argument("--seconds", type=float, default=5)
-    p.add_argument("--hits", type=int, default=500000)
+    p.add_argument("--hits", type=int, default=250000)
     p.add_argument("--misses", type=int, default=40000)
     p.add_argument("--json", action="store_true")
     a = p.parse_args()
@@ -101,6 +101,8 @@ def main():
             servers[name] = stack.enter_context(peers.candor(folder / ("candor-%s" % fair), config))[0]
         servers["unbound"] = stack.enter_context(peers.unbound(folder, up))
         for s in servers.values():
+            for pid in s.pids:  # what else the machine does is not what is measured
+                os.setpriority(os.PRIO_PROCESS, pid, -15)
             for f in ("honest", "noisy"):
                 result(start(HONEST, s, files[f], 2, 1000, "-n", "1"))
         for turn in range(a.reps):
