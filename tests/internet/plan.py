@@ -86,7 +86,7 @@ def made_names(count):
     tops, out = ["com", "net", "org", "gov", "de", "fr", "io", "info"], set()
     while len(out) < count:
         sld = "%s%s%d.%s" % (rng.choice(words), rng.choice(words), rng.randrange(count // 4 + 1), rng.choice(tops))
-        out.add(".".join([rng.choice(words) for _ in range(rng.choice([0, 1, 1, 2, 3]))] + [sld]))
+        out.add(".".join([rng.choice(words) for _ in range(rng.choice([0, 1, 1, 2, 3]))] + [sld]) + ".")
     return sorted(out)
 
 
