@@ -21,11 +21,22 @@ static int bind_patiently(const struct addr *a, bool udp, int *rcvbuf, struct er
     return fd;
 }
 
+static int listen_tls(struct server_sockets *s, const struct addr *a, struct err *err) {
+    int fd = bind_patiently(a, false, NULL, err);
+    if (fd < 0)
+        return fd;
+    s->at[s->count].udp = -1;
+    s->at[s->count].tcp = fd;
+    s->at[s->count++].tls = true;
+    return 0;
+}
+
 static int listen_open(struct server_sockets *s, const struct addr *a, bool first, struct err *err) {
     char text[ADDR_TEXT_MAX];
     int rcvbuf = 0;
     size_t at = s->count;
     s->at[at].tcp = -1;
+    s->at[at].tls = false;
     s->at[at].udp = bind_patiently(a, true, &rcvbuf, err);
     if (s->at[at].udp < 0)
         return s->at[at].udp;
@@ -42,14 +53,15 @@ int sockets_open(struct server_sockets *s, const struct conf *conf, bool first, 
     *s = (struct server_sockets){.count = 0};
     for (size_t i = 0; i < conf->resolver.listen_count; i++) {
         const struct conf_listen *l = &conf->resolver.listen[i];
-        if (l->tls) {
+        if (l->tls && conf->resolver.tls.certificate[0] == '\0') {
             if (first)
-                LOG(LEVEL_WARN, "this version does not serve DNS over TLS: not listening",
+                LOG(LEVEL_WARN, "DNS over TLS needs resolver.tls.certificate: not listening",
                     KS("listen", addr_text(&l->address, text)));
             continue;
         }
-        int e = s->count < LIMIT_LISTEN ? listen_open(s, &l->address, first, err)
-                                        : err_set(err, E_RANGE, "resolver.listen: more than %d", LIMIT_LISTEN);
+        int e = s->count >= LIMIT_LISTEN ? err_set(err, E_RANGE, "resolver.listen: more than %d", LIMIT_LISTEN)
+                : l->tls                 ? listen_tls(s, &l->address, err)
+                                         : listen_open(s, &l->address, first, err);
         if (e != 0) {
             sockets_close(s);
             return e;

@@ -10,6 +10,7 @@
 #include "resolver/base/log.h"
 #include "resolver/base/rand.h"
 #include "resolver/cache/inside.h"
+#include "resolver/certified.h"
 #include "resolver/iterate/resolve.h"
 #include "resolver/net/loop.h"
 #include "resolver/sender.h"
@@ -29,6 +30,7 @@ struct worker {
     struct resolve *resolve;
     struct serve *serve;
     struct server *server;
+    struct certified certified;
     struct loop_timer *wake;
     struct cache_survey survey;
     char identity[IDENTITY_MAX];
@@ -150,6 +152,8 @@ static int worker_open(struct worker *w, struct err *err) {
         return e;
     e = server_begin(w, err);
     if (e == 0)
+        e = certified_open(&w->certified, w->loop, w->server, plan->conf, plan->sockets, plan->index, err);
+    if (e == 0)
         e = survey_open(w);
     return e != 0 ? e : loop_beat(w->loop, NULL, w->slot);
 }
@@ -158,6 +162,7 @@ static void worker_close(struct worker *w) {
     resolve_close(w->resolve);
     if (w->server != NULL)
         server_close(w->server);
+    certified_close(&w->certified);
     serve_close(w->serve);
     if (w->source_open)
         answer_close(&w->source);

@@ -10,7 +10,8 @@
 static const char *const works[] = {
     "node",
     "log",
-    "resolver.listen[].address",
+    "resolver.listen",
+    "resolver.tls",
     "resolver.outgoing",
     "resolver.workers",
     "resolver.allow",

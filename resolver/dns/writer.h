@@ -70,13 +70,17 @@ struct dns_opt {
     struct bytes cookie;    /* size 0: none */
     int keepalive;          /* in 100 ms; -1: none; DNS_KEEPALIVE_ASK: without a value, as clients send it (RFC 7828) */
     struct bytes options;   /* more, as they go out: what dns_option_put made */
+    uint16_t pad;           /* the message grows to a multiple of this, or to its bound (RFC 8467); 0: as it is */
 };
+/* Only where the channel is encrypted, and to a client that sent the option itself (RFC 7830 section 4). */
+enum { DNS_PAD_QUERY = 128, DNS_PAD_ANSWER = 468 };
 enum { DNS_OPT_TEXT = 255, DNS_KEEPALIVE_ASK = -2 };
 enum { DNS_OPT_FIXED = 11, DNS_OPTION_FIXED = 4 }; /* octets of an OPT without options, and of an option without data */
 /* An OPT that says nothing but a size: struct dns_opt o = DNS_OPT_INIT(1232); */
 #define DNS_OPT_INIT(size)                                                                                             \
     { .udp_size = (size), .ede = EDE_NONE, .keepalive = -1 }
-/* Octets that dns_writer_opt will need, to be reserved before RRs are written and released before it is called. */
+/* Octets that dns_writer_opt will need without padding (which takes what is left), to be reserved before RRs are
+ * written and released before it is called. */
 size_t dns_opt_size(const struct dns_opt *o);
 /* Adds an option behind the `size` octets of options that `to` holds. New size, or E_FULL. */
 int dns_option_put(uint8_t *to, size_t size, size_t cap, uint16_t code, struct bytes data) MUST_USE;

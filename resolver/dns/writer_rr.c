@@ -103,6 +103,21 @@ static void options_put(struct dns_writer *w, const struct dns_opt *o) {
     writer_put(w, o->options.at, o->options.size);
 }
 
+/* The last option: whatever fits between the message and its bound. Zeros, as RFC 7830 section 3 wants them. */
+static void pad(struct dns_writer *w, size_t block) {
+    uint8_t head[DNS_OPTION_FIXED];
+    size_t least = w->size + DNS_OPTION_FIXED;
+    if (block == 0 || w->error != 0 || least > w->cap)
+        return;
+    size_t to = (least + block - 1) / block * block;
+    size_t zeros = (to < w->cap ? to : w->cap) - least;
+    put_u16(head, OPTION_PADDING);
+    put_u16(head + 2, (uint16_t)zeros);
+    writer_put(w, head, sizeof head);
+    memset(w->buf + w->size, 0, zeros);
+    w->size += zeros;
+}
+
 void dns_writer_opt(struct dns_writer *w, const struct dns_opt *o) {
     uint32_t ttl = (uint32_t)(o->rcode >> 4 & 0xFF) << 24 | (o->dnssec_ok ? OPT_DO : 0);
     if (!writer_fits(w, DNS_OPT_FIXED))
@@ -115,6 +130,7 @@ void dns_writer_opt(struct dns_writer *w, const struct dns_opt *o) {
     w->size += DNS_OPT_FIXED;
     size_t rdata = w->size;
     options_put(w, o);
+    pad(w, o->pad);
     writer_rr_end(w, SECTION_ADDITIONAL, rdata);
 }
 

@@ -74,7 +74,7 @@ void server_set_limits(struct server *s, const struct server_limits *limits) {
 void server_reply(struct server *s, const struct client *c, const uint8_t *msg, size_t size) {
     if (size > LIMIT_MESSAGE || c->socket >= s->count)
         return;
-    if (c->proto == PROTO_TCP)
+    if (c->proto == PROTO_TCP || c->proto == PROTO_TLS)
         conn_reply(s, c, msg, size);
     else if (c->proto == PROTO_UDP && size > 0 && s->udp[c->socket].fd >= 0)
         udp_reply(&s->udp[c->socket], c, msg, size);

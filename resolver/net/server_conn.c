@@ -22,6 +22,8 @@ static void set_board(const struct server *s) {
         board_set(&s->stats->tcp_connections, s->conn_count);
 }
 
+static enum board_proto proto_of(const struct conn *c) { return c->stream.tls != NULL ? PROTO_TLS : PROTO_TCP; }
+
 static uint64_t token(const struct conn *c) { return (uint64_t)c->server->generation[c->slot] << 32 | c->slot; }
 
 /* --- the list by age */
@@ -149,7 +151,7 @@ static void take_message(struct conn *c, struct client *from) {
     touch(c);
     c->unanswered++;
     from->question = ++c->questions;
-    server_count(s, PROTO_TCP, c->family, 1);
+    server_count(s, proto_of(c), c->family, 1);
     size_t reply = s->handler(s->ctx, from, at + 2, size, s->frame, LIMIT_MESSAGE);
     buffer_take(&c->in, 2 + size);
     if (reply > 0 && reply <= LIMIT_MESSAGE)
@@ -159,7 +161,7 @@ static void take_message(struct conn *c, struct client *from) {
 /* False: the connection is gone. */
 static bool conn_advance(struct conn *c) {
     struct server *s = c->server;
-    struct client from = {.proto = PROTO_TCP, .socket = c->socket, .peer = c->peer, .local = c->local};
+    struct client from = {.proto = (uint8_t)proto_of(c), .socket = c->socket, .peer = c->peer, .local = c->local};
     unsigned taken = 0;
     c->busy = true;
     from.token = token(c);
@@ -306,7 +308,7 @@ void conn_idle(struct conn *c) {
 
 struct conn *conn_of(const struct server *s, const struct client *c) {
     uint32_t slot = (uint32_t)c->token;
-    struct conn *found = c->proto == PROTO_TCP && slot < LIMIT_TCP_CONNECTIONS ? s->conns[slot] : NULL;
+    struct conn *found = c->proto != PROTO_UDP && slot < LIMIT_TCP_CONNECTIONS ? s->conns[slot] : NULL;
     return found != NULL && token(found) == c->token ? found : NULL;
 }
 

@@ -23,9 +23,20 @@ static struct bytes cookie_bytes(const struct ask *a) {
     return (struct bytes){a->cookie.at, a->cookie.given ? sizeof a->cookie.at : 0};
 }
 
+/* RFC 7828 section 3.3: how long the connection may be idle, in 100 ms, to who asked for it and never by datagram. */
+static int keepalive_of(const struct ask *a) {
+    return a->q->edns.keepalive && a->client->proto != PROTO_UDP ? LIMIT_TCP_IDLE_MS / 100 : -1;
+}
+
+/* RFC 7830 section 4: nothing to be hidden where everybody reads along. */
+static uint16_t pad_of(const struct ask *a) {
+    return a->q->edns.padding && a->client->proto == PROTO_TLS ? DNS_PAD_ANSWER : 0;
+}
+
 size_t reply_opt_size(const struct ask *a) {
     size_t cookie = a->cookie.given ? DNS_OPTION_FIXED + sizeof a->cookie.at : 0;
-    return a->q->edns.present ? DNS_OPT_FIXED + cookie : 0;
+    size_t keepalive = keepalive_of(a) >= 0 ? DNS_OPTION_FIXED + 2 : 0;
+    return a->q->edns.present ? DNS_OPT_FIXED + cookie + keepalive : 0;
 }
 
 static struct dns_opt opt_of(const struct ask *a, unsigned rcode, int ede, const char *text) {
@@ -35,7 +46,8 @@ static struct dns_opt opt_of(const struct ask *a, unsigned rcode, int ede, const
                         .ede = ede,
                         .ede_text = text,
                         .cookie = cookie_bytes(a),
-                        .keepalive = -1};
+                        .keepalive = keepalive_of(a),
+                        .pad = pad_of(a)};
     if (a->q->edns.nsid_present && local_may_know(a->s, a->client)) {
         o.nsid = true;
         o.nsid_text = (struct bytes){(const uint8_t *)a->s->config.identity, strlen(a->s->config.identity)};
