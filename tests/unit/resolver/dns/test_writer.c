@@ -353,15 +353,71 @@ static void queries(void **state) {
         assert_int_equal(dns_query_write(buf, cap, 7, 0, &q, TYPE_A, CLASS_IN, &opt), E_FULL);
 }
 
+/* Whatever came before and whatever the bound: a whole message, a multiple of the block when that fits. */
+static void padding(void **state) {
+    (void)state;
+    uint8_t out[1024];
+    struct name q = name("example.org");
+    for (uint16_t block = 1; block <= 512; block = (uint16_t)(block * 2 - 1 + (block < 3)))
+        for (size_t cap = 12 + 13 + 4 + 11; cap <= sizeof out; cap++) {
+            struct dns_opt opt = DNS_OPT_INIT(1232);
+            struct dns_query read;
+            opt.pad = block;
+            memset(out, 0xA5, sizeof out);
+            int size = dns_query_write(out, cap, 7, FLAG_RD, &q, TYPE_A, CLASS_IN, &opt);
+            assert_true(size > 0 && (size_t)size <= cap);
+            assert_int_equal(dns_query_read(&read, out, (size_t)size), 0);
+            size_t least = 12 + 13 + 4 + 11 + 4, to = (least + block - 1) / block * block;
+            assert_int_equal(size, cap < least ? least - 4 : to < cap ? to : cap);
+            assert_int_equal(read.edns.padding, cap >= least);
+            for (size_t i = least; i < (size_t)size; i++)
+                assert_int_equal(out[i], 0);
+            if ((size_t)size < sizeof out)
+                assert_int_equal(out[size], 0xA5);
+        }
+}
+
+/* Behind all other options, and not counted by dns_opt_size. */
+static void padding_comes_last(void **state) {
+    (void)state;
+    uint8_t out[1024];
+    struct name q = name("example.org");
+    struct dns_opt opt = DNS_OPT_INIT(1232);
+    struct dns_query read;
+    struct bytes rest, data;
+    size_t without = dns_opt_size(&opt);
+    opt.pad = DNS_PAD_QUERY;
+    assert_int_equal(dns_opt_size(&opt), without);
+    opt.keepalive = DNS_KEEPALIVE_ASK;
+    opt.cookie = (struct bytes){(const uint8_t *)"01234567", 8};
+    assert_int_equal(dns_query_write(out, sizeof out, 7, 0, &q, TYPE_A, CLASS_IN, &opt), DNS_PAD_QUERY);
+    assert_int_equal(dns_query_read(&read, out, DNS_PAD_QUERY), 0);
+    assert_true(read.edns.padding && read.edns.keepalive && read.edns.cookie.size == 8);
+    rest = read.edns.options;
+    assert_int_equal(dns_option_next(&rest, OPTION_PADDING, &data), 0);
+    assert_int_equal(rest.size, 0);
+    opt.pad = DNS_PAD_ANSWER;
+    assert_int_equal(dns_query_write(out, sizeof out, 7, 0, &q, TYPE_A, CLASS_IN, &opt), DNS_PAD_ANSWER);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(answer_with_everything), cmocka_unit_test(opt_sizes),
-        cmocka_unit_test(compression_folds_case), cmocka_unit_test(compression_is_not_fooled),
-        cmocka_unit_test(many_names_far_away),    cmocka_unit_test(names_beyond_reach),
-        cmocka_unit_test(every_capacity),         cmocka_unit_test(never_longer_than_a_message),
-        cmocka_unit_test(txt_in_strings),         cmocka_unit_test(rewind_takes_back),
-        cmocka_unit_test(errors_stick),           cmocka_unit_test(sections_do_not_go_back),
-        cmocka_unit_test(reserve_and_release),    cmocka_unit_test(queries),
+        cmocka_unit_test(answer_with_everything),
+        cmocka_unit_test(opt_sizes),
+        cmocka_unit_test(compression_folds_case),
+        cmocka_unit_test(compression_is_not_fooled),
+        cmocka_unit_test(many_names_far_away),
+        cmocka_unit_test(names_beyond_reach),
+        cmocka_unit_test(every_capacity),
+        cmocka_unit_test(never_longer_than_a_message),
+        cmocka_unit_test(txt_in_strings),
+        cmocka_unit_test(rewind_takes_back),
+        cmocka_unit_test(errors_stick),
+        cmocka_unit_test(sections_do_not_go_back),
+        cmocka_unit_test(reserve_and_release),
+        cmocka_unit_test(queries),
+        cmocka_unit_test(padding),
+        cmocka_unit_test(padding_comes_last),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
