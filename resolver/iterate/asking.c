@@ -194,6 +194,11 @@ static void alive(struct asking *q, int64_t took_us, int64_t now_ms) {
     v->dead_since_ms = v->probe_at_ms = 0;
 }
 
+/* `e`: what looking for the OPT of the answer came to. One that is missing or broken brings no cookie. */
+static bool answer_fits(const struct asking *q, const struct dns_edns *edns, int e) {
+    return q->plain || (e == 0 ? cookie_fits(q->server, edns) : !q->server->cookies);
+}
+
 /* True: it is asked again in another manner; false: this is the answer. */
 static bool wants_another_manner(struct asking *q, const struct sender_reply *reply, int64_t now_ms) {
     struct server *v = q->server;
@@ -202,6 +207,9 @@ static bool wants_another_manner(struct asking *q, const struct sender_reply *re
     int e = dns_edns_find(&edns, at, reply->answer.size);
     unsigned rcode = at[3] & 15u;
     bool truncated = at[2] & 2;
+    /* Before anything is remembered of it: a forged refusal would take the cookies away from all later questions. */
+    if (!answer_fits(q, &edns, e) && !q->tcp)
+        return q->want_tcp = true;
     if (e == 0) {
         v->edns_answered = true;
         rcode |= (unsigned)edns.rcode_high << 4;
@@ -216,14 +224,11 @@ static bool wants_another_manner(struct asking *q, const struct sender_reply *re
     }
     if (q->plain && e == E_NOTFOUND && !v->edns_answered && rcode != RCODE_FORMERR)
         v->plain_until_ms = now_ms + PLAIN_MS;
-    bool fits = e == E_NOTFOUND ? !v->cookies || q->plain : e != 0 || q->plain || cookie_fits(v, &edns);
     if (e == 0 && rcode == RCODE_BADCOOKIE && q->cookie_tries < 2) {
         q->want_tcp |= q->cookie_tries++ > 0;
         return true;
     }
-    if (q->tcp)
-        return false;
-    if (truncated || !fits)
+    if (truncated && !q->tcp)
         return q->want_tcp = true;
     return false;
 }

@@ -180,6 +180,45 @@ static void test_cookies(void **state) {
     world_end(w);
 }
 
+/* Refusals that somebody else may have said change nothing of how a server with cookies is asked. */
+static void test_a_forged_refusal(void **state) {
+    static const unsigned rcodes[] = {RCODE_FORMERR, RCODE_NOTIMP, RCODE_BADVERS, RCODE_BADCOOKIE};
+    (void)state;
+    uint8_t cookie[COOKIE_WHOLE];
+    struct world *w = world("edns-size: 1232");
+    assert_non_null(start(w, 10));
+    struct dns_opt o = with_cookie(script_last(&w->script), "0123456789abcdef", cookie);
+    say(w, RCODE_NOERROR, FLAG_AA, &o);
+    for (unsigned i = 0; i < ARRAY_SIZE(rcodes); i++) {
+        assert_non_null(start(w, 10));
+        say(w, rcodes[i], 0, rcodes[i] > 15 ? &plain_opt : NULL);
+        assert_true(w->calls == 0 && script_last(&w->script)->tcp);
+        assert_int_equal(query_of(script_last(&w->script)).edns.cookie.size, COOKIE_WHOLE);
+        o = with_cookie(script_last(&w->script), "0123456789abcdef", cookie);
+        say(w, RCODE_NOERROR, FLAG_AA, &o);
+        assert_true(w->calls == 1 && server(w)->plain_until_ms == 0);
+    }
+    world_end(w);
+}
+
+/* An OPT that cannot be read is no cookie. */
+static void test_a_broken_opt(void **state) {
+    (void)state;
+    uint8_t cookie[COOKIE_WHOLE], buf[1024];
+    struct dns_writer writer;
+    struct world *w = world("edns-size: 1232");
+    assert_non_null(start(w, 10));
+    struct dns_opt o = with_cookie(script_last(&w->script), "0123456789abcdef", cookie);
+    say(w, RCODE_NOERROR, FLAG_AA, &o);
+    assert_non_null(start(w, 10));
+    script_begin(&writer, script_last(&w->script), buf, sizeof buf);
+    dns_writer_opt(&writer, &plain_opt);
+    dns_writer_opt(&writer, &plain_opt); /* RFC 6891 section 6.1.1: never two */
+    script_end(&w->script, script_last(&w->script), &writer, FLAG_AA, RCODE_NOERROR, 20);
+    assert_true(w->calls == 0 && script_last(&w->script)->tcp);
+    world_end(w);
+}
+
 static void test_a_bad_cookie_twice(void **state) {
     (void)state;
     uint8_t cookie[COOKIE_WHOLE];
@@ -284,6 +323,7 @@ int main(void) {
         cmocka_unit_test(test_cookies),          cmocka_unit_test(test_a_bad_cookie_twice),
         cmocka_unit_test(test_somebody_guesses), cmocka_unit_test(test_mixed_case),
         cmocka_unit_test(test_silence),          cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_a_forged_refusal), cmocka_unit_test(test_a_broken_opt),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
