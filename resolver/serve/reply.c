@@ -76,6 +76,8 @@ static void write_opt(const struct ask *a, struct dns_writer *w, unsigned rcode,
 size_t reply_finish(const struct ask *a, struct dns_writer *w, uint16_t flags, unsigned rcode, int ede,
                     const char *text) {
     a->s->rcode = rcode;
+    if (rcode == RCODE_SERVFAIL && ede == EDE_NONE)
+        ede = EDE_OTHER; /* an upstream that failed without a word: it is said that nothing is known */
     if (a->q->edns.present)
         write_opt(a, w, rcode, ede, text);
     int size = dns_writer_end(w, flags, rcode);

@@ -677,10 +677,86 @@ static void test_too_many_waiting(void **state) {
     assert_int_equal(w->serve->pending, LIMIT_JOINERS);
 }
 
+/* A question with these options; what the reply says in return. */
+static struct read ask_with(struct world *w, uint8_t proto, const char *name, const uint8_t *options, size_t size) {
+    struct name n = script_name(name);
+    struct dns_opt o = DNS_OPT_INIT(1232);
+    o.options = (struct bytes){options, size};
+    w->client.proto = proto;
+    int whole = dns_query_write(w->query, sizeof w->query, 0x1234, FLAG_RD, &n, TYPE_A, CLASS_IN, &o);
+    assert_true(whole > 0);
+    w->query_size = (size_t)whole;
+    handle(w);
+    return w->size > 0 ? reply(w) : (struct read){.edns.ede = EDE_NONE};
+}
+
+static void test_padding_and_keepalive_by_way(void **state) {
+    struct world *w = *state;
+    static const uint8_t both[] = {0, 12, 0, 3, 0, 0, 0, 0, 11, 0, 0};
+    const struct {
+        uint8_t proto;
+        size_t size; /* of `both` that are sent */
+        bool padding, keepalive;
+    } cases[] = {{PROTO_UDP, sizeof both, false, false}, {PROTO_TCP, sizeof both, false, true},
+                 {PROTO_TLS, sizeof both, true, true},   {PROTO_TLS, 7, true, false},
+                 {PROTO_TLS, 0, false, false},           {PROTO_TCP, 0, false, false}};
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct read r = ask_with(w, cases[i].proto, "x.bl.test.", both, cases[i].size);
+        assert_int_equal(r.answers, 1);
+        assert_int_equal(r.edns.padding, cases[i].padding);
+        assert_int_equal(r.edns.keepalive, cases[i].keepalive);
+        assert_int_equal(w->size % DNS_PAD_ANSWER == 0, cases[i].padding);
+    }
+}
+
+/* RFC 7871 section 7.1.2 leaves it to us: where a client is, is nobody's business upstream; it is not echoed either. */
+static void test_where_a_client_is_stays_here(void **state) {
+    struct world *w = *state;
+    static const uint8_t ecs[] = {0, 8, 0, 7, 0, 1, 24, 0, 198, 51, 100};
+    struct dns_edns sent;
+    assert_int_equal(ask_with(w, PROTO_UDP, "www.example.", ecs, sizeof ecs).answers, 0);
+    assert_int_equal(w->size, 0);
+    struct sent *x = script_last(&w->script);
+    assert_int_equal(dns_edns_find(&sent, x->msg, x->size), 0);
+    assert_int_equal(sent.ecs.size, 0);
+    script_answer_a(&w->script, x, 300, 20);
+    assert_int_equal(w->lates, 1);
+    assert_int_equal(read_message(w->late, w->late_size).edns.ecs.size, 0);
+    const char *names[] = {"www.example.", "x.bl.test."}; /* from the cache, from a zone */
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        struct read r = ask_with(w, PROTO_UDP, names[i], ecs, sizeof ecs);
+        assert_int_equal(r.answers, 1);
+        assert_int_equal(r.edns.ecs.size, 0);
+    }
+}
+
+/* Whatever upstream said, or did not say, of it. */
+static void test_no_servfail_without_a_reason(void **state) {
+    struct world *w = *state;
+    static const unsigned rcodes[] = {RCODE_SERVFAIL, RCODE_REFUSED, RCODE_FORMERR, RCODE_NOTIMP};
+    for (size_t i = 0; i < ARRAY_SIZE(rcodes); i++) {
+        char name[32];
+        (void)snprintf(name, sizeof name, "n%zu.example.", i);
+        ask(w, name, TYPE_A, FLAG_RD, 1232);
+        for (unsigned tries = 0; w->lates == i && tries < SCRIPT_SENDS; tries++)
+            script_rcode(&w->script, script_last(&w->script), rcodes[i], 20);
+        assert_int_equal(w->lates, i + 1);
+        struct read r = read_message(w->late, w->late_size);
+        assert_int_equal(r.rcode, RCODE_SERVFAIL);
+        assert_int_not_equal(r.edns.ede, EDE_NONE);
+        ask(w, name, TYPE_A, FLAG_RD, 1232); /* remembered */
+        if (w->size > 0)
+            assert_int_not_equal(reply(w).edns.ede, EDE_NONE);
+    }
+}
+
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, start, finish)
     const struct CMUnitTest tests[] = {
         TEST(test_a_zone_answers),
+        TEST(test_padding_and_keepalive_by_way),
+        TEST(test_where_a_client_is_stays_here),
+        TEST(test_no_servfail_without_a_reason),
         TEST(test_zones_serve_those_who_may_not_recurse),
         TEST(test_a_zone_in_trouble_says_why),
         TEST(test_a_zone_answer_too_large_is_truncated),
