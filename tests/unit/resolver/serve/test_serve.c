@@ -694,12 +694,12 @@ static void test_padding_and_keepalive_by_way(void **state) {
     struct world *w = *state;
     static const uint8_t both[] = {0, 12, 0, 3, 0, 0, 0, 0, 11, 0, 0};
     const struct {
-        uint8_t proto;
         size_t size; /* of `both` that are sent */
+        uint8_t proto;
         bool padding, keepalive;
-    } cases[] = {{PROTO_UDP, sizeof both, false, false}, {PROTO_TCP, sizeof both, false, true},
-                 {PROTO_TLS, sizeof both, true, true},   {PROTO_TLS, 7, true, false},
-                 {PROTO_TLS, 0, false, false},           {PROTO_TCP, 0, false, false}};
+    } cases[] = {{sizeof both, PROTO_UDP, false, false}, {sizeof both, PROTO_TCP, false, true},
+                 {sizeof both, PROTO_TLS, true, true},   {7, PROTO_TLS, true, false},
+                 {0, PROTO_TLS, false, false},           {0, PROTO_TCP, false, false}};
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         struct read r = ask_with(w, cases[i].proto, "x.bl.test.", both, cases[i].size);
         assert_int_equal(r.answers, 1);
