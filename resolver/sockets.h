@@ -1,4 +1,5 @@
-/* The sockets of one worker: one UDP and one TCP socket for each address of resolver.listen, only the latter for TLS. */
+/* The sockets of one worker: one UDP and one TCP socket for each address of resolver.listen, only the latter for TLS.
+ */
 #ifndef CANDOR_RESOLVER_SOCKETS_H
 #define CANDOR_RESOLVER_SOCKETS_H
 
