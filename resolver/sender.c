@@ -5,18 +5,21 @@
 
 #include "resolver/base/log.h"
 #include "resolver/base/rand.h"
+#include "resolver/channel.h"
 #include "resolver/net/exchange.h"
 
 struct net_sender {
     struct loop *loop;
     const struct conf *conf;
+    struct channels *channels;
 };
 
 struct sending {
     sender_done done;
     void *ctx;
     bool tcp;
-    struct exchange *exchange;
+    struct exchange *exchange; /* NULL: over TLS */
+    void *question;            /* of a channel */
 };
 
 static void ended(void *ctx, const struct exchange_result *r) {
@@ -43,6 +46,25 @@ static const struct addr *source_for(const struct conf *conf, const struct addr 
     return pick;
 }
 
+static void over_tls_ended(void *ctx, const struct sender_reply *reply) {
+    struct sending *s = ctx;
+    sender_done done = s->done;
+    void *done_ctx = s->ctx;
+    free(s);
+    done(done_ctx, reply);
+}
+
+static void *send_over_tls(struct net_sender *n, const struct sender_query *q, struct sending *s) {
+    struct sender_query own = *q;
+    own.done = over_tls_ended;
+    own.ctx = s;
+    s->question = channels_send(n->channels, &own);
+    if (s->question != NULL)
+        return s;
+    free(s);
+    return NULL;
+}
+
 static void *net_send(void *self, const struct sender_query *q) {
     struct net_sender *n = self;
     struct err err = {0};
@@ -50,6 +72,8 @@ static void *net_send(void *self, const struct sender_query *q) {
     if (s == NULL)
         return NULL;
     *s = (struct sending){.done = q->done, .ctx = q->ctx, .tcp = q->tcp};
+    if (q->tls_name != NULL)
+        return send_over_tls(n, q, s);
     struct exchange_plan plan = {.server = q->server,
                                  .tcp = q->tcp,
                                  .source = source_for(n->conf, &q->server),
@@ -68,8 +92,10 @@ static void *net_send(void *self, const struct sender_query *q) {
 
 static void net_cancel(void *self, void *token) {
     struct sending *s = token;
-    (void)self;
-    exchange_cancel(s->exchange);
+    if (s->exchange != NULL)
+        exchange_cancel(s->exchange);
+    else
+        channels_cancel(((struct net_sender *)self)->channels, s->question);
     free(s);
 }
 
@@ -80,12 +106,19 @@ int net_sender_open(struct sender *s, struct loop *loop, const struct conf *conf
     struct net_sender *n = malloc(sizeof *n);
     if (n == NULL)
         return err_set(err, E_NOMEM, "sender: no memory");
-    *n = (struct net_sender){loop, conf};
+    *n = (struct net_sender){loop, conf, NULL};
+    int e = channels_open(&n->channels, loop, conf, err);
+    if (e != 0) {
+        free(n);
+        return e;
+    }
     *s = (struct sender){&ops, n};
     return 0;
 }
 
 void net_sender_close(struct sender *s) {
+    if (s->self != NULL)
+        channels_close(((struct net_sender *)s->self)->channels);
     free(s->self);
     s->self = NULL;
 }

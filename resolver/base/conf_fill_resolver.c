@@ -7,7 +7,7 @@
 #include "resolver/base/conf_fill.h"
 #include "resolver/base/conf_raw_resolver.h"
 
-enum { DNS_PORT = 53, UDP_LEAST = 512, TTL_MAX_S = 7 * 86400, DAY_MS = 86400000 };
+enum { DNS_PORT = 53, DOT_PORT = 853, UDP_LEAST = 512, TTL_MAX_S = 7 * 86400, DAY_MS = 86400000 };
 
 /* Where no server of a public zone can be (RFC 6890); loopback has a key of its own. */
 static const char *const not_public[] = {"10.0.0.0/8",     "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12",
@@ -117,11 +117,11 @@ static void recursion(struct conf_reader *r, const struct conf_raw_recursion *in
 
 /* The section entered is one entry of `forward:` or `stub:`. */
 static void zone_and_servers(struct conf_reader *r, const struct conf_raw_forward *in, const char **zone,
-                             struct conf_list_addr *to) {
+                             struct conf_list_addr *to, uint16_t port) {
     *zone = conf_take_name(r, "zone", in->zone, ".");
     if (!conf_given(r, "zone"))
         conf_fail(r, E_INVALID, "zone", "the name of a zone, or . for all");
-    *to = conf_take_addrs(r, "to", in->to, DNS_PORT, NULL);
+    *to = conf_take_addrs(r, "to", in->to, port, NULL);
     if (to->count == 0)
         conf_fail(r, E_INVALID, "to", "at least one ADDRESS@PORT");
 }
@@ -132,8 +132,11 @@ static void forward(struct conf_reader *r, const struct conf_raw_resolver *in, s
     for (size_t i = 0; i < in->forward_count && r->rc == E_OK; i++) {
         struct conf_forward *f = &out->forward[i];
         conf_enter_at(r, i);
-        zone_and_servers(r, &in->forward[i], &f->zone, &f->to);
         f->tls_name = conf_take_tls_name(r, "tls-name", in->forward[i].tls_name);
+        f->ca = conf_take_path(r, "ca", in->forward[i].ca, "");
+        zone_and_servers(r, &in->forward[i], &f->zone, &f->to, f->tls_name[0] != '\0' ? DOT_PORT : DNS_PORT);
+        if (f->ca[0] != '\0' && f->tls_name[0] == '\0')
+            conf_fail(r, E_INVALID, "ca", "tls-name as well: whom the certificate must name");
         f->fallback = conf_take_bool(r, "fallback", in->forward[i].fallback, false);
         for (size_t j = 0; j < i && r->rc == E_OK; j++)
             if (strcmp(f->zone, out->forward[j].zone) == 0)
@@ -150,7 +153,7 @@ static void stub(struct conf_reader *r, const struct conf_raw_resolver *in, stru
     for (size_t i = 0; i < in->stub_count && r->rc == E_OK; i++) {
         struct conf_stub *s = &out->stub[i];
         conf_enter_at(r, i);
-        zone_and_servers(r, &in->stub[i], &s->zone, &s->to);
+        zone_and_servers(r, &in->stub[i], &s->zone, &s->to, DNS_PORT);
         for (size_t j = 0; j < i && r->rc == E_OK; j++)
             if (strcmp(s->zone, out->stub[j].zone) == 0)
                 conf_fail(r, E_INVALID, "zone", "each zone once (stub[%zu] has this one)", j);

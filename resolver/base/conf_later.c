@@ -50,6 +50,8 @@ static const char *const works[] = {
     "resolver.recursion.timeout",
     "resolver.forward[].zone",
     "resolver.forward[].to",
+    "resolver.forward[].tls-name",
+    "resolver.forward[].ca",
     "resolver.forward[].fallback",
     "resolver.stub",
     "resolver.guard",

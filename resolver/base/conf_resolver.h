@@ -30,7 +30,7 @@ struct conf_recursion {
 struct conf_forward {
     const char *zone;
     struct conf_list_addr to;
-    const char *tls_name;
+    const char *tls_name, *ca; /* tls_name "": plain; ca: absolute path, "": that of the system */
     bool fallback;
 };
 struct conf_stub {

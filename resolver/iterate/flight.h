@@ -51,8 +51,8 @@ struct forward_zone {
     struct name zone;
     uint8_t servers[LIMIT_UPSTREAMS]; /* indices into upstreams */
     unsigned count;
-    bool tls;      /* to be asked over TLS only */
-    bool fallback; /* recursion, when none of them answers */
+    const char *tls_name, *ca; /* tls_name NULL: plain */
+    bool fallback;             /* recursion, when none of them answers */
 };
 
 struct resolve {

@@ -29,7 +29,8 @@ static int zone_open(struct resolve *r, struct forward_zone *z, const struct con
     if (e != 0)
         return err_prefix(err, "resolver.forward");
     z->fallback = from->fallback;
-    z->tls = from->tls_name != NULL && from->tls_name[0] != '\0';
+    z->tls_name = from->tls_name[0] != '\0' ? from->tls_name : NULL;
+    z->ca = from->ca;
     for (size_t i = 0; i < from->to.count && z->count < LIMIT_UPSTREAMS; i++) {
         int at = upstream_index(r, &from->to.at[i]);
         if (at >= 0)
@@ -82,10 +83,13 @@ static int query_write(const struct flight *f, bool plain, uint8_t query[FORWARD
                            plain ? NULL : &opt);
 }
 
-static void *send_to(struct resolve *r, const struct upstream *u, bool tcp, const uint8_t *query, size_t size,
+static void *send_to(const struct flight *f, const struct upstream *u, const uint8_t *query, size_t size,
                      uint32_t timeout_ms, sender_done done, void *ctx) {
+    struct resolve *r = f->resolve;
     struct sender_query q = {.server = u->address,
-                             .tcp = tcp,
+                             .tcp = f->tcp && u == &r->upstreams[f->server],
+                             .tls_name = f->zone->tls_name,
+                             .tls_ca = f->zone->ca,
                              .msg = query,
                              .size = size,
                              .timeout_ms = timeout_ms,
@@ -138,7 +142,7 @@ static void probe_failing(const struct flight *f) {
         if (p == NULL)
             return;
         *p = (struct probe){.resolve = r, .q = f->q, .server = at};
-        u->probe = send_to(r, u, false, query, (size_t)size, UPSTREAM_PROBE_FIRST_MS, probe_done, p);
+        u->probe = send_to(f, u, query, (size_t)size, UPSTREAM_PROBE_FIRST_MS, probe_done, p);
         if (u->probe == NULL)
             free(p);
     }
@@ -206,7 +210,7 @@ static void judge(struct flight *f, const struct sender_reply *reply) {
     bool good = s.kind == SCRUB_ANSWER || (s.kind == SCRUB_TRUNCATED && !f->tcp);
     upstream_count(r->config.stats, f->server, f->tcp, good ? UPSTREAM_OK : UPSTREAM_ERROR_RCODE, reply->mismatches,
                    reply->took_us);
-    if (good && !f->tcp)
+    if (good && (!f->tcp || f->zone->tls_name != NULL))
         upstream_answered(u, reply->took_us);
     if (s.kind == SCRUB_ANSWER) {
         flight_answer(f, s.size);
@@ -220,7 +224,7 @@ static void judge(struct flight *f, const struct sender_reply *reply) {
         note_failure(f, s.kind == SCRUB_ERROR ? FAILURE_RCODE : FAILURE_INVALID, &s);
         upstream_troubled(u, trouble_of(&s), now_ms(r));
         f->tried |= 1u << f->server;
-        f->tcp = false;
+        f->tcp = f->zone->tls_name != NULL;
     }
     try_next(f);
 }
@@ -230,7 +234,7 @@ static void failed(struct flight *f, bool timeout) {
                       now_ms(f->resolve));
     note_failure(f, timeout ? FAILURE_TIMEOUT : FAILURE_NETWORK, NULL);
     f->tried |= 1u << f->server;
-    f->tcp = false;
+    f->tcp = f->zone->tls_name != NULL;
 }
 
 static void sent_done(void *ctx, const struct sender_reply *reply) {
@@ -277,7 +281,7 @@ static void try_next(struct flight *f) {
         int size = query_write(f, f->plain, query);
         if (size < 0)
             break;
-        f->sent = send_to(r, u, f->tcp, query, (size_t)size, try_timeout_ms(f, left_ms), sent_done, f);
+        f->sent = send_to(f, u, query, (size_t)size, try_timeout_ms(f, left_ms), sent_done, f);
         if (f->sent != NULL) {
             if (f->tries == 1)
                 probe_failing(f);
@@ -290,10 +294,7 @@ static void try_next(struct flight *f) {
 }
 
 void forward_start(struct flight *f) {
-    if (f->zone->tls) {
-        flight_fail(f, EDE_NOT_SUPPORTED, "this version does not forward over TLS, and will not do so without", false);
-        return;
-    }
+    f->tcp = f->zone->tls_name != NULL;
     try_next(f);
 }
 

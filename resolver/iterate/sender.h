@@ -8,7 +8,8 @@
 
 /* How one sending ended. */
 struct sender_reply {
-    int code;            /* 0: an answer whose id and question are those sent; E_TIMEOUT; else the network's refusal */
+    int code; /* 0: an answer whose id (with TLS: the session's) and question are those sent; E_TIMEOUT; else the
+                 network's refusal */
     struct bytes answer; /* during the call only */
     int64_t took_us;
     uint32_t mismatches; /* packets that came from the server and did not fit the question */
@@ -18,7 +19,9 @@ typedef void (*sender_done)(void *ctx, const struct sender_reply *r);
 struct sender_query {
     struct addr server;
     bool tcp;
-    const uint8_t *msg; /* copied */
+    const char *tls_name; /* over TLS alone, to whose certificate says this; NULL: plain. It and tls_ca outlive it */
+    const char *tls_ca;   /* whose certificates are believed: a file; "": those that the system believes */
+    const uint8_t *msg;   /* copied */
     size_t size;
     uint32_t timeout_ms;
     sender_done done; /* exactly once, later, never from inside send */
@@ -26,8 +29,8 @@ struct sender_query {
 };
 
 struct sender_ops {
-    /* Sends one query to one address from a fresh random port; a token for cancel. NULL: no socket or memory is to be
-     * had now, done will not be called. */
+    /* Sends one query to one address from a fresh random port, or over TLS on a session that is kept; a token for
+     * cancel. NULL: no socket or memory is to be had now, done will not be called. */
     void *(*send)(void *self, const struct sender_query *q);
     /* Ends it without done; not from inside its own done. */
     void (*cancel)(void *self, void *token);

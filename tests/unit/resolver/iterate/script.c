@@ -17,6 +17,8 @@ static void *script_send(void *self, const struct sender_query *q) {
     *x = (struct sent){.open = true,
                        .server = q->server,
                        .tcp = q->tcp,
+                       .tls_name = q->tls_name,
+                       .tls_ca = q->tls_ca,
                        .size = q->size,
                        .timeout_ms = q->timeout_ms,
                        .at_ms = s->now_ms,

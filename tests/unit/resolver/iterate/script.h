@@ -12,6 +12,7 @@ struct sent {
     bool open; /* neither answered nor cancelled */
     struct addr server;
     bool tcp;
+    const char *tls_name, *tls_ca;
     uint8_t msg[512];
     size_t size;
     uint32_t timeout_ms;

@@ -405,13 +405,26 @@ static void test_closing_tells_everyone_and_cancels(void **state) {
     free(w);
 }
 
-static void test_tls_only_is_not_asked_in_the_clear(void **state) {
+static void test_over_tls_and_never_in_the_clear(void **state) {
     (void)state;
-    struct world *w = world("resolver: {forward: [{zone: ., to: [192.0.2.1@853], tls-name: dns.example}]}\n");
+    struct world *w =
+        world("resolver: {recursion: {enabled: true}, forward: [{zone: ., to: [192.0.2.1, 192.0.2.2@8853], "
+              "tls-name: dns.example, ca: ca.pem}]}\n");
     assert_int_equal(ask(w, 0, "a.example."), 0);
-    assert_int_equal(w->script.count, 0);
-    assert_int_equal(w->asker[0].calls, 1);
-    assert_int_equal(w->asker[0].result.ede, EDE_NOT_SUPPORTED);
+    for (unsigned i = 0; w->asker[0].calls == 0; i++) { /* silence, refusal of the connection, TC, FORMERR */
+        struct sent *x = script_last(&w->script);
+        assert_string_equal(x->tls_name, "dns.example");
+        assert_string_equal(x->tls_ca, "/ca.pem");
+        assert_true(addr_port(&x->server) == (host_of(x) == 1 ? 853 : 8853));
+        if (i < 2)
+            script_fail(&w->script, x, i == 0 ? E_TIMEOUT : E_SYSTEM);
+        else
+            script_rcode(&w->script, x, i == 2 ? RCODE_FORMERR : RCODE_REFUSED, 5);
+    }
+    assert_null(w->asker[0].result.msg);
+    assert_true(w->script.count > 2);
+    for (unsigned i = 0; i < w->script.count; i++)
+        assert_non_null(w->script.sent[i].tls_name);
     world_end(w);
 }
 
@@ -435,7 +448,7 @@ int main(void) {
         cmocka_unit_test(test_a_failing_server_is_probed),
         cmocka_unit_test(test_waits_follow_what_was_measured),
         cmocka_unit_test(test_closing_tells_everyone_and_cancels),
-        cmocka_unit_test(test_tls_only_is_not_asked_in_the_clear),
+        cmocka_unit_test(test_over_tls_and_never_in_the_clear),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
