@@ -24,9 +24,12 @@ struct sending {
 
 static void ended(void *ctx, const struct exchange_result *r) {
     struct sending *s = ctx;
-    struct sender_reply reply = {
-        .code = r->code, .answer = r->answer, .took_us = r->took_ns / 1000, .mismatches = r->mismatches};
-    /* Nothing but packets that do not fit, until time was up: the server itself said nothing. */
+    struct sender_reply reply = {.code = r->code,
+                                 .answer = r->answer,
+                                 .took_us = r->took_ns / 1000,
+                                 .mismatches = r->mismatches,
+                                 .case_lost = r->case_lost};
+    /* Nothing but packets that do not fit: the server itself said nothing. */
     if (r->code == E_INVALID && !s->tcp)
         reply.code = E_TIMEOUT;
     sender_done done = s->done;
@@ -80,6 +83,7 @@ static void *net_send(void *self, const struct sender_query *q) {
                                  .query = q->msg,
                                  .size = q->size,
                                  .timeout_ms = q->timeout_ms,
+                                 .mismatches_max = q->mismatches_max,
                                  .done = ended,
                                  .ctx = s};
     s->exchange = exchange_start(n->loop, &plan, &err);

@@ -155,6 +155,7 @@ static int send_now(struct asking *q) {
                              .msg = query,
                              .size = (size_t)size,
                              .timeout_ms = wait,
+                             .mismatches_max = BOUND_MISMATCHES,
                              .done = sent_done,
                              .ctx = q};
     q->sent = q->all->config.sender.ops->send(q->all->config.sender.self, &s);
@@ -236,7 +237,7 @@ static bool wants_another_manner(struct asking *q, const struct sender_reply *re
 static void unanswered(struct asking *q, const struct sender_reply *reply, int64_t now_ms) {
     struct server *v = q->server;
     bool guessed = !q->tcp && reply->mismatches >= BOUND_MISMATCHES;
-    bool case_lost = !q->tcp && q->mixed && reply->mismatches > 0;
+    bool case_lost = !q->tcp && q->mixed && reply->case_lost > 0;
     if (guessed)
         v->tcp_until_ms = now_ms + TCP_MS;
     if (case_lost)

@@ -13,6 +13,7 @@ struct sender_reply {
     struct bytes answer; /* during the call only */
     int64_t took_us;
     uint32_t mismatches; /* packets that came from the server and did not fit the question */
+    uint32_t case_lost;  /* of these: those that differ in the case of the name alone */
 };
 typedef void (*sender_done)(void *ctx, const struct sender_reply *r);
 
@@ -24,7 +25,8 @@ struct sender_query {
     const uint8_t *msg;   /* copied */
     size_t size;
     uint32_t timeout_ms;
-    sender_done done; /* exactly once, later, never from inside send */
+    uint32_t mismatches_max; /* over UDP: E_TIMEOUT at once when so many have come; 0: only when time is up */
+    sender_done done;        /* exactly once, later, never from inside send */
     void *ctx;
 };
 

@@ -36,6 +36,7 @@ struct exchange {
     int64_t started_ns;
     struct exchange_result result;
     struct buffer in, out; /* TCP */
+    uint32_t mismatches_max;
     size_t question_end;
     size_t size;
     uint8_t query[];
@@ -72,6 +73,26 @@ static bool is_ours(const struct exchange *x, const uint8_t *msg, size_t size) {
         return true;
     return get_u16(msg + 4) == get_u16(x->query + 4) && size >= x->question_end &&
            memcmp(msg + DNS_HEADER, x->query + DNS_HEADER, x->question_end - DNS_HEADER) == 0;
+}
+
+static bool is_letter(uint8_t c) { return (uint8_t)((c | 0x20) - 'a') < 26; }
+
+/* Somebody who guesses does not know the name's case either: only the server itself answers all of it but the case. */
+static bool is_ours_but_for_case(const struct exchange *x, const uint8_t *msg, size_t size) {
+    if (size < x->question_end || get_u16(msg) != get_u16(x->query) || (get_u16(msg + 2) & FLAG_QR) == 0 ||
+        get_u16(msg + 4) != get_u16(x->query + 4))
+        return false;
+    for (size_t i = DNS_HEADER; i < x->question_end; i++)
+        if ((msg[i] ^ x->query[i]) & (is_letter(msg[i]) ? 0xdf : 0xff))
+            return false;
+    return true;
+}
+
+/* True: that was one too many. */
+static bool count_mismatch(struct exchange *x, const uint8_t *msg, size_t size) {
+    x->result.mismatches++;
+    x->result.case_lost += is_ours_but_for_case(x, msg, size);
+    return x->mismatches_max > 0 && x->result.mismatches >= x->mismatches_max;
 }
 
 static void note_local(struct exchange *x) {
@@ -155,7 +176,10 @@ static void on_packet(void *ctx, int events) {
             fail(x, E_SYSTEM, errno);
             return;
         }
-        x->result.mismatches++;
+        if (count_mismatch(x, msg, (size_t)n)) {
+            fail(x, E_INVALID, 0);
+            return;
+        }
     }
 }
 
@@ -287,6 +311,7 @@ struct exchange *exchange_start(struct loop *l, const struct exchange_plan *plan
         return NULL;
     }
     *x = (struct exchange){.loop = l, .fd = -1, .tcp = plan->tcp, .done = plan->done, .ctx = plan->ctx};
+    x->mismatches_max = plan->mismatches_max;
     x->question_end = question_end;
     x->size = plan->size;
     memcpy(x->query, plan->query, plan->size);

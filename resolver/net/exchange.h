@@ -2,9 +2,9 @@
  *
  * UDP: a socket of its own per exchange, bound to a random port (1024..65535, getrandom) and connected, so that only
  * the server's own packets arrive; an answer counts only with the id, QR, question (case included) that was sent.
- * Packets that do not match are counted and the wait goes on until the deadline. TCP: one connection per exchange,
- * length-framed. No names, no configuration files, no retries: that is for the caller. Ends with exactly one call of
- * `done`. */
+ * Packets that do not match are counted and the wait goes on, until the deadline or `mismatches_max` of them. TCP: one
+ * connection per exchange, length-framed. No names, no configuration files, no retries: that is for the caller. Ends
+ * with exactly one call of `done`. */
 #ifndef CANDOR_NET_EXCHANGE_H
 #define CANDOR_NET_EXCHANGE_H
 
@@ -19,7 +19,8 @@ struct exchange_result {
                  E_SYSTEM: refused, unreachable, reset: sys_errno says which */
     struct bytes answer; /* valid during the call only */
     struct addr local;   /* source address and port used */
-    uint32_t mismatches;
+    uint32_t mismatches; /* packets that did not fit */
+    uint32_t case_lost;  /* of these: would have, had the case of the name been kept */
     int64_t took_ns;
     int sys_errno;
 };
@@ -33,6 +34,7 @@ struct exchange_plan {
     const uint8_t *query;      /* copied; its id is sent as it stands */
     size_t size;
     uint32_t timeout_ms;
+    uint32_t mismatches_max; /* UDP: after so many it ends with E_INVALID; 0: it waits on */
     exchange_done done;
     void *ctx;
 };

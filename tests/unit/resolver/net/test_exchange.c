@@ -55,6 +55,7 @@ struct outcome {
 };
 
 static struct loop *loop;
+static uint32_t mismatches_max; /* of what is started next */
 static struct outcome outcome;
 
 static int set_up(void **state) {
@@ -209,6 +210,7 @@ static struct exchange *start(const struct addr *server, bool tcp, uint32_t time
                                  .query = question,
                                  .size = sizeof question,
                                  .timeout_ms = timeout_ms,
+                                 .mismatches_max = mismatches_max,
                                  .done = done,
                                  .ctx = &outcome};
     struct exchange *x = exchange_start(loop, &plan, &err);
@@ -270,6 +272,7 @@ static void test_forgeries_are_passed_over(void **state) {
     (void)state;
     RUN("127.0.0.1", false, 10000, STEP_WRONG_ID, STEP_NO_QR, STEP_WRONG_CASE, STEP_WRONG_TYPE, STEP_GOOD);
     expect(0, 4);
+    assert_int_equal(outcome.result.case_lost, 1); /* no other could have been the server's own */
     RUN("127.0.0.1", false, 10000, STEP_SHORT, STEP_EMPTY, STEP_HALF_QUESTION, STEP_TWO_QUESTIONS, STEP_BARE_NOERROR,
         STEP_GOOD);
     expect(0, 5);
@@ -283,6 +286,17 @@ static void test_only_forgeries(void **state) {
     expect(E_INVALID, 2);
     RUN("127.0.0.1", false, 200, STEP_FROM_ELSEWHERE);
     expect(E_TIMEOUT, 0);
+}
+
+static void test_so_many_and_no_more(void **state) {
+    (void)state;
+    mismatches_max = 3;
+    RUN("127.0.0.1", false, 10000, STEP_WRONG_ID, STEP_WRONG_TYPE, STEP_GOOD);
+    expect(0, 2);
+    RUN("127.0.0.1", false, 60000, STEP_WRONG_ID, STEP_WRONG_TYPE, STEP_WRONG_CASE, STEP_GOOD);
+    expect(E_INVALID, 3); /* at once, and the right one comes too late */
+    assert_true(outcome.result.took_ns < 50000 * NS_PER_MS);
+    mismatches_max = 0;
 }
 
 static void test_silence(void **state) {
@@ -504,6 +518,7 @@ int main(void) {
         T(test_good_answers),
         T(test_forgeries_are_passed_over),
         T(test_only_forgeries),
+        T(test_so_many_and_no_more),
         T(test_silence),
         T(test_refused),
         T(test_no_way_there),
