@@ -164,7 +164,13 @@ static struct channel *channel_new(struct channels *all, const struct sender_que
     if (c == NULL)
         return NULL;
     *c = (struct channel){.all = all, .server = plan->server, .name = plan->tls_name, .ca = plan->tls_ca};
-    struct tls_config tls = {.certificate = "", .key = "", .ca = c->ca[0] != '\0' ? c->ca : system_ca};
+    bool anybody = c->name[0] == '\0';
+    struct tls_config tls = {.certificate = "",
+                             .key = "",
+                             .ca = anybody            ? ""
+                                   : c->ca[0] != '\0' ? c->ca
+                                                      : system_ca,
+                             .anybody = anybody};
     if (tls_open(&c->tls, &tls, &err) != 0) {
         LOG(LEVEL_WARN, "nothing is forwarded over TLS", KS("why", err.text));
         free(c);

@@ -134,9 +134,13 @@ static void forward(struct conf_reader *r, const struct conf_raw_resolver *in, s
         conf_enter_at(r, i);
         f->tls_name = conf_take_tls_name(r, "tls-name", in->forward[i].tls_name);
         f->ca = conf_take_path(r, "ca", in->forward[i].ca, "");
-        zone_and_servers(r, &in->forward[i], &f->zone, &f->to, f->tls_name[0] != '\0' ? DOT_PORT : DNS_PORT);
+        f->tls_port = (uint16_t)conf_take_number(r, "tls-port", in->forward[i].tls_port, DOT_PORT, 1, 65535);
+        zone_and_servers(r, &in->forward[i], &f->zone, &f->to, f->tls_name[0] != '\0' ? f->tls_port : DNS_PORT);
         if (f->ca[0] != '\0' && f->tls_name[0] == '\0')
             conf_fail(r, E_INVALID, "ca", "tls-name as well: whom the certificate must name");
+        f->opportunistic = conf_take_bool(r, "opportunistic", in->forward[i].opportunistic, false);
+        if (f->opportunistic && f->tls_name[0] != '\0')
+            conf_fail(r, E_INVALID, "opportunistic", "not beside tls-name, which means TLS or nothing");
         f->fallback = conf_take_bool(r, "fallback", in->forward[i].fallback, false);
         for (size_t j = 0; j < i && r->rc == E_OK; j++)
             if (strcmp(f->zone, out->forward[j].zone) == 0)

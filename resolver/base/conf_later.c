@@ -52,6 +52,8 @@ static const char *const works[] = {
     "resolver.forward[].to",
     "resolver.forward[].tls-name",
     "resolver.forward[].ca",
+    "resolver.forward[].opportunistic",
+    "resolver.forward[].tls-port",
     "resolver.forward[].fallback",
     "resolver.stub",
     "resolver.guard",

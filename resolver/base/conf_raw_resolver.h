@@ -34,7 +34,7 @@ struct conf_raw_recursion {
 
 /* Of `forward:`; `stub:` has the first two only. */
 struct conf_raw_forward {
-    char *zone, *tls_name, *ca, *fallback;
+    char *zone, *tls_name, *ca, *opportunistic, *tls_port, *fallback;
     struct conf_raw_list to;
 };
 

@@ -31,6 +31,8 @@ struct conf_forward {
     const char *zone;
     struct conf_list_addr to;
     const char *tls_name, *ca; /* tls_name "": plain; ca: absolute path, "": that of the system */
+    bool opportunistic;        /* TLS to whoever answers at tls_port, else plain; no tls_name then */
+    uint16_t tls_port;         /* of servers over TLS, where `to` names none */
     bool fallback;
 };
 struct conf_stub {

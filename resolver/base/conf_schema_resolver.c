@@ -69,6 +69,8 @@ static const cyaml_schema_field_t forward_fields[] = {
     CONF_RAW_TEXTS("to", struct conf_raw_forward, to, LIMIT_UPSTREAMS),
     CONF_RAW_TEXT("tls-name", struct conf_raw_forward, tls_name),
     CONF_RAW_TEXT("ca", struct conf_raw_forward, ca),
+    CONF_RAW_TEXT("opportunistic", struct conf_raw_forward, opportunistic),
+    CONF_RAW_TEXT("tls-port", struct conf_raw_forward, tls_port),
     CONF_RAW_TEXT("fallback", struct conf_raw_forward, fallback),
     CYAML_FIELD_END,
 };

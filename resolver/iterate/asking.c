@@ -78,8 +78,8 @@ static void finish(struct asking *q, const struct asking_reply *r) {
     done(ctx, r);
 }
 
-static void give_up(struct asking *q, int code) {
-    struct asking_reply r = {.code = code, .sends = q->sends, .stream = q->tcp};
+static void give_up(struct asking *q, int code, uint32_t mismatches) {
+    struct asking_reply r = {.code = code, .sends = q->sends, .stream = q->tcp, .mismatches = mismatches};
     finish(q, &r);
 }
 
@@ -101,9 +101,10 @@ static void mix_case(struct name *n) {
 static void choose_manner(struct asking *q, int64_t now_ms) {
     const struct server *v = q->server;
     const struct conf_recursion *conf = &q->all->config.conf->resolver.recursion;
-    bool mute = !v->edns_answered && v->timeouts >= PLAIN_AFTER;
+    /* A resolver that was silent was down: it knows EDNS, or says that it does not. */
+    bool mute = !q->plan.recursion_desired && !v->edns_answered && v->timeouts >= PLAIN_AFTER;
     q->plain = q->want_plain || now_ms < v->plain_until_ms || mute;
-    q->tcp = q->want_tcp || now_ms < v->tcp_until_ms;
+    q->tcp = q->want_tcp || now_ms < v->tcp_until_ms || q->plan.tls_name != NULL;
     q->mixed = conf->case_randomisation && !q->tcp && now_ms >= v->case_until_ms;
 }
 
@@ -120,7 +121,10 @@ static int write_query(struct asking *q, uint8_t query[QUERY_MAX]) {
         v->cookie_size = COOKIE_CLIENT;
     }
     opt.dnssec_ok = q->plan.dnssec_ok;
-    opt.cookie = (struct bytes){v->cookie, v->cookie_size};
+    if (q->plan.tls_name != NULL)
+        opt.pad = DNS_PAD_QUERY; /* RFC 8467 section 4.1 */
+    else
+        opt.cookie = (struct bytes){v->cookie, v->cookie_size};
     if (q->mixed)
         mix_case(&qname);
     return dns_query_write(query, QUERY_MAX, rand_u16(), flags, &qname, q->plan.qtype, q->plan.qclass,
@@ -130,7 +134,7 @@ static int write_query(struct asking *q, uint8_t query[QUERY_MAX]) {
 static void sent_done(void *ctx, const struct sender_reply *reply);
 
 static uint32_t patience_ms(const struct asking *q, int64_t now_ms) {
-    uint64_t wait = q->server->rto_ms;
+    uint64_t wait = q->plan.wait_ms != 0 ? q->plan.wait_ms : q->server->rto_ms;
     if (q->tcp)
         wait = wait * TCP_FACTOR < BOUND_TCP_TOTAL_MS ? wait * TCP_FACTOR : BOUND_TCP_TOTAL_MS;
     if (q->tcp && wait < BOUND_TCP_TOTAL_MS / TCP_FACTOR)
@@ -152,6 +156,8 @@ static int send_now(struct asking *q) {
         return size;
     struct sender_query s = {.server = q->server->address,
                              .tcp = q->tcp,
+                             .tls_name = q->plan.tls_name,
+                             .tls_ca = q->plan.tls_ca,
                              .msg = query,
                              .size = (size_t)size,
                              .timeout_ms = wait,
@@ -166,10 +172,12 @@ static int send_now(struct asking *q) {
     return 0;
 }
 
-static void again(struct asking *q) {
+static void again(struct asking *q, const struct sender_reply *reply) {
+    if (q->plan.retried != NULL)
+        q->plan.retried(q->plan.ctx, reply, q->tcp);
     int e = send_now(q);
     if (e != 0)
-        give_up(q, e);
+        give_up(q, e, 0);
 }
 
 /* --- what came */
@@ -197,7 +205,7 @@ static void alive(struct asking *q, int64_t took_us, int64_t now_ms) {
 
 /* `e`: what looking for the OPT of the answer came to. One that is missing or broken brings no cookie. */
 static bool answer_fits(const struct asking *q, const struct dns_edns *edns, int e) {
-    return q->plain || (e == 0 ? cookie_fits(q->server, edns) : !q->server->cookies);
+    return q->plain || q->plan.tls_name != NULL || (e == 0 ? cookie_fits(q->server, edns) : !q->server->cookies);
 }
 
 /* True: it is asked again in another manner; false: this is the answer. */
@@ -244,11 +252,11 @@ static void unanswered(struct asking *q, const struct sender_reply *reply, int64
         v->case_until_ms = now_ms + PLAIN_MS;
     if (guessed || case_lost) {
         q->want_tcp = true;
-        again(q);
+        again(q, reply);
         return;
     }
     server_silent(v, now_ms);
-    give_up(q, reply->code);
+    give_up(q, reply->code, reply->mismatches);
 }
 
 static void sent_done(void *ctx, const struct sender_reply *reply) {
@@ -262,16 +270,21 @@ static void sent_done(void *ctx, const struct sender_reply *reply) {
     }
     alive(q, reply->took_us, now_ms);
     if (wants_another_manner(q, reply, now_ms)) {
-        again(q);
+        again(q, reply);
         return;
     }
-    struct asking_reply r = {.answer = reply->answer, .stream = q->tcp, .sends = q->sends, .took_us = reply->took_us};
+    struct asking_reply r = {.answer = reply->answer,
+                             .stream = q->tcp,
+                             .sends = q->sends,
+                             .took_us = reply->took_us,
+                             .mismatches = reply->mismatches};
     finish(q, &r);
 }
 
 struct asking *asking_start(struct askings *a, const struct asking_plan *plan) {
     struct server *v = servers_get(a->config.servers, plan->server, now_of(a));
-    struct asking *q = v == NULL || v->in_flight >= BOUND_SERVER_IN_FLIGHT ? NULL : calloc(1, sizeof *q);
+    unsigned most = plan->in_flight_max != 0 ? plan->in_flight_max : BOUND_SERVER_IN_FLIGHT;
+    struct asking *q = v == NULL || v->in_flight >= most ? NULL : calloc(1, sizeof *q);
     if (q == NULL)
         return NULL;
     q->all = a;

@@ -28,9 +28,10 @@ struct asking_reply {
     int code; /* 0: an answer to this question, whatever its RCODE; E_TIMEOUT; E_SYSTEM: unreachable, refused;
                  E_INVALID: it cannot be spoken with */
     struct bytes answer; /* raw, bounded reader applied to header and question only; during the call */
-    bool stream;         /* it came over TCP: TC in it is no reason to ask again */
+    bool stream;         /* it came over TCP or TLS: TC in it is no reason to ask again */
     unsigned sends;      /* how many queries this took: they count against recursion.max-queries */
     int64_t took_us;     /* the last of them */
+    uint32_t mismatches; /* packets that did not fit the last of them */
 };
 typedef void (*asking_done)(void *ctx, const struct asking_reply *r);
 
@@ -39,8 +40,13 @@ struct asking_plan {
     const struct name *qname; /* lower case, copied; sent in mixed case where configured */
     uint16_t qtype, qclass;
     bool recursion_desired, dnssec_ok, checking_disabled;
-    unsigned sends_max;  /* at most this many queries */
-    int64_t deadline_ms; /* by ops->now_ms; a try waits for the server's rto, never past this */
+    const char *tls_name, *tls_ca; /* as of sender_query; over TLS there is no other manner but without EDNS */
+    unsigned in_flight_max;        /* questions to this server at once; 0: BOUND_SERVER_IN_FLIGHT */
+    unsigned sends_max;            /* at most this many queries */
+    uint32_t wait_ms;              /* a try over UDP waits so long; 0: the server's rto. TCP and TLS wait longer */
+    int64_t deadline_ms;           /* by ops->now_ms; nothing waits past this */
+    /* A query got something that is not the result: it is asked again in another manner. NULL: who cares. */
+    void (*retried)(void *ctx, const struct sender_reply *r, bool stream);
     asking_done done;
     void *ctx;
 };

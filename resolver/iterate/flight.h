@@ -2,6 +2,7 @@
 #ifndef CANDOR_ITERATE_FLIGHT_H
 #define CANDOR_ITERATE_FLIGHT_H
 
+#include "resolver/iterate/asking.h"
 #include "resolver/iterate/guard.h"
 #include "resolver/iterate/rebinding.h"
 #include "resolver/iterate/recurse.h"
@@ -13,9 +14,9 @@ enum {
     FLIGHT_BUCKETS = LIMIT_FLIGHTS,
     FORWARD_TRY_MS = 400,        /* first wait; half as much again at each next try */
     FORWARD_USUAL_MAX_MS = 1500, /* most that the first wait grows to with a server's usual time */
-    FORWARD_TCP_FACTOR = 3,      /* a TCP try takes two round trips more */
     FORWARD_LAST_MIN_MS = 150,   /* a try that would leave less than this to the deadline gets all of it */
-    FORWARD_QUERY_MAX = 512,
+    FORWARD_SENDS = 6,           /* of one try: TCP after TC, without EDNS, a new cookie */
+    FORWARD_PROBE_TRIES = 3,     /* a probe may take so many times its first wait */
 };
 
 /* Why asking failed, from the least to the most telling. */
@@ -36,12 +37,12 @@ struct flight {
 
     /* forward.c */
     const struct forward_zone *zone;
-    void *sent;       /* the sending under way */
-    unsigned tries;   /* so far */
-    uint8_t server;   /* upstream asked now */
-    bool tcp, plain;  /* now: over TCP; without EDNS */
-    uint32_t tried;   /* bits of upstreams asked in this round */
-    enum failure why; /* the most telling so far */
+    struct asking *asking; /* under way */
+    unsigned tries;        /* so far */
+    uint8_t server;        /* upstream asked now */
+    bool tls;              /* over TLS */
+    uint32_t tried;        /* bits of upstreams asked in this round */
+    enum failure why;      /* the most telling so far */
     unsigned rcode;
     int ede;
 };
@@ -51,7 +52,8 @@ struct forward_zone {
     struct name zone;
     uint8_t servers[LIMIT_UPSTREAMS]; /* indices into upstreams */
     unsigned count;
-    const char *tls_name, *ca; /* tls_name NULL: plain */
+    const char *tls_name, *ca; /* tls_name NULL: plain; "": opportunistic */
+    uint16_t tls_port;         /* opportunistic: where TLS may listen, beside the plain port; else 0 */
     bool fallback;             /* recursion, when none of them answers */
 };
 
@@ -65,6 +67,8 @@ struct resolve {
     size_t zone_count;
     struct upstream upstreams[LIMIT_UPSTREAMS];
     unsigned upstream_count;
+    struct servers *servers; /* what is known of upstreams as servers, and */
+    struct askings *askings; /* the questions to them; NULL: no forward zone */
     struct scrub *scrub;
     struct recursions *recursions; /* NULL: neither recursion nor a stub zone is configured */
     struct guards *guards;         /* NULL: no remote list is guarded */

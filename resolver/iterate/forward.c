@@ -1,8 +1,7 @@
 /* Forwarding: the servers of one `forward:` entry in turn, until one answers, the tries are used up or time is.
  *
- *   pick -> send -> answer ........................... flight_answer
- *    ^        |---> TC over UDP: the same server over TCP
- *    |        |---> FORMERR to EDNS: the same server without EDNS
+ *   pick -> ask (asking.h) -> answer ................... flight_answer
+ *    ^        |---> no answer over a TLS that was only hoped for: the same server in the clear
  *    +--------+---> timeout, network error, another RCODE, nonsense: the next server
  */
 #include <stdlib.h>
@@ -29,7 +28,8 @@ static int zone_open(struct resolve *r, struct forward_zone *z, const struct con
     if (e != 0)
         return err_prefix(err, "resolver.forward");
     z->fallback = from->fallback;
-    z->tls_name = from->tls_name[0] != '\0' ? from->tls_name : NULL;
+    z->tls_name = from->tls_name[0] != '\0' || from->opportunistic ? from->tls_name : NULL;
+    z->tls_port = from->opportunistic ? from->tls_port : 0;
     z->ca = from->ca;
     for (size_t i = 0; i < from->to.count && z->count < LIMIT_UPSTREAMS; i++) {
         int at = upstream_index(r, &from->to.at[i]);
@@ -57,14 +57,11 @@ int forward_open(struct resolve *r, struct err *err) {
         if (e != 0)
             return e;
     }
-    return 0;
-}
-
-void forward_close(struct resolve *r) {
-    for (unsigned i = 0; i < r->upstream_count; i++)
-        if (r->upstreams[i].probe != NULL)
-            r->config.sender.ops->cancel(r->config.sender.self, r->upstreams[i].probe);
-    free(r->zones);
+    if (r->zone_count == 0)
+        return 0;
+    int e = servers_open(&r->servers, err);
+    const struct asking_config asking = {conf, r->config.sender, r->servers};
+    return e != 0 ? e : askings_open(&r->askings, &asking, err);
 }
 
 const struct forward_zone *forward_find(const struct resolve *r, const struct name *qname) {
@@ -75,27 +72,40 @@ const struct forward_zone *forward_find(const struct resolve *r, const struct na
     return best;
 }
 
-static int query_write(const struct flight *f, bool plain, uint8_t query[FORWARD_QUERY_MAX]) {
-    const struct conf_recursion *conf = &f->resolve->config.conf->resolver.recursion;
-    struct dns_opt opt = {.udp_size = conf->edns_size, .dnssec_ok = f->q.dnssec_ok, .ede = EDE_NONE, .keepalive = -1};
-    uint16_t flags = (uint16_t)(FLAG_RD | (f->q.checking_disabled ? FLAG_CD : 0));
-    return dns_query_write(query, FORWARD_QUERY_MAX, rand_u16(), flags, &f->q.qname, f->q.qtype, f->q.qclass,
-                           plain ? NULL : &opt);
+/* The question of a flight as it goes to one server; who starts it adds for whom. */
+static struct asking_plan plan_of(const struct resolve_question *q, const struct forward_zone *z, bool tls,
+                                  const struct addr *server) {
+    return (struct asking_plan){.server = server,
+                                .qname = &q->qname,
+                                .qtype = q->qtype,
+                                .qclass = q->qclass,
+                                .recursion_desired = true,
+                                .dnssec_ok = q->dnssec_ok,
+                                .checking_disabled = q->checking_disabled,
+                                .tls_name = tls ? z->tls_name : NULL,
+                                .tls_ca = tls ? z->ca : NULL,
+                                .in_flight_max = LIMIT_FLIGHTS,
+                                .sends_max = FORWARD_SENDS};
 }
 
-static void *send_to(const struct flight *f, const struct upstream *u, const uint8_t *query, size_t size,
-                     uint32_t timeout_ms, sender_done done, void *ctx) {
-    struct resolve *r = f->resolve;
-    struct sender_query q = {.server = u->address,
-                             .tcp = f->tcp && u == &r->upstreams[f->server],
-                             .tls_name = f->zone->tls_name,
-                             .tls_ca = f->zone->ca,
-                             .msg = query,
-                             .size = size,
-                             .timeout_ms = timeout_ms,
-                             .done = done,
-                             .ctx = ctx};
-    return r->config.sender.ops->send(r->config.sender.self, &q);
+static struct addr address_of(const struct upstream *u, const struct forward_zone *z, bool tls) {
+    struct addr a = u->address;
+    if (tls && z->tls_port != 0)
+        addr_set_port(&a, z->tls_port);
+    return a;
+}
+
+/* Nobody is authenticated: what answers over TLS is used, and the clear when nothing does (RFC 7435). */
+static bool opportunistic(const struct forward_zone *z) { return z->tls_port != 0; }
+
+static void count_retried(struct resolve *r, uint8_t server, const struct sender_reply *reply, bool stream) {
+    unsigned rcode = reply->code == 0 ? reply->answer.at[3] & 15u : 0;
+    bool refused = rcode == RCODE_FORMERR || rcode == RCODE_NOTIMP;
+    upstream_count(r->config.stats, server, stream,
+                   reply->code != 0 ? UPSTREAM_TIMEOUT
+                   : refused        ? UPSTREAM_ERROR_RCODE
+                                    : UPSTREAM_OK,
+                   reply->mismatches, reply->took_us);
 }
 
 static unsigned trouble_of(const struct scrub_result *s) {
@@ -103,48 +113,80 @@ static unsigned trouble_of(const struct scrub_result *s) {
                                                                                              : TROUBLE_SERVFAIL;
 }
 
-/* --- probes of failing servers, beside the flight that gave the question */
+/* --- probes beside the flight that gave the question: whether a failing server is back, whether one speaks TLS */
 
 struct probe {
     struct resolve *resolve;
+    struct asking *asking;
     struct resolve_question q;
     uint8_t server;
+    bool tls; /* whether it does */
 };
 
-static void probe_done(void *ctx, const struct sender_reply *reply) {
+static void probe_retried(void *ctx, const struct sender_reply *reply, bool stream) {
+    struct probe *p = ctx;
+    count_retried(p->resolve, p->server, reply, stream);
+}
+
+static void probe_done(void *ctx, const struct asking_reply *reply) {
     struct probe *p = ctx;
     struct resolve *r = p->resolve;
     struct upstream *u = &r->upstreams[p->server];
+    bool good = false;
     enum board_upstream_result result = reply->code == E_TIMEOUT ? UPSTREAM_TIMEOUT : UPSTREAM_NETWORK;
-    u->probe = NULL;
+    *(p->tls ? &u->tls_probe : &u->probe) = NULL;
     if (reply->code == 0) {
         struct scrub_result s;
         scrub_answer(r->scrub, &p->q, reply->answer, r->answer, sizeof r->answer, &s);
-        bool good = s.kind == SCRUB_ANSWER || s.kind == SCRUB_TRUNCATED;
+        good = s.kind == SCRUB_ANSWER;
         result = good ? UPSTREAM_OK : UPSTREAM_ERROR_RCODE;
-        if (good)
-            upstream_answered(u, reply->took_us);
     }
-    upstream_count(r->config.stats, p->server, false, result, reply->mismatches, reply->took_us);
+    if (p->tls)
+        upstream_tls(u, good, now_ms(r));
+    else if (good)
+        upstream_answered(u, reply->took_us);
+    /* That nothing listens for TLS is no fault of a server that need not. */
+    if (!p->tls || good)
+        upstream_count(r->config.stats, p->server, reply->stream, result, reply->mismatches, reply->took_us);
     free(p);
 }
 
-static void probe_failing(const struct flight *f) {
+static void probe_start(const struct flight *f, uint8_t server, bool tls) {
     struct resolve *r = f->resolve;
-    uint8_t query[FORWARD_QUERY_MAX];
+    struct upstream *u = &r->upstreams[server];
+    bool strict = f->zone->tls_name != NULL && !opportunistic(f->zone);
+    struct addr address = address_of(u, f->zone, tls);
+    struct probe *p = malloc(sizeof *p);
+    if (p == NULL)
+        return;
+    *p = (struct probe){.resolve = r, .q = f->q, .server = server, .tls = tls};
+    struct asking_plan plan = plan_of(&p->q, f->zone, tls || strict, &address);
+    plan.wait_ms = UPSTREAM_PROBE_FIRST_MS;
+    plan.deadline_ms = now_ms(r) + (int64_t)UPSTREAM_PROBE_FIRST_MS * FORWARD_PROBE_TRIES;
+    plan.retried = probe_retried;
+    plan.done = probe_done;
+    plan.ctx = p;
+    p->asking = asking_start(r->askings, &plan);
+    if (p->asking == NULL)
+        free(p);
+    else
+        *(tls ? &u->tls_probe : &u->probe) = p;
+}
+
+static void probe_end(struct probe *p) {
+    if (p != NULL)
+        asking_cancel(p->asking);
+    free(p);
+}
+
+static void probe_beside(const struct flight *f) {
+    struct resolve *r = f->resolve;
     for (unsigned i = 0; i < f->zone->count; i++) {
         uint8_t at = f->zone->servers[i];
-        struct upstream *u = &r->upstreams[at];
-        if (at == f->server || !upstream_wants_probe(u, now_ms(r)))
-            continue;
-        int size = query_write(f, u->plain_until_ms > now_ms(r), query);
-        struct probe *p = size > 0 ? malloc(sizeof *p) : NULL;
-        if (p == NULL)
-            return;
-        *p = (struct probe){.resolve = r, .q = f->q, .server = at};
-        u->probe = send_to(f, u, query, (size_t)size, UPSTREAM_PROBE_FIRST_MS, probe_done, p);
-        if (u->probe == NULL)
-            free(p);
+        if (at != f->server && upstream_wants_probe(&r->upstreams[at], now_ms(r)))
+            probe_start(f, at, false);
+        if (at == f->server && opportunistic(f->zone) && upstream_wants_tls(&r->upstreams[at], now_ms(r)))
+            probe_start(f, at, true);
     }
 }
 
@@ -195,111 +237,120 @@ static uint32_t try_timeout_ms(const struct flight *f, int64_t left_ms) {
         usual = FORWARD_USUAL_MAX_MS;
     if (usual > wait)
         wait = usual;
-    if (f->tcp)
-        wait *= FORWARD_TCP_FACTOR;
     if (f->tries == LIMIT_FORWARD_TRIES || wait + FORWARD_LAST_MIN_MS > (uint64_t)left_ms)
         wait = (uint64_t)left_ms;
     return (uint32_t)wait;
 }
 
-static void judge(struct flight *f, const struct sender_reply *reply) {
+static void judge(struct flight *f, const struct asking_reply *reply) {
     struct resolve *r = f->resolve;
     struct upstream *u = &r->upstreams[f->server];
     struct scrub_result s;
     scrub_answer(r->scrub, &f->q, reply->answer, r->answer, sizeof r->answer, &s);
-    bool good = s.kind == SCRUB_ANSWER || (s.kind == SCRUB_TRUNCATED && !f->tcp);
-    upstream_count(r->config.stats, f->server, f->tcp, good ? UPSTREAM_OK : UPSTREAM_ERROR_RCODE, reply->mismatches,
-                   reply->took_us);
-    if (good && (!f->tcp || f->zone->tls_name != NULL))
-        upstream_answered(u, reply->took_us);
-    if (s.kind == SCRUB_ANSWER) {
+    bool good = s.kind == SCRUB_ANSWER;
+    upstream_count(r->config.stats, f->server, reply->stream, good ? UPSTREAM_OK : UPSTREAM_ERROR_RCODE,
+                   reply->mismatches, reply->took_us);
+    if (good) {
+        if (!reply->stream || f->tls)
+            upstream_answered(u, reply->took_us);
         flight_answer(f, s.size);
         return;
     }
-    if (good) {
-        f->tcp = true;
-    } else if (s.kind == SCRUB_ERROR && s.rcode == RCODE_FORMERR && !f->plain) {
-        u->plain_until_ms = now_ms(r) + UPSTREAM_PLAIN_MS;
-    } else {
-        note_failure(f, s.kind == SCRUB_ERROR ? FAILURE_RCODE : FAILURE_INVALID, &s);
-        upstream_troubled(u, trouble_of(&s), now_ms(r));
-        f->tried |= 1u << f->server;
-        f->tcp = f->zone->tls_name != NULL;
-    }
+    note_failure(f, s.kind == SCRUB_ERROR ? FAILURE_RCODE : FAILURE_INVALID, &s);
+    upstream_troubled(u, trouble_of(&s), now_ms(r));
+    f->tried |= 1u << f->server;
     try_next(f);
 }
 
 static void failed(struct flight *f, bool timeout) {
-    upstream_troubled(&f->resolve->upstreams[f->server], timeout ? TROUBLE_TIMEOUT : TROUBLE_NETWORK,
-                      now_ms(f->resolve));
+    struct upstream *u = &f->resolve->upstreams[f->server];
+    if (f->tls && opportunistic(f->zone)) {
+        upstream_tls(u, false, now_ms(f->resolve)); /* the same server again, in the clear */
+        return;
+    }
+    upstream_troubled(u, timeout ? TROUBLE_TIMEOUT : TROUBLE_NETWORK, now_ms(f->resolve));
     note_failure(f, timeout ? FAILURE_TIMEOUT : FAILURE_NETWORK, NULL);
     f->tried |= 1u << f->server;
-    f->tcp = f->zone->tls_name != NULL;
 }
 
-static void sent_done(void *ctx, const struct sender_reply *reply) {
+static void asked_retried(void *ctx, const struct sender_reply *reply, bool stream) {
     struct flight *f = ctx;
-    f->sent = NULL;
+    count_retried(f->resolve, f->server, reply, stream);
+}
+
+static void asked_done(void *ctx, const struct asking_reply *reply) {
+    struct flight *f = ctx;
+    f->asking = NULL;
     if (reply->code == 0) {
         judge(f, reply);
         return;
     }
     bool timeout = reply->code == E_TIMEOUT;
-    upstream_count(f->resolve->config.stats, f->server, f->tcp, timeout ? UPSTREAM_TIMEOUT : UPSTREAM_NETWORK,
+    upstream_count(f->resolve->config.stats, f->server, reply->stream, timeout ? UPSTREAM_TIMEOUT : UPSTREAM_NETWORK,
                    reply->mismatches, reply->took_us);
     failed(f, timeout);
     try_next(f);
 }
 
-/* The server for the next try: over TCP or without EDNS the same again, else the best not asked in this round. */
+/* The server for the next try: the same in the clear where TLS was only hoped for, else the best not asked in this
+ * round. */
 static bool choose(struct flight *f) {
-    if (f->tries > 0 && !(f->tried & 1u << f->server))
-        return true;
     struct resolve *r = f->resolve;
-    int at = upstream_pick(r->upstreams, f->zone->servers, f->zone->count, f->tried);
-    if (at < 0) {
-        f->tried = 0;
-        at = upstream_pick(r->upstreams, f->zone->servers, f->zone->count, 0);
+    if (f->tries == 0 || f->tried & 1u << f->server) {
+        int at = upstream_pick(r->upstreams, f->zone->servers, f->zone->count, f->tried);
+        if (at < 0) {
+            f->tried = 0;
+            at = upstream_pick(r->upstreams, f->zone->servers, f->zone->count, 0);
+        }
+        if (at < 0)
+            return false;
+        f->server = (uint8_t)at;
     }
-    if (at < 0)
-        return false;
-    f->server = (uint8_t)at;
+    f->tls = f->zone->tls_name != NULL && (!opportunistic(f->zone) || r->upstreams[f->server].tls_works);
     return true;
 }
 
-/* Sends to one server after the other until a sending is under way; a refusal of the socket counts as a try. */
+/* Asks one server after the other until a question is under way; a refusal of the socket counts as a try. */
 static void try_next(struct flight *f) {
     struct resolve *r = f->resolve;
-    uint8_t query[FORWARD_QUERY_MAX];
     while (f->tries < LIMIT_FORWARD_TRIES) {
         int64_t left_ms = f->deadline_ms - now_ms(r);
         if (left_ms <= 0 || !choose(f))
             break;
-        struct upstream *u = &r->upstreams[f->server];
+        struct addr address = address_of(&r->upstreams[f->server], f->zone, f->tls);
+        struct asking_plan plan = plan_of(&f->q, f->zone, f->tls, &address);
         f->tries++;
-        f->plain = u->plain_until_ms > now_ms(r);
-        int size = query_write(f, f->plain, query);
-        if (size < 0)
-            break;
-        f->sent = send_to(f, u, query, (size_t)size, try_timeout_ms(f, left_ms), sent_done, f);
-        if (f->sent != NULL) {
+        plan.wait_ms = try_timeout_ms(f, left_ms);
+        plan.deadline_ms = f->deadline_ms;
+        plan.retried = asked_retried;
+        plan.done = asked_done;
+        plan.ctx = f;
+        f->asking = asking_start(r->askings, &plan);
+        if (f->asking != NULL) {
             if (f->tries == 1)
-                probe_failing(f);
+                probe_beside(f);
             return;
         }
-        upstream_count(r->config.stats, f->server, f->tcp, UPSTREAM_NETWORK, 0, 0);
+        upstream_count(r->config.stats, f->server, f->tls, UPSTREAM_NETWORK, 0, 0);
         failed(f, false);
     }
     give_up(f);
 }
 
-void forward_start(struct flight *f) {
-    f->tcp = f->zone->tls_name != NULL;
-    try_next(f);
-}
+void forward_start(struct flight *f) { try_next(f); }
 
 void forward_cancel(struct flight *f) {
-    if (f->sent != NULL)
-        f->resolve->config.sender.ops->cancel(f->resolve->config.sender.self, f->sent);
-    f->sent = NULL;
+    if (f->asking != NULL)
+        asking_cancel(f->asking);
+    f->asking = NULL;
+}
+
+void forward_close(struct resolve *r) {
+    for (unsigned i = 0; i < r->upstream_count; i++) {
+        probe_end(r->upstreams[i].probe);
+        probe_end(r->upstreams[i].tls_probe);
+    }
+    askings_close(r->askings);
+    servers_close(r->servers);
+    free(r->zones);
 }

@@ -20,7 +20,8 @@ typedef void (*sender_done)(void *ctx, const struct sender_reply *r);
 struct sender_query {
     struct addr server;
     bool tcp;
-    const char *tls_name; /* over TLS alone, to whose certificate says this; NULL: plain. It and tls_ca outlive it */
+    const char *tls_name; /* over TLS alone, to whose certificate says this; "": to whoever answers; NULL: plain. It and
+                             tls_ca outlive it */
     const char *tls_ca;   /* whose certificates are believed: a file; "": those that the system believes */
     const uint8_t *msg;   /* copied */
     size_t size;

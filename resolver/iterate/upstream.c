@@ -44,6 +44,22 @@ bool upstream_wants_probe(struct upstream *u, int64_t now_ms) {
     return true;
 }
 
+bool upstream_wants_tls(const struct upstream *u, int64_t now_ms) {
+    return !u->tls_works && u->tls_probe == NULL && now_ms >= u->tls_probe_at_ms;
+}
+
+void upstream_tls(struct upstream *u, bool works, int64_t now_ms) {
+    u->tls_works = works;
+    if (works) {
+        u->tls_probe_every_ms = 0;
+        return;
+    }
+    uint32_t every = u->tls_probe_every_ms * 2;
+    every = every == 0 ? UPSTREAM_TLS_FIRST_MS : every > UPSTREAM_TLS_MAX_MS ? UPSTREAM_TLS_MAX_MS : every;
+    u->tls_probe_every_ms = every;
+    u->tls_probe_at_ms = now_ms + every;
+}
+
 void upstream_count(struct board_worker *stats, unsigned index, bool tcp, enum board_upstream_result result,
                     uint32_t mismatches, int64_t took_us) {
     if (stats == NULL || index >= LIMIT_UPSTREAMS)

@@ -20,7 +20,8 @@ enum {
     TROUBLE_MAX = 64,
     UPSTREAM_PROBE_FIRST_MS = 1000, /* doubled after each probe in vain */
     UPSTREAM_PROBE_MAX_MS = 8000,
-    UPSTREAM_PLAIN_MS = 600000, /* how long it is remembered that a server answers EDNS with FORMERR */
+    UPSTREAM_TLS_FIRST_MS = 30000, /* until a server without TLS is tried with it again, doubled each time */
+    UPSTREAM_TLS_MAX_MS = 3600000,
     UPSTREAM_RTT_MAX_US = 10000000,
 };
 
@@ -30,8 +31,12 @@ struct upstream {
     unsigned trouble;
     int64_t probe_at_ms;
     uint32_t probe_every_ms;
-    void *probe; /* sending under way */
-    int64_t plain_until_ms;
+    struct probe *probe; /* under way; forward.c's */
+    /* opportunistic TLS: it works; the probe that finds out, when the next is due, how long after the one before */
+    bool tls_works;
+    struct probe *tls_probe;
+    int64_t tls_probe_at_ms;
+    uint32_t tls_probe_every_ms;
 };
 
 static inline bool upstream_failing(const struct upstream *u) { return u->trouble >= TROUBLE_FAILING; }
@@ -44,6 +49,9 @@ void upstream_troubled(struct upstream *u, unsigned points, int64_t now_ms);
 int upstream_pick(struct upstream *all, const uint8_t *among, unsigned count, uint32_t tried);
 /* Whether it is time to probe a failing server; if so the next probe is put off. */
 bool upstream_wants_probe(struct upstream *u, int64_t now_ms);
+/* Whether to find out if a server speaks TLS, and what came of it or of a question over it. */
+bool upstream_wants_tls(const struct upstream *u, int64_t now_ms);
+void upstream_tls(struct upstream *u, bool works, int64_t now_ms);
 
 /* Counts one sending on the board (stats may be NULL). */
 void upstream_count(struct board_worker *stats, unsigned index, bool tcp, enum board_upstream_result result,

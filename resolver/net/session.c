@@ -17,6 +17,7 @@
 #include "resolver/net/loop_owned.h"
 #include "resolver/net/socket.h"
 #include "resolver/net/stream.h"
+#include "resolver/net/tls_impl.h"
 
 enum {
     SESSION_READ = 64 << 10, /* octets a wake: the bound of what is handed on before the others' turn */
@@ -279,9 +280,10 @@ static int open_socket(struct session *s, const struct session_plan *plan, struc
 
 static int begin(struct session *s, const struct session_plan *plan, struct err *err) {
     if (plan->tls != NULL) {
-        if (plan->tls_name == NULL || plan->tls_name[0] == '\0')
+        const char *name = plan->tls_name != NULL ? plan->tls_name : "";
+        if (tls_wants_name(plan->tls) && name[0] == '\0')
             return err_set(err, E_INVALID, "TLS: no name that the server's certificate must say");
-        if ((s->tls_name = strdup(plan->tls_name)) == NULL)
+        if ((s->tls_name = strdup(name)) == NULL)
             return err_set(err, E_NOMEM, "no memory for a session");
     }
     int rc = open_socket(s, plan, err);

@@ -21,7 +21,8 @@ struct session_plan {
     struct addr server;
     const struct addr *source; /* NULL: the kernel picks */
     struct tls_context *tls;   /* NULL: plain TCP; outlives the session */
-    const char *tls_name;      /* what its certificate must say (DNS name or IP address); copied */
+    const char *tls_name;      /* what its certificate must say (DNS name or IP address); "": with a context for
+                                  anybody; copied */
     uint32_t connect_ms;       /* for TCP and TLS together */
     uint32_t dead_ms;          /* 0: the kernel's ways */
     /* All on the loop, never from inside session_open; NULL: nobody wants to know. */

@@ -12,7 +12,7 @@
 #include "resolver/net/tls_impl.h"
 
 struct tls_context {
-    bool server, needed;
+    bool server, needed, anybody;
     char *certificate, *key, *ca; /* paths; "": none */
     SSL_CTX *ssl;                 /* counted: connections keep the one they began with */
     BIO_METHOD *bio;
@@ -134,8 +134,8 @@ static int check_config(const struct tls_config *c, struct err *err) {
         return err_set(err, E_INVALID, "TLS: a certificate and its key, both or neither");
     if (c->server && !certificate)
         return err_set(err, E_INVALID, "TLS: a server needs a certificate");
-    if (!c->server && !ca)
-        return err_set(err, E_INVALID, "TLS: a client needs to know whom to believe (ca)");
+    if (!c->server && ca == c->anybody)
+        return err_set(err, E_INVALID, "TLS: a client needs to know whom to believe (ca), or that it does not matter");
     if (c->client_certificate_needed && !ca)
         return err_set(err, E_INVALID, "TLS: clients' certificates need somebody who vouches for them (ca)");
     return 0;
@@ -151,6 +151,7 @@ int tls_open(struct tls_context **out, const struct tls_config *c, struct err *e
         return err_set(err, E_NOMEM, "no memory for TLS");
     t->server = c->server;
     t->needed = c->client_certificate_needed;
+    t->anybody = c->anybody;
     t->certificate = strdup(c->certificate != NULL ? c->certificate : "");
     t->key = strdup(c->key != NULL ? c->key : "");
     t->ca = strdup(c->ca != NULL ? c->ca : "");
@@ -199,8 +200,11 @@ static bool want_name(SSL *ssl, const char *name) {
     return SSL_set1_host(ssl, host) == 1 && SSL_set_tlsext_host_name(ssl, host) == 1;
 }
 
+bool tls_wants_name(const struct tls_context *t) { return !t->server && !t->anybody; }
+
 int tls_connection(struct tls_context *t, int fd, const char *name, SSL **out, struct err *err) {
-    if (!t->server && (name == NULL || name[0] == '\0'))
+    bool named = name != NULL && name[0] != '\0';
+    if (tls_wants_name(t) && !named)
         return err_set(err, E_INVALID, "TLS: no name that the server's certificate must say");
     SSL *ssl = SSL_new(t->ssl);
     BIO *bio = ssl != NULL ? tls_bio_new(t->bio, fd) : NULL;
@@ -213,7 +217,7 @@ int tls_connection(struct tls_context *t, int fd, const char *name, SSL **out, s
         SSL_set_accept_state(ssl);
     } else {
         SSL_set_connect_state(ssl);
-        if (!want_name(ssl, name)) {
+        if (named && !want_name(ssl, name)) {
             SSL_free(ssl);
             return err_set(err, E_INVALID, "TLS: \"%s\" is no name for a certificate", name);
         }

@@ -26,10 +26,11 @@ def authority(tmp_path_factory):
 
 
 @contextlib.contextmanager
-def unbound(folder, certificate, key):
-    port, folder = free_port(), str(folder)
+def unbound(folder, certificate, key, both=False):
+    port, plain, folder = free_port(), free_port(), str(folder)
     with open(os.path.join(folder, "unbound.conf"), "w") as f:
         f.write("""server:
+ interface: 127.0.0.1@%d
  interface: 127.0.0.1@%d
  tls-port: %d
  tls-service-pem: "%s"
@@ -49,11 +50,11 @@ def unbound(folder, certificate, key):
  local-data: "many.corp. 60 IN A 192.0.2.8"
 remote-control:
  control-enable: no
-""" % (port, port, certificate, key, folder))
+""" % (port, plain, port, certificate, key, folder))
     with open(os.path.join(folder, "log"), "wb") as log:
         p = subprocess.Popen(["unbound", "-d", "-c", f.name], stdout=log, stderr=log)
     try:
-        yield port
+        yield port if not both else (port, plain)
     finally:
         p.terminate()
         p.wait(10)
@@ -61,7 +62,7 @@ remote-control:
 
 @contextlib.contextmanager
 def forwarding(folder, authority, port, name=NAME, **kw):
-    entry = dict({"zone": ".", "to": ["127.0.0.1@%d" % port], "tls-name": name, "ca": authority.ca}, **kw)
+    entry = dict({"zone": ".", "to": ["127.0.0.1@%d" % port]}, **(kw or {"tls-name": name, "ca": authority.ca}))
     config = dict(QUIET, resolver={"workers": 1, "local-zones": False, "recursion": {"timeout": "3s"}, "forward": [entry],
                                    "cache": {"serve-stale": {"max-age": "0s"}, "prefetch": False}})
     with Node(folder / "node", config) as n:
@@ -132,6 +133,9 @@ class Odd:
         return self
 
     def __exit__(self, *exc):
+        self.close()
+
+    def close(self):
         self.socket.close()
 
     def run(self):
@@ -167,3 +171,22 @@ def test_a_server_that_hangs(tmp_path, authority):
     with Odd(authority, 0) as odd, forwarding(tmp_path, authority, odd.port) as n:
         r = ask(n, "www.example.")
         assert r.rcode() == dns.rcode.SERVFAIL and odd.asked >= 1
+
+
+def test_tls_that_is_hoped_for(tmp_path, authority):
+    """In the clear at first, over TLS once that is known to work, in the clear again when it ends: no answer is lost."""
+    with Odd(authority, 3) as odd, unbound(tmp_path, *authority.issue(NAME), both=True) as (_, plain):
+        query = dns.message.make_query("n.many.corp.", "A")
+        until("unbound", lambda: dns.query.tcp(query, "127.0.0.1", port=plain, timeout=1).answer)
+        with forwarding(tmp_path, authority, plain, opportunistic=True, **{"tls-port": odd.port}) as n:
+            serial = iter(range(10000))
+
+            def answered_by(last):
+                r = ask(n, "n%d.many.corp." % next(serial))
+                assert r.rcode() == dns.rcode.NOERROR
+                return address(r) == "192.0.2.%d" % last
+            until("an answer in the clear", lambda: answered_by(8), 15)
+            until("an answer over TLS", lambda: answered_by(9), 15)
+            odd.close()
+            until("an answer in the clear again", lambda: answered_by(8), 15)
+            assert all(answered_by(8) for _ in range(10))

@@ -211,6 +211,25 @@ static void test_no_name_no_session(void **state) {
     assert_null(s);
 }
 
+/* Only not to be overheard: any certificate and no name (RFC 7435). */
+static void test_anybody(void **state) {
+    struct rig *r = *state;
+    struct tls_config config = {.ca = "", .anybody = true};
+    struct tls_context *t;
+    struct err err;
+    config.ca = authority.certificate_path;
+    assert_int_equal(tls_open(&t, &config, &err), E_INVALID); /* trust in one, and in anybody */
+    config.ca = "";
+    assert_int_equal(tls_open(&t, &config, &err), 0);
+    expect_good(r, t, "");
+    struct tls_context *theirs = context(true, &foreign, NULL, false);
+    serve(r, theirs);
+    expect_good(r, t, "");
+    serve(r, server_tls);
+    tls_close(theirs);
+    tls_close(t);
+}
+
 static void with_server_certificate(struct rig *r, const struct cert *c, const char *word) {
     struct tls_context *t = context(true, c, NULL, false);
     serve(r, t);
@@ -548,23 +567,15 @@ static int free_certificates(void **state) {
 int main(void) {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        T(test_asks_and_hears),
-        T(test_fifty_megabytes),
-        T(test_both_ways),
-        T(test_pause),
-        T(test_names),
-        T(test_no_name_no_session),
-        T(test_certificates_that_are_not_believed),
-        T(test_pinned),
-        T(test_client_certificates),
-        T(test_reload),
-        T(test_configurations_that_cannot_be),
-        T(test_silent_client),
-        T(test_silent_server),
-        T(test_not_tls),
-        T(test_other_makes),
-        T(test_client_leaves),
-        T(test_no_context_no_service),
+        T(test_asks_and_hears), T(test_fifty_megabytes),
+        T(test_both_ways),      T(test_pause),
+        T(test_names),          T(test_no_name_no_session),
+        T(test_anybody),        T(test_certificates_that_are_not_believed),
+        T(test_pinned),         T(test_client_certificates),
+        T(test_reload),         T(test_configurations_that_cannot_be),
+        T(test_silent_client),  T(test_silent_server),
+        T(test_not_tls),        T(test_other_makes),
+        T(test_client_leaves),  T(test_no_context_no_service),
     };
     return cmocka_run_group_tests(tests, make_certificates, free_certificates);
 }
