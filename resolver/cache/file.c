@@ -31,11 +31,16 @@ static void machine_boot(uint8_t id[16]) {
     }
 }
 
-/* How the octets are shared out: one page, one index word per CACHE_LOG_PER_WORD octets of log, the log. */
+/* How the octets are shared out: one page, one index word per CACHE_LOG_PER_WORD octets of log, the logs. */
 static void geometry(uint64_t size, uint64_t *buckets, uint64_t *log_bytes) {
     uint64_t line = CACHE_WAYS * sizeof(uint64_t);
     *buckets = (size - CACHE_PAGE) / (CACHE_WAYS * CACHE_LOG_PER_WORD + line);
     *log_bytes = (size - CACHE_PAGE - *buckets * line) & ~(uint64_t)(CACHE_UNIT - 1);
+}
+
+static uint64_t ring_bytes(uint64_t log_bytes, enum cache_ring_id ring) {
+    uint64_t fresh = log_bytes / CACHE_NEW_PART & ~(uint64_t)(CACHE_UNIT - 1);
+    return ring == CACHE_NEW ? fresh : log_bytes - fresh;
 }
 
 static void header_make(struct cache_file *f, const struct cache_config *config, uint64_t size) {
@@ -51,7 +56,8 @@ static void header_make(struct cache_file *f, const struct cache_config *config,
         machine_boot(f->boot_id);
     memcpy(f->magic, CACHE_MAGIC, sizeof f->magic);
     f->check = file_check(f);
-    f->head = f->log_bytes; /* position 0 stands for "none" */
+    for (unsigned i = 0; i < CACHE_RINGS; i++) /* position 0 stands for "none" */
+        f->ring[i].head = f->ring[i].judged = ring_bytes(f->log_bytes, i);
 }
 
 /* Why a file cannot be taken over; NULL: it can. */
@@ -78,11 +84,15 @@ static void adopt(struct cache *c, void *map, uint64_t size) {
     c->file = map;
     c->size = size;
     c->buckets = f->buckets;
-    c->log_bytes = f->log_bytes;
     c->hash_seed = f->hash_seed;
     c->check_seed = f->check_seed;
     c->index = (uint64_t *)((uint8_t *)map + CACHE_PAGE);
-    c->log = (uint8_t *)map + CACHE_PAGE + c->buckets * CACHE_WAYS * sizeof(uint64_t);
+    uint8_t *log = (uint8_t *)map + CACHE_PAGE + c->buckets * CACHE_WAYS * sizeof(uint64_t);
+    for (unsigned i = 0; i < CACHE_RINGS; i++) {
+        c->ring[i].log = log;
+        c->ring[i].bytes = ring_bytes(f->log_bytes, i);
+        log += c->ring[i].bytes;
+    }
 }
 
 static int map_fd(int fd, uint64_t size, void **map) {
@@ -276,5 +286,6 @@ bool cache_on_disk(const struct cache *c) { return c->on_disk; }
 void cache_tick(struct cache *c) {
     int64_t s = clock_ns(c->config.monotonic ? CLOCK_KIND_BOOT : CLOCK_KIND_WALL) / NS_PER_S;
     c->now_s = s < 0 ? 0 : s > UINT32_MAX ? UINT32_MAX : (uint32_t)s;
-    c->head_seen = __atomic_load_n(&c->file->head, __ATOMIC_RELAXED);
+    for (unsigned i = 0; i < CACHE_RINGS; i++)
+        c->ring[i].head_seen = __atomic_load_n(&c->file->ring[i].head, __ATOMIC_RELAXED);
 }

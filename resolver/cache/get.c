@@ -1,22 +1,28 @@
 /* Looking an answer up: copy, prove, count down. */
 #include "resolver/cache/layout.h"
 
-const struct cache_record *cache_record_copy(struct cache *c, uint64_t position) {
-    uint64_t place = position * CACHE_UNIT % c->log_bytes;
-    if (place + sizeof(struct cache_record) > c->log_bytes)
+const struct cache_record *cache_record_copy(struct cache *c, uint64_t place) {
+    return cache_record_copy_to(c, place, c->scratch);
+}
+
+const struct cache_record *cache_record_copy_to(const struct cache *c, uint64_t place, uint8_t *to) {
+    enum cache_ring_id ring = cache_ring_of(place);
+    const uint8_t *log = c->ring[ring].log;
+    uint64_t bytes = c->ring[ring].bytes, offset = (place & CACHE_POSITION_MASK) * CACHE_UNIT % bytes;
+    if (offset + sizeof(struct cache_record) > bytes)
         return NULL;
-    struct cache_record *r = (struct cache_record *)c->scratch;
-    memcpy(r, c->log + place, sizeof *r);
+    struct cache_record *r = (struct cache_record *)to;
+    memcpy(r, log + offset, sizeof *r);
     size_t size = cache_record_size(r);
-    if (r->ttls > CACHE_TTLS_MAX || place + size > c->log_bytes)
+    if (r->ttls > CACHE_TTLS_MAX || offset + size > bytes)
         return NULL;
-    memcpy(c->scratch + sizeof *r, c->log + place + sizeof *r, size - sizeof *r);
-    return cache_checksum(c, c->scratch, size, position) == r->check ? r : NULL;
+    memcpy(to + sizeof *r, log + offset + sizeof *r, size - sizeof *r);
+    return cache_checksum(c, to, size, place) == r->check ? r : NULL;
 }
 
 /* The same, if it answers the question. */
-static const struct cache_record *record_read(struct cache *c, const struct cache_probe *p, uint64_t position) {
-    const struct cache_record *r = cache_record_copy(c, position);
+static const struct cache_record *record_read(struct cache *c, const struct cache_probe *p, uint64_t place) {
+    const struct cache_record *r = cache_record_copy(c, place);
     if (r == NULL || r->flags != p->flags || r->size < p->question_size ||
         memcmp(c->scratch + sizeof *r, p->question, p->question_size) != 0)
         return NULL;
@@ -33,10 +39,10 @@ const struct cache_record *cache_find(struct cache *c, const struct cache_probe 
                                       struct cache_found *at) {
     for (unsigned i = 0; i < CACHE_WAYS; i++) {
         uint64_t word = __atomic_load_n(&p->bucket[i], __ATOMIC_ACQUIRE);
-        if (word >> CACHE_POSITION_BITS != p->tag || (word & CACHE_POSITION_MASK) == 0)
-            continue;
-        const struct cache_record *r = record_read(c, p, word & CACHE_POSITION_MASK);
-        if (r == NULL) { /* overwritten, damaged, or another name with the same tag: its word is of no more use */
+        if (word >> CACHE_TAG_SHIFT != p->tag || (word & CACHE_PLACE_MASK) == 0 || cache_overwritten(c, word))
+            continue; /* of what was overwritten the word stays: it says that it was here */
+        const struct cache_record *r = record_read(c, p, word & CACHE_PLACE_MASK);
+        if (r == NULL) { /* damaged, or another name with the same tag: its word is of no more use */
             __atomic_compare_exchange_n(&p->bucket[i], &word, 0, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
             continue;
         }
@@ -49,15 +55,11 @@ const struct cache_record *cache_find(struct cache *c, const struct cache_probe 
     return NULL;
 }
 
-void cache_keep(struct cache *c, const struct cache_found *at, const struct cache_record *r) {
+/* Once while a record is where it is: the line of the index is not taken from the other workers at each hit. */
+void cache_asked(const struct cache_found *at) {
     uint64_t seen = at->seen;
-    uint64_t age = (c->head_seen / CACHE_UNIT - seen) & CACHE_POSITION_MASK;
-    if (age < c->log_bytes / CACHE_UNIT / 4 * 3)
-        return;
-    uint64_t position = cache_append(c, cache_record_size(r));
-    if (position != 0)
-        __atomic_compare_exchange_n(at->word, &seen, (seen & ~CACHE_POSITION_MASK) | position, false, __ATOMIC_RELEASE,
-                                    __ATOMIC_RELAXED);
+    if ((seen & CACHE_ASKED) == 0)
+        __atomic_compare_exchange_n(at->word, &seen, seen | CACHE_ASKED, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 }
 
 /* The message from the record in the scratch buffer, TTLs less the age or those of an answer that has ended. The
@@ -91,7 +93,7 @@ static int answer_give(struct cache *c, const struct cache_record *r, const stru
     if (hit->size > cap)
         return E_FULL;
     cache_message_write(r, hit->age_s, hit->left_s == 0, to);
-    cache_keep(c, at, r);
+    cache_asked(at);
     return 0;
 }
 
@@ -119,13 +121,13 @@ uint64_t cache_count(struct cache *c) {
     uint64_t count = 0;
     cache_tick(c);
     for (uint64_t i = 0; i < c->buckets * CACHE_WAYS; i++) {
-        uint64_t position = __atomic_load_n(&c->index[i], __ATOMIC_ACQUIRE) & CACHE_POSITION_MASK;
-        uint64_t place = position * CACHE_UNIT % c->log_bytes;
-        uint64_t age = (c->head_seen / CACHE_UNIT - position) & CACHE_POSITION_MASK;
-        if (position == 0 || age * CACHE_UNIT > c->log_bytes || place + sizeof(struct cache_record) > c->log_bytes)
+        uint64_t place = __atomic_load_n(&c->index[i], __ATOMIC_ACQUIRE) & CACHE_PLACE_MASK;
+        uint64_t bytes = c->ring[cache_ring_of(place)].bytes;
+        uint64_t offset = (place & CACHE_POSITION_MASK) * CACHE_UNIT % bytes;
+        if (place == 0 || cache_overwritten(c, place) || offset + sizeof(struct cache_record) > bytes)
             continue;
         struct cache_record r;
-        memcpy(&r, c->log + place, sizeof r);
+        memcpy(&r, c->ring[cache_ring_of(place)].log + offset, sizeof r);
         count += record_is_fresh(c, &r, 0);
     }
     return count;

@@ -37,12 +37,12 @@ static bool item_read(struct walk *w, const uint64_t *bucket, uint64_t word) {
     struct cache *c = w->c;
     struct cache_item *item = &w->item;
     struct cache_probe p;
-    const struct cache_record *r = cache_record_copy(c, word & CACHE_POSITION_MASK);
+    const struct cache_record *r = cache_record_copy(c, word & CACHE_PLACE_MASK);
     memset(item, 0, sizeof *item);
     if (r == NULL || cache_of_future(c, r) || !question_read(r, item))
         return false;
     cache_probe_make(c, &item->name, item->type, item->klass, r->flags, &p);
-    if (p.bucket != bucket || p.tag != word >> CACHE_POSITION_BITS)
+    if (p.bucket != bucket || p.tag != word >> CACHE_TAG_SHIFT)
         return false;
     times_read(c, r, item);
     item->octets = cache_record_size(r);
@@ -70,7 +70,7 @@ static bool item_read(struct walk *w, const uint64_t *bucket, uint64_t word) {
 static bool word_see(struct walk *w, uint64_t *at, const uint64_t *bucket, cache_see see, void *ctx) {
     for (unsigned i = 0; i < FORGET_TRIES; i++) {
         uint64_t word = __atomic_load_n(at, __ATOMIC_ACQUIRE);
-        if ((word & CACHE_POSITION_MASK) == 0 || !item_read(w, bucket, word) || !see(ctx, &w->item))
+        if ((word & CACHE_PLACE_MASK) == 0 || !item_read(w, bucket, word) || !see(ctx, &w->item))
             return false;
         if (__atomic_compare_exchange_n(at, &word, 0, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
             return true;
@@ -99,14 +99,13 @@ uint64_t cache_size(const struct cache *c) { return c->size; }
 static void bucket_measure(struct cache *c, uint64_t bucket, struct cache_figures *sum) {
     for (unsigned i = 0; i < CACHE_WAYS; i++) {
         uint64_t word = __atomic_load_n(&c->index[bucket * CACHE_WAYS + i], __ATOMIC_ACQUIRE);
-        uint64_t position = word & CACHE_POSITION_MASK;
-        uint64_t age = (c->head_seen / CACHE_UNIT - position) & CACHE_POSITION_MASK;
-        if (position == 0 || age * CACHE_UNIT > c->log_bytes)
+        uint64_t place = word & CACHE_PLACE_MASK;
+        if (place == 0 || cache_overwritten(c, place))
             continue;
-        const struct cache_record *r = cache_record_copy(c, position);
+        const struct cache_record *r = cache_record_copy(c, place);
         if (r == NULL || cache_of_future(c, r))
             continue;
-        sum->octets += (cache_record_size(r) + CACHE_UNIT - 1) & ~(size_t)(CACHE_UNIT - 1);
+        sum->octets += cache_room(cache_record_size(r));
         if (cache_left(c, r) == 0)
             sum->ended++;
         else

@@ -34,28 +34,29 @@ void cache_probe_make(const struct cache *c, const struct name *name, uint16_t t
     p->question[n + 4] = p->flags;
     p->question_size = n + 4;
     uint64_t hash = XXH3_64bits_withSeed(p->question, n + 5, c->hash_seed);
-    p->tag = hash & ((1ULL << (64 - CACHE_POSITION_BITS)) - 1);
+    p->tag = hash & ((1ULL << (64 - CACHE_TAG_SHIFT)) - 1);
     p->bucket = c->index + (uint64_t)(((unsigned __int128)hash * c->buckets) >> 64) * CACHE_WAYS;
 }
 
-uint64_t cache_checksum(const struct cache *c, const uint8_t *record, size_t size, uint64_t position) {
+uint64_t cache_checksum(const struct cache *c, const uint8_t *record, size_t size, uint64_t place) {
     const size_t skip = sizeof(((struct cache_record *)0)->check);
-    return XXH3_64bits_withSeed(record + skip, size - skip, c->check_seed ^ position);
+    return XXH3_64bits_withSeed(record + skip, size - skip, c->check_seed ^ place);
 }
 
-uint64_t cache_append(struct cache *c, size_t size) {
-    uint64_t room = (size + CACHE_UNIT - 1) & ~(uint64_t)(CACHE_UNIT - 1);
+uint64_t cache_append(struct cache *c, enum cache_ring_id ring, uint8_t *record, size_t size) {
+    uint64_t room = cache_room(size), bytes = c->ring[ring].bytes;
     for (unsigned i = 0; i < CACHE_RESERVE_TRIES; i++) {
-        uint64_t at = __atomic_fetch_add(&c->file->head, room, __ATOMIC_RELAXED) & ~(uint64_t)(CACHE_UNIT - 1);
-        c->head_seen = at + room;
-        uint64_t position = at / CACHE_UNIT & CACHE_POSITION_MASK;
-        uint64_t place = position * CACHE_UNIT % c->log_bytes;
-        if (place + room > c->log_bytes || position == 0)
+        uint64_t at =
+            __atomic_fetch_add(&c->file->ring[ring].head, room, __ATOMIC_RELAXED) & ~(uint64_t)(CACHE_UNIT - 1);
+        c->ring[ring].head_seen = at + room;
+        uint64_t position = at / CACHE_UNIT & CACHE_POSITION_MASK, offset = position * CACHE_UNIT % bytes;
+        uint64_t place = (uint64_t)ring << CACHE_RING_SHIFT | position;
+        if (offset + room > bytes || position == 0)
             continue;
-        struct cache_record *r = (struct cache_record *)c->scratch;
-        r->check = cache_checksum(c, c->scratch, size, position);
-        memcpy(c->log + place, c->scratch, size);
-        return position;
+        struct cache_record *r = (struct cache_record *)record;
+        r->check = cache_checksum(c, record, size, place);
+        memcpy(c->ring[ring].log + offset, record, size);
+        return place;
     }
     return 0;
 }
@@ -63,7 +64,7 @@ uint64_t cache_append(struct cache *c, size_t size) {
 void cache_forget(const struct cache_probe *p) {
     for (unsigned i = 0; i < CACHE_WAYS; i++) {
         uint64_t word = __atomic_load_n(&p->bucket[i], __ATOMIC_RELAXED);
-        if ((word & CACHE_POSITION_MASK) != 0 && word >> CACHE_POSITION_BITS == p->tag)
+        if ((word & CACHE_PLACE_MASK) != 0 && word >> CACHE_TAG_SHIFT == p->tag)
             __atomic_compare_exchange_n(&p->bucket[i], &word, 0, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
     }
 }

@@ -1,75 +1,30 @@
-/* Private to the room: how the cache lies in memory and in its file (docs/formats/cache.md). CACHE_FORMAT_DEF */
+/* Private to the room: a handle on the cache, and what its files share. */
 #ifndef CANDOR_CACHE_LAYOUT_H
 #define CANDOR_CACHE_LAYOUT_H
 
 #include "resolver/base/bytes.h"
-#include "resolver/cache/cache.h"
+#include "resolver/cache/format.h"
 #include "resolver/cache/rrset.h"
 #include "resolver/dns/const.h"
 
-enum {
-    CACHE_FORMAT_VERSION = 2,
-    CACHE_PAGE = 4096,        /* the header's room */
-    CACHE_UNIT = 16,          /* records begin at multiples of this */
-    CACHE_WAYS = 8,           /* index words per bucket: one cache line */
-    CACHE_LOG_PER_WORD = 32,  /* octets of log per index word */
-    CACHE_POSITION_BITS = 44, /* of an index word; the rest is the tag */
-    CACHE_TTLS_MAX = 8192,    /* TTL fields in one record: LIMIT_RRS_PER_MESSAGE */
-    CACHE_RESERVE_TRIES = 3,  /* a reservation across the ring's end is given up and made again */
-    CACHE_QUESTION_MAX = LIMIT_NAME_WIRE + 4,
-};
-
 #define CACHE_ANY_AGE UINT32_MAX
-#define CACHE_POSITION_MASK ((1ULL << CACHE_POSITION_BITS) - 1)
-#define CACHE_MAGIC "CandorC\n"
-
-/* The first page of the file. All but `head` is written once, covered by `check`, and copied into the handle at open:
- * what happens to it later moves nothing. */
-struct cache_file {
-    char magic[8];
-    uint32_t version, order; /* order: 0x01020304 as this machine writes it */
-    uint64_t size, buckets, log_bytes;
-    uint64_t hash_seed, check_seed;
-    uint64_t monotonic;
-    uint8_t boot_id[16]; /* of the machine, when TTLs age by its uptime */
-    uint64_t check;
-    uint8_t pad[40];
-    /* Next free place in the log, in octets since the file was made: grows for ever, place = head % log_bytes. A wrong
-     * value costs hits, never truth. */
-    uint64_t head;
-};
-_Static_assert(offsetof(struct cache_file, check) == 80, "format");
-_Static_assert(offsetof(struct cache_file, head) == 128, "format, and a cache line of its own");
-
-/* One answer in the log. Behind it: `size` octets of message from the question on, then `ttls` offsets of TTL fields
- * within those octets, 16 bits each. An RRset (rrset.c) has the same head: behind it owner, type and class, then its
- * data; counts are RRs, signatures, and kind, trust, security and with_dnssec in four bits each. */
-struct cache_record {
-    uint64_t check; /* XXH3 of all that follows, seeded with check_seed ^ position */
-    uint32_t stored_s, expires_s;
-    uint16_t size, ttls;
-    uint16_t counts[3]; /* answer, authority, additional */
-    int16_t ede;
-    uint8_t rcode, flags; /* flags: CACHE_FLAG_* */
-    uint8_t pad[2];
-};
-_Static_assert(sizeof(struct cache_record) == 32, "format");
-
-enum { CACHE_FLAG_DO = 1, CACHE_FLAG_CD = 2, CACHE_FLAG_RRSET = 4, CACHE_FLAG_FAILURE = 8 };
-enum { CACHE_RECORD_MAX = sizeof(struct cache_record) + CACHE_MESSAGE_MAX + 2 * CACHE_TTLS_MAX };
 
 struct cache {
     struct cache_config config;
     struct cache_file *file;
-    uint64_t *index; /* buckets * CACHE_WAYS words: tag << CACHE_POSITION_BITS | position; 0: empty */
-    uint8_t *log;
-    uint64_t size, buckets, log_bytes, hash_seed, check_seed;
+    uint64_t *index; /* buckets * CACHE_WAYS words; 0: empty */
+    struct {
+        uint8_t *log;
+        uint64_t bytes;
+        uint64_t head_seen; /* head as of the last tick */
+    } ring[CACHE_RINGS];
+    uint64_t size, buckets, hash_seed, check_seed;
     uint32_t now_s;
-    uint64_t head_seen; /* head as of the last tick */
     bool on_disk;
     char *path;
     /* Where a record is copied to before it is believed, and built before it is appended. */
-    uint8_t scratch[CACHE_RECORD_MAX + CACHE_UNIT] __attribute__((aligned(16)));
+    uint8_t scratch[CACHE_RECORD_ROOM] __attribute__((aligned(16)));
+    uint8_t moved[CACHE_RINGS][CACHE_RECORD_ROOM] __attribute__((aligned(16))); /* the same, for evict.c */
 };
 
 /* A key made ready: the question as it stands in a record, its hash, its place. */
@@ -94,24 +49,44 @@ uint8_t cache_key_flags(const struct cache_key *key);
  * (CACHE_ANY_AGE: whatever its times). NULL: none. */
 const struct cache_record *cache_find(struct cache *c, const struct cache_probe *p, uint32_t stale_s,
                                       struct cache_found *at);
-/* Copies the record at `position` into c->scratch; NULL: there is no whole one of that place. */
-const struct cache_record *cache_record_copy(struct cache *c, uint64_t position);
+/* Copies the record at `place` into c->scratch; NULL: there is no whole one of that place. */
+const struct cache_record *cache_record_copy(struct cache *c, uint64_t place);
+const struct cache_record *cache_record_copy_to(const struct cache *c, uint64_t place, uint8_t *to);
 /* The message of the answer in c->scratch: TTLs less the age, or those of an answer that has ended. */
 void cache_message_write(const struct cache_record *r, uint32_t age_s, bool ended, uint8_t *to);
-/* What is asked for while it is in the oldest quarter of the log is appended anew. */
-void cache_keep(struct cache *c, const struct cache_found *at, const struct cache_record *r);
-/* Points the index at `position`. With `over` (may be NULL) only while what stands there is what was seen, or, for
+/* Somebody asked for it: it is kept when its turn comes. */
+void cache_asked(const struct cache_found *at);
+/* Points the index at `place`. With `over` (may be NULL) only while what stands there is what was seen, or, for
  * over->seen 0, while nothing does: else E_AGAIN. */
-int cache_publish(const struct cache_probe *p, uint64_t position, const struct cache_found *over);
+int cache_publish(const struct cache *c, const struct cache_probe *p, uint64_t place, const struct cache_found *over);
 /* Empties every index word with the tag of `p`: a record of another name that has the same is lost too. */
 void cache_forget(const struct cache_probe *p);
 /* Completes the record whose body stands in the scratch buffer already, and appends and publishes it. */
 int cache_record_put(struct cache *c, const struct cache_probe *p, uint32_t stored_s, uint32_t ttl_s,
                      const struct cache_found *over);
-uint64_t cache_checksum(const struct cache *c, const uint8_t *record, size_t size, uint64_t position);
+uint64_t cache_checksum(const struct cache *c, const uint8_t *record, size_t size, uint64_t place);
 
-/* Appends c->scratch[0..size) with its checksum and returns its position (in units), 0 when it could not. */
-uint64_t cache_append(struct cache *c, size_t size);
+/* Appends a record, completing it with its checksum, and returns its place; 0: it could not. */
+uint64_t cache_append(struct cache *c, enum cache_ring_id ring, uint8_t *record, size_t size);
+/* evict.c: judges what the next `size` octets of a ring will overwrite, and moves what is worth it. */
+void cache_make_room(struct cache *c, enum cache_ring_id ring, size_t size);
+/* Where a record of this question goes: new, or kept because it came back soon enough after it was dropped. */
+enum cache_ring_id cache_ring_for(const struct cache *c, const struct cache_probe *p, size_t size);
+
+static inline enum cache_ring_id cache_ring_of(uint64_t place) { return place >> CACHE_RING_SHIFT & 1; }
+
+/* Octets written to its ring since, as far as this process has seen (others may be ahead of that: 0); more than the
+ * ring has: it is overwritten. */
+static inline uint64_t cache_behind(const struct cache *c, uint64_t place) {
+    uint64_t units = (c->ring[cache_ring_of(place)].head_seen / CACHE_UNIT - place) & CACHE_POSITION_MASK;
+    return units > CACHE_POSITION_MASK / 2 ? 0 : units * CACHE_UNIT;
+}
+
+static inline bool cache_overwritten(const struct cache *c, uint64_t place) {
+    return cache_behind(c, place) > c->ring[cache_ring_of(place)].bytes;
+}
+
+static inline uint64_t cache_room(size_t size) { return (size + CACHE_UNIT - 1) & ~(uint64_t)(CACHE_UNIT - 1); }
 
 static inline uint32_t cache_age(const struct cache *c, const struct cache_record *r) {
     return c->now_s > r->stored_s ? c->now_s - r->stored_s : 0;

@@ -59,35 +59,50 @@ static int survey_make(const struct cache *c, const struct cache_key *key, uint8
     return e == E_NOTFOUND ? 0 : E_INVALID;
 }
 
-/* The word to write over: that of the same tag, else an empty one, else that of the oldest record. */
-static unsigned victim(const struct cache_probe *p, uint64_t position, uint64_t *seen) {
+/* How dispensable a word is: an empty one, then what was overwritten, the longest ago first, then the oldest of what is
+ * new, then the oldest of what is kept. */
+static uint64_t dispensable(const struct cache *c, uint64_t word) {
+    uint64_t place = word & CACHE_PLACE_MASK;
+    if (place == 0)
+        return UINT64_MAX;
+    uint64_t behind = cache_behind(c, place);
+    unsigned grade = cache_overwritten(c, place) ? 2 : cache_ring_of(place) == CACHE_NEW && !(word & CACHE_ASKED);
+    return (uint64_t)grade << 60 | behind;
+}
+
+/* The word to write over: that of the same tag, else the most dispensable. */
+static unsigned victim(const struct cache *c, const struct cache_probe *p, uint64_t *seen) {
     unsigned best = 0;
-    uint64_t best_age = 0;
+    uint64_t most = 0;
     for (unsigned i = 0; i < CACHE_WAYS; i++) {
         uint64_t word = __atomic_load_n(&p->bucket[i], __ATOMIC_RELAXED);
-        bool empty = (word & CACHE_POSITION_MASK) == 0;
-        uint64_t age = empty ? CACHE_POSITION_MASK : (position - word) & CACHE_POSITION_MASK;
-        if (!empty && word >> CACHE_POSITION_BITS == p->tag) {
+        if ((word & CACHE_PLACE_MASK) != 0 && word >> CACHE_TAG_SHIFT == p->tag) {
             *seen = word;
             return i;
         }
-        if (i == 0 || age > best_age) {
+        uint64_t now = dispensable(c, word);
+        if (i == 0 || now > most) {
             best = i;
-            best_age = age;
+            most = now;
             *seen = word;
         }
     }
     return best;
 }
 
-int cache_publish(const struct cache_probe *p, uint64_t position, const struct cache_found *over) {
+/* Whether another process put something there since it was looked at; that it is overwritten, or asked for, is not. */
+static bool is_news(const struct cache *c, const struct cache_probe *p, uint64_t word, const struct cache_found *over) {
+    return over != NULL && (word & CACHE_PLACE_MASK) != 0 && word >> CACHE_TAG_SHIFT == p->tag &&
+           (word & ~CACHE_ASKED) != (over->seen & ~CACHE_ASKED) && !cache_overwritten(c, word);
+}
+
+int cache_publish(const struct cache *c, const struct cache_probe *p, uint64_t place, const struct cache_found *over) {
     for (unsigned i = 0; i < CACHE_WAYS; i++) { /* as often as others may be quicker */
         uint64_t seen = 0;
-        unsigned way = victim(p, position, &seen);
-        if (over != NULL && (seen & CACHE_POSITION_MASK) != 0 && seen >> CACHE_POSITION_BITS == p->tag &&
-            seen != over->seen)
+        unsigned way = victim(c, p, &seen);
+        if (is_news(c, p, seen, over))
             return E_AGAIN;
-        if (__atomic_compare_exchange_n(&p->bucket[way], &seen, p->tag << CACHE_POSITION_BITS | position, false,
+        if (__atomic_compare_exchange_n(&p->bucket[way], &seen, p->tag << CACHE_TAG_SHIFT | place, false,
                                         __ATOMIC_RELEASE, __ATOMIC_RELAXED))
             return 0;
     }
@@ -100,8 +115,11 @@ int cache_record_put(struct cache *c, const struct cache_probe *p, uint32_t stor
     r->stored_s = stored_s;
     r->expires_s = stored_s > UINT32_MAX - ttl_s ? UINT32_MAX : stored_s + ttl_s;
     r->flags = p->flags;
-    uint64_t position = cache_append(c, cache_record_size(r));
-    return position == 0 ? E_AGAIN : cache_publish(p, position, over);
+    size_t size = cache_record_size(r);
+    enum cache_ring_id ring = cache_ring_for(c, p, size);
+    cache_make_room(c, ring, size);
+    uint64_t place = cache_append(c, ring, c->scratch, size);
+    return place == 0 ? E_AGAIN : cache_publish(c, p, place, over);
 }
 
 static void failure_probe(const struct cache *c, const struct cache_key *key, struct cache_probe *p) {

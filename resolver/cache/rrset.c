@@ -171,6 +171,6 @@ int cache_rrset_get(struct cache *c, const struct name *owner, uint16_t type, ui
     out->owner.size = owner->size;
     out->owner.labels = owner->labels;
     memcpy(out->owner.wire, p.question, owner->size); /* lower case */
-    cache_keep(c, &at, record);
+    cache_asked(&at);
     return 0;
 }

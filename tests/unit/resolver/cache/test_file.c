@@ -193,11 +193,11 @@ static void test_no_bit_can_make_an_answer_wrong(void **state) {
         fill(c);
         assert_true(found(c) >= NAMES - 1);
         uint8_t *all = (uint8_t *)c->file;
-        for (unsigned i = 0; i < 2000; i++) { /* index, log, and the head */
-            size_t at = i % 50 == 0 ? offsetof(struct cache_file, head) + rand_below(8)
+        for (unsigned i = 0; i < 2000; i++) { /* index, logs, heads and judges */
+            size_t at = i % 50 == 0 ? offsetof(struct cache_file, ring) + rand_below(sizeof c->file->ring)
                                     : CACHE_PAGE + rand_below((uint32_t)(c->size - CACHE_PAGE));
             if (i % 2 == 0) /* where the records are */
-                at = (size_t)(c->log - all) + rand_below(NAMES * 128);
+                at = (size_t)(c->ring[CACHE_NEW].log - all) + rand_below(NAMES * 128);
             all[at] ^= (uint8_t)(1 << rand_below(8));
         }
         lost += NAMES - found(c);
@@ -214,7 +214,7 @@ static void test_noise_is_only_misses(void **state) {
     (void)state;
     struct cache *c = test_cache(path, SIZE);
     for (unsigned round = 0; round < 20; round++) {
-        rand_bytes(&c->file->head, sizeof c->file->head);
+        rand_bytes(c->file->ring, sizeof c->file->ring);
         rand_bytes(c->index, c->size - CACHE_PAGE);
         assert_int_equal(found(c), 0);
         (void)cache_count(c);

@@ -280,7 +280,7 @@ static void test_noise(void **state) {
         put_rrset(c, name, TYPE_A);
     }
     for (unsigned i = 0; i < 20000; i++)
-        c->log[rand_below((uint32_t)c->log_bytes)] = (uint8_t)rand_u32();
+        c->ring[CACHE_NEW].log[rand_below((uint32_t)c->file->log_bytes)] = (uint8_t)rand_u32(); /* both logs */
     for (unsigned i = 0; i < 2000; i++)
         c->index[rand_below((uint32_t)(c->buckets * CACHE_WAYS))] = rand_u64();
     struct seen s = walk(c, 0);
