@@ -270,6 +270,9 @@ static void print_answers(const ldns_rr_list *list) {
     }
     qsort(text, n, sizeof *text, compare_text);
     for (size_t i = 0; i < n; i++) {
+        for (char *at = text[i]; *at != '\0'; at++)
+            if ((unsigned char)*at < ' ') /* some types' text has tabs, which part our columns */
+                *at = ' ';
         printf("%s%s", i > 0 ? " | " : "", text[i]);
         free(text[i]);
     }
