@@ -60,6 +60,13 @@ static bool probe_of(const struct cache *c, const struct cache_record *r, struct
     return true;
 }
 
+/* The words where a record may be, from the extent in use down. */
+static unsigned ways(const struct cache *c) { return (c->extent - c->least + 1) * CACHE_WAYS; }
+
+static uint64_t *way(const struct cache *c, const struct cache_probe *p, unsigned i) {
+    return cache_bucket(c, p->hash, c->extent - i / CACHE_WAYS) + i % CACHE_WAYS;
+}
+
 /* There is room in the large ring that nobody has used yet. */
 static bool kept_has_room(const struct cache *c) {
     uint64_t head = __atomic_load_n(&c->file->ring[CACHE_KEPT].head, __ATOMIC_RELAXED);
@@ -84,12 +91,12 @@ static void judge(struct judge *j, const struct cache_record *r, uint64_t at) {
     uint64_t place = (uint64_t)j->ring << CACHE_RING_SHIFT | (at / CACHE_UNIT & CACHE_POSITION_MASK);
     if (!probe_of(c, r, &p))
         return;
-    for (unsigned i = 0; i < CACHE_WAYS; i++) {
-        uint64_t word = __atomic_load_n(&p.bucket[i], __ATOMIC_ACQUIRE);
+    for (unsigned i = 0; i < ways(c); i++) {
+        uint64_t *at_word = way(c, &p, i), word = __atomic_load_n(at_word, __ATOMIC_ACQUIRE);
         if ((word & CACHE_PLACE_MASK) != place || word >> CACHE_TAG_SHIFT != p.tag)
             continue;
         if (word & CACHE_ASKED || (j->ring == CACHE_NEW && kept_has_room(c)))
-            move(j, r, &p.bucket[i], word);
+            move(j, r, at_word, word);
         return;
     }
 }
@@ -128,8 +135,8 @@ void cache_make_room(struct cache *c, enum cache_ring_id ring, size_t size) {
 enum cache_ring_id cache_ring_for(const struct cache *c, const struct cache_probe *p, size_t size) {
     if (size > c->ring[CACHE_NEW].bytes / LARGE_PART)
         return CACHE_KEPT;
-    for (unsigned i = 0; i < CACHE_WAYS; i++) {
-        uint64_t word = __atomic_load_n(&p->bucket[i], __ATOMIC_RELAXED);
+    for (unsigned i = 0; i < ways(c); i++) {
+        uint64_t word = __atomic_load_n(way(c, p, i), __ATOMIC_RELAXED);
         if ((word & CACHE_PLACE_MASK) == 0 || word >> CACHE_TAG_SHIFT != p->tag)
             continue;
         if (!cache_overwritten(c, word))

@@ -87,6 +87,7 @@ static void adopt(struct cache *c, void *map, uint64_t size) {
     c->hash_seed = f->hash_seed;
     c->check_seed = f->check_seed;
     c->index = (uint64_t *)((uint8_t *)map + CACHE_PAGE);
+    (void)madvise(c->index, c->buckets * CACHE_WAYS * sizeof *c->index, MADV_RANDOM); /* no memory for neighbours */
     uint8_t *log = (uint8_t *)map + CACHE_PAGE + c->buckets * CACHE_WAYS * sizeof(uint64_t);
     for (unsigned i = 0; i < CACHE_RINGS; i++) {
         c->ring[i].log = log;
@@ -283,9 +284,29 @@ void cache_close(struct cache *c) {
 
 bool cache_on_disk(const struct cache *c) { return c->on_disk; }
 
+/* By what the logs hold. When the large one has gone round three times, what was put while they filled has been put
+ * again or was not asked for all that time. */
+static void extent_choose(struct cache *c) {
+    uint64_t held = 0;
+    for (unsigned i = 0; i < CACHE_RINGS; i++) {
+        uint64_t written = c->ring[i].head_seen - c->ring[i].bytes;
+        held += written < c->ring[i].bytes ? written : c->ring[i].bytes;
+    }
+    unsigned e = 0;
+    while (e < CACHE_EXTENTS - 1 && cache_extent_buckets(c, e) < CACHE_EXTENT_MIN)
+        e++;
+    c->least = e;
+    while (e < CACHE_EXTENTS - 1 && held > cache_extent_buckets(c, e) * CACHE_WAYS * CACHE_EXTENT_LOAD)
+        e++;
+    c->extent = e;
+    if (e == CACHE_EXTENTS - 1 && c->ring[CACHE_KEPT].head_seen / 4 > c->ring[CACHE_KEPT].bytes)
+        c->least = e;
+}
+
 void cache_tick(struct cache *c) {
     int64_t s = clock_ns(c->config.monotonic ? CLOCK_KIND_BOOT : CLOCK_KIND_WALL) / NS_PER_S;
     c->now_s = s < 0 ? 0 : s > UINT32_MAX ? UINT32_MAX : (uint32_t)s;
     for (unsigned i = 0; i < CACHE_RINGS; i++)
         c->ring[i].head_seen = __atomic_load_n(&c->file->ring[i].head, __ATOMIC_RELAXED);
+    extent_choose(c);
 }

@@ -35,24 +35,32 @@ static bool record_is_fresh(const struct cache *c, const struct cache_record *r,
     return (uint64_t)r->expires_s + stale_s > c->now_s && !cache_of_future(c, r);
 }
 
-const struct cache_record *cache_find(struct cache *c, const struct cache_probe *p, uint32_t stale_s,
-                                      struct cache_found *at) {
+static const struct cache_record *bucket_find(struct cache *c, const struct cache_probe *p, uint64_t *bucket,
+                                              uint32_t stale_s, struct cache_found *at) {
     for (unsigned i = 0; i < CACHE_WAYS; i++) {
-        uint64_t word = __atomic_load_n(&p->bucket[i], __ATOMIC_ACQUIRE);
+        uint64_t word = __atomic_load_n(&bucket[i], __ATOMIC_ACQUIRE);
         if (word >> CACHE_TAG_SHIFT != p->tag || (word & CACHE_PLACE_MASK) == 0 || cache_overwritten(c, word))
             continue; /* of what was overwritten the word stays: it says that it was here */
         const struct cache_record *r = record_read(c, p, word & CACHE_PLACE_MASK);
         if (r == NULL) { /* damaged, or another name with the same tag: its word is of no more use */
-            __atomic_compare_exchange_n(&p->bucket[i], &word, 0, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+            __atomic_compare_exchange_n(&bucket[i], &word, 0, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
             continue;
         }
         if (!record_is_fresh(c, r, stale_s))
             continue;
-        *at = (struct cache_found){&p->bucket[i], word};
+        *at = (struct cache_found){&bucket[i], word};
         return r;
     }
     *at = (struct cache_found){NULL, 0};
     return NULL;
+}
+
+const struct cache_record *cache_find(struct cache *c, const struct cache_probe *p, uint32_t stale_s,
+                                      struct cache_found *at) {
+    const struct cache_record *r = bucket_find(c, p, p->bucket, stale_s, at);
+    for (unsigned e = c->extent; r == NULL && e > c->least; e--)
+        r = bucket_find(c, p, cache_bucket(c, p->hash, e - 1), stale_s, at);
+    return r;
 }
 
 /* Once while a record is where it is: the line of the index is not taken from the other workers at each hit. */
@@ -120,8 +128,9 @@ int cache_get_stale(struct cache *c, const struct cache_key *key, uint32_t stale
 uint64_t cache_count(struct cache *c) {
     uint64_t count = 0;
     cache_tick(c);
-    for (uint64_t i = 0; i < c->buckets * CACHE_WAYS; i++) {
-        uint64_t place = __atomic_load_n(&c->index[i], __ATOMIC_ACQUIRE) & CACHE_PLACE_MASK;
+    for (uint64_t i = 0; i < cache_used(c) * CACHE_WAYS; i++) {
+        const uint64_t *word = &c->index[cache_used_bucket(c, i / CACHE_WAYS) * CACHE_WAYS + i % CACHE_WAYS];
+        uint64_t place = __atomic_load_n(word, __ATOMIC_ACQUIRE) & CACHE_PLACE_MASK;
         uint64_t bytes = c->ring[cache_ring_of(place)].bytes;
         uint64_t offset = (place & CACHE_POSITION_MASK) * CACHE_UNIT % bytes;
         if (place == 0 || cache_overwritten(c, place) || offset + sizeof(struct cache_record) > bytes)

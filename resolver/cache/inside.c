@@ -32,6 +32,13 @@ static void times_read(const struct cache *c, const struct cache_record *r, stru
     item->ended_s = item->left_s == 0 && c->now_s > r->expires_s ? c->now_s - r->expires_s : 0;
 }
 
+static bool bucket_right(const struct cache *c, const struct cache_probe *p, const uint64_t *bucket) {
+    for (unsigned e = c->least; e <= c->extent; e++)
+        if (cache_bucket(c, p->hash, e) == bucket)
+            return true;
+    return false;
+}
+
 /* The record behind an index word as an item; false: no look-up would find it. */
 static bool item_read(struct walk *w, const uint64_t *bucket, uint64_t word) {
     struct cache *c = w->c;
@@ -42,7 +49,7 @@ static bool item_read(struct walk *w, const uint64_t *bucket, uint64_t word) {
     if (r == NULL || cache_of_future(c, r) || !question_read(r, item))
         return false;
     cache_probe_make(c, &item->name, item->type, item->klass, r->flags, &p);
-    if (p.bucket != bucket || p.tag != word >> CACHE_TAG_SHIFT)
+    if (!bucket_right(c, &p, bucket) || p.tag != word >> CACHE_TAG_SHIFT)
         return false;
     times_read(c, r, item);
     item->octets = cache_record_size(r);
@@ -86,8 +93,10 @@ int cache_walk(struct cache *c, cache_see see, void *ctx, uint64_t *forgotten) {
         return E_NOMEM;
     w->c = c;
     cache_tick(c);
-    for (uint64_t i = 0; i < c->buckets * CACHE_WAYS; i++)
-        count += word_see(w, &c->index[i], c->index + i / CACHE_WAYS * CACHE_WAYS, see, ctx);
+    for (uint64_t i = 0; i < cache_used(c) * CACHE_WAYS; i++) {
+        uint64_t *bucket = c->index + cache_used_bucket(c, i / CACHE_WAYS) * CACHE_WAYS;
+        count += word_see(w, &bucket[i % CACHE_WAYS], bucket, see, ctx);
+    }
     if (forgotten != NULL)
         *forgotten = count;
     free(w);
@@ -116,16 +125,17 @@ static void bucket_measure(struct cache *c, uint64_t bucket, struct cache_figure
 }
 
 bool cache_measure(struct cache *c, struct cache_survey *s, struct cache_figures *to) {
-    uint64_t sample = c->buckets < CACHE_SAMPLE ? c->buckets : CACHE_SAMPLE;
     cache_tick(c);
-    for (unsigned i = 0; i < CACHE_STEP && s->at < sample; i++)
-        bucket_measure(c, s->at++ * c->buckets / sample, &s->sum);
+    uint64_t used = cache_used(c), sample = used < CACHE_SAMPLE ? used : CACHE_SAMPLE;
+    uint64_t skip = (used - sample) / (CACHE_SAMPLE / CACHE_STEP) * (s->at / CACHE_STEP);
+    for (unsigned i = 0; i < CACHE_STEP && s->at < sample; i++, s->at++)
+        bucket_measure(c, cache_used_bucket(c, s->at + skip), &s->sum);
     if (s->at < sample)
         return false;
     for (unsigned i = 0; i < CACHE_KINDS; i++)
-        to->records[i] = s->sum.records[i] * c->buckets / sample;
-    to->ended = s->sum.ended * c->buckets / sample;
-    to->octets = s->sum.octets * c->buckets / sample;
+        to->records[i] = s->sum.records[i] * used / sample;
+    to->ended = s->sum.ended * used / sample;
+    to->octets = s->sum.octets * used / sample;
     *s = (struct cache_survey){.at = 0};
     return true;
 }

@@ -40,8 +40,8 @@ int cache_walk(struct cache *c, cache_see see, void *ctx, uint64_t *forgotten);
  * any of it once this has returned; what is on its way from a server meanwhile may come in anew. */
 int cache_flush(struct cache *c, const struct name *name, bool below, uint64_t *forgotten);
 
-/* How full it is, from a sample of at most CACHE_SAMPLE buckets spread evenly, looked at in steps of CACHE_STEP so that
- * nobody is held up: some tens of microseconds each. */
+/* How full it is, from a sample of at most CACHE_SAMPLE buckets, looked at in steps of CACHE_STEP neighbours, spread
+ * evenly, so that nobody is held up: some tens of microseconds each. */
 enum { CACHE_SAMPLE = 1024, CACHE_STEP = 16 };
 struct cache_figures {
     uint64_t records[CACHE_KINDS]; /* that have not ended */

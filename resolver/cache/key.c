@@ -34,8 +34,28 @@ void cache_probe_make(const struct cache *c, const struct name *name, uint16_t t
     p->question[n + 4] = p->flags;
     p->question_size = n + 4;
     uint64_t hash = XXH3_64bits_withSeed(p->question, n + 5, c->hash_seed);
+    p->hash = hash;
     p->tag = hash & ((1ULL << (64 - CACHE_TAG_SHIFT)) - 1);
-    p->bucket = c->index + (uint64_t)(((unsigned __int128)hash * c->buckets) >> 64) * CACHE_WAYS;
+    p->bucket = cache_bucket(c, hash, c->extent);
+}
+
+uint64_t cache_used(const struct cache *c) {
+    if (c->extent == CACHE_EXTENTS - 1)
+        return c->buckets;
+    uint64_t sum = 0;
+    for (unsigned e = c->least; e <= c->extent; e++)
+        sum += cache_extent_buckets(c, e);
+    return sum;
+}
+
+uint64_t cache_used_bucket(const struct cache *c, uint64_t i) {
+    for (unsigned e = c->least; e <= c->extent && c->extent < CACHE_EXTENTS - 1; e++) {
+        uint64_t buckets = cache_extent_buckets(c, e);
+        if (i < buckets)
+            return cache_extent_first(c, e) + i;
+        i -= buckets;
+    }
+    return i;
 }
 
 uint64_t cache_checksum(const struct cache *c, const uint8_t *record, size_t size, uint64_t place) {
@@ -61,10 +81,23 @@ uint64_t cache_append(struct cache *c, enum cache_ring_id ring, uint8_t *record,
     return 0;
 }
 
-void cache_forget(const struct cache_probe *p) {
+static void bucket_forget(const struct cache_probe *p, uint64_t *bucket) {
     for (unsigned i = 0; i < CACHE_WAYS; i++) {
-        uint64_t word = __atomic_load_n(&p->bucket[i], __ATOMIC_RELAXED);
+        uint64_t word = __atomic_load_n(&bucket[i], __ATOMIC_RELAXED);
         if ((word & CACHE_PLACE_MASK) != 0 && word >> CACHE_TAG_SHIFT == p->tag)
-            __atomic_compare_exchange_n(&p->bucket[i], &word, 0, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+            __atomic_compare_exchange_n(&bucket[i], &word, 0, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
     }
+}
+
+void cache_forget_elsewhere(const struct cache *c, const struct cache_probe *p) {
+    for (unsigned e = c->least; e < c->extent; e++) {
+        uint64_t *bucket = cache_bucket(c, p->hash, e);
+        if (bucket != p->bucket) /* the last extent overlaps the others */
+            bucket_forget(p, bucket);
+    }
+}
+
+void cache_forget(const struct cache *c, const struct cache_probe *p) {
+    cache_forget_elsewhere(c, p);
+    bucket_forget(p, p->bucket);
 }

@@ -19,6 +19,7 @@ struct cache {
         uint64_t head_seen; /* head as of the last tick */
     } ring[CACHE_RINGS];
     uint64_t size, buckets, hash_seed, check_seed;
+    unsigned extent, least; /* of the index, as of the last tick: where records go; the first that may have some */
     uint32_t now_s;
     bool on_disk;
     char *path;
@@ -32,8 +33,8 @@ struct cache_probe {
     uint8_t question[LIMIT_NAME_WIRE + 16]; /* folded name, type, class (network order) */
     size_t question_size;
     uint8_t flags;
-    uint64_t tag;
-    uint64_t *bucket;
+    uint64_t hash, tag;
+    uint64_t *bucket; /* of the extent in use */
 };
 
 /* Where a record was found: its index word and what stood in it. */
@@ -60,7 +61,9 @@ void cache_asked(const struct cache_found *at);
  * over->seen 0, while nothing does: else E_AGAIN. */
 int cache_publish(const struct cache *c, const struct cache_probe *p, uint64_t place, const struct cache_found *over);
 /* Empties every index word with the tag of `p`: a record of another name that has the same is lost too. */
-void cache_forget(const struct cache_probe *p);
+void cache_forget(const struct cache *c, const struct cache_probe *p);
+/* The same but for the bucket in use: what is put again when the index has grown. */
+void cache_forget_elsewhere(const struct cache *c, const struct cache_probe *p);
 /* Completes the record whose body stands in the scratch buffer already, and appends and publishes it. */
 int cache_record_put(struct cache *c, const struct cache_probe *p, uint32_t stored_s, uint32_t ttl_s,
                      const struct cache_found *over);
@@ -72,6 +75,24 @@ uint64_t cache_append(struct cache *c, enum cache_ring_id ring, uint8_t *record,
 void cache_make_room(struct cache *c, enum cache_ring_id ring, size_t size);
 /* Where a record of this question goes: new, or kept because it came back soon enough after it was dropped. */
 enum cache_ring_id cache_ring_for(const struct cache *c, const struct cache_probe *p, size_t size);
+
+/* Buckets that may hold something, and which they are: the rest of the index was never touched, and is no memory. */
+uint64_t cache_used(const struct cache *c);
+uint64_t cache_used_bucket(const struct cache *c, uint64_t i);
+
+static inline uint64_t cache_extent_buckets(const struct cache *c, unsigned extent) {
+    return c->buckets >> CACHE_EXTENT_SHIFT * (CACHE_EXTENTS - 1 - extent);
+}
+
+/* Each extent before the last lies in another quarter of it, so that not all of them fill the same buckets. */
+static inline uint64_t cache_extent_first(const struct cache *c, unsigned extent) {
+    return (CACHE_EXTENTS - 1 - extent) * (c->buckets >> CACHE_EXTENT_SHIFT);
+}
+
+static inline uint64_t *cache_bucket(const struct cache *c, uint64_t hash, unsigned extent) {
+    uint64_t i = (uint64_t)(((unsigned __int128)hash * cache_extent_buckets(c, extent)) >> 64);
+    return c->index + (cache_extent_first(c, extent) + i) * CACHE_WAYS;
+}
 
 static inline enum cache_ring_id cache_ring_of(uint64_t place) { return place >> CACHE_RING_SHIFT & 1; }
 

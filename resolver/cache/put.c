@@ -103,8 +103,10 @@ int cache_publish(const struct cache *c, const struct cache_probe *p, uint64_t p
         if (is_news(c, p, seen, over))
             return E_AGAIN;
         if (__atomic_compare_exchange_n(&p->bucket[way], &seen, p->tag << CACHE_TAG_SHIFT | place, false,
-                                        __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+                                        __ATOMIC_RELEASE, __ATOMIC_RELAXED)) {
+            cache_forget_elsewhere(c, p);
             return 0;
+        }
     }
     return E_AGAIN;
 }
@@ -137,7 +139,7 @@ bool cache_failing(struct cache *c, const struct cache_key *key) {
 static void failure_end(struct cache *c, const struct cache_key *key) {
     struct cache_probe p;
     failure_probe(c, key, &p);
-    cache_forget(&p);
+    cache_forget(c, &p);
 }
 
 int cache_put(struct cache *c, const struct cache_key *key, uint8_t *msg, size_t size) {

@@ -110,7 +110,7 @@ static void record_build(struct cache *c, const struct cache_probe *p, const str
 static void denial_end(const struct cache *c, const struct rrset *r) {
     struct cache_probe p;
     probe_make(c, &r->owner, RRSET_NAME, r->klass, &p);
-    cache_forget(&p);
+    cache_forget(c, &p);
 }
 
 int cache_rrset_put(struct cache *c, const struct rrset *r) {
