@@ -33,6 +33,8 @@ static void read_files(struct certified *c) {
         LOG(LEVEL_INFO, "resolver.tls: certificate read", KU("worker", c->worker), KI("until", tls_not_after(c->tls)));
     if (e == 0 && first)
         server_use_tls(c->server, c->tls);
+    if (c->tls != NULL)
+        board_set(&c->stats->certificate_until_wall_s, (uint64_t)tls_not_after(c->tls));
 }
 
 static void on_look(void *ctx) {
@@ -49,8 +51,9 @@ static bool any_tls(const struct server_sockets *sockets) {
 }
 
 int certified_open(struct certified *c, struct loop *l, struct server *server, const struct conf *conf,
-                   const struct server_sockets *sockets, unsigned worker, struct err *err) {
-    *c = (struct certified){.conf = &conf->resolver.tls, .server = server, .worker = worker};
+                   const struct server_sockets *sockets, struct board_worker *stats, unsigned worker, struct err *err) {
+    *c = (struct certified){.conf = &conf->resolver.tls, .server = server, .stats = stats, .worker = worker};
+    board_set(&stats->certificate_until_wall_s, 0);
     if (!any_tls(sockets))
         return 0;
     (void)changed(c);

@@ -152,7 +152,7 @@ static int worker_open(struct worker *w, struct err *err) {
         return e;
     e = server_begin(w, err);
     if (e == 0)
-        e = certified_open(&w->certified, w->loop, w->server, plan->conf, plan->sockets, plan->index, err);
+        e = certified_open(&w->certified, w->loop, w->server, plan->conf, plan->sockets, w->slot, plan->index, err);
     if (e == 0)
         e = survey_open(w);
     return e != 0 ? e : loop_beat(w->loop, NULL, w->slot);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "health/probe/impl.h"
+#include "health/probe/secure.h"
 #include "resolver/base/clock.h"
 #include "resolver/base/rand.h"
 #include "resolver/dns/writer.h"
@@ -14,6 +15,7 @@ enum { ASK_EDNS_SIZE = 1232 };
 struct ask_try {
     struct ask *ask;
     struct exchange *exchange; /* NULL: not started, or over */
+    struct secure *secure;     /* over TLS */
 };
 
 struct ask {
@@ -81,9 +83,10 @@ static void unlink_ask(struct ask *a) {
 /* Ends the other tries and frees everything but the result. */
 static void ask_free(struct ask *a) {
     for (unsigned i = 0; i < a->started; i++) {
-        if (a->tries[i].exchange == NULL)
+        if (a->tries[i].exchange == NULL && a->tries[i].secure == NULL)
             continue;
         exchange_cancel(a->tries[i].exchange);
+        secure_cancel(a->tries[i].secure);
         count_flight(a->p, a->plan.far, -1);
     }
     if (a->timer != NULL)
@@ -110,8 +113,9 @@ static void keep_problem(struct ask *a, int code, const char *text, int64_t took
     text_copy(a->result.error, sizeof(a->result.error), text);
 }
 
-static void take_result(struct ask *a, const struct exchange_result *r) {
-    char text[96];
+/* `trouble`: why, where the network has more to say than a number. */
+static void take_result(struct ask *a, const struct exchange_result *r, const char *trouble) {
+    char text[sizeof(a->result.error)];
     int64_t took_us = r->took_ns / 1000;
     a->p->tally.mismatches += r->mismatches;
     a->result.local = r->local;
@@ -122,6 +126,8 @@ static void take_result(struct ask *a, const struct exchange_result *r) {
     }
     if (r->code == 0)
         snprintf(text, sizeof(text), "an answer of %zu octets that is no DNS message", r->answer.size);
+    else if (trouble != NULL)
+        text_copy(text, sizeof(text), trouble);
     else if (r->sys_errno != 0)
         snprintf(text, sizeof(text), "%s", strerror(r->sys_errno));
     else
@@ -129,18 +135,22 @@ static void take_result(struct ask *a, const struct exchange_result *r) {
     keep_problem(a, r->code == 0 ? E_INVALID : r->code, text, took_us);
 }
 
-static void try_done(void *ctx, const struct exchange_result *r) {
-    struct ask_try *t = ctx;
+static void try_over(struct ask_try *t, const struct exchange_result *r, const char *trouble) {
     struct ask *a = t->ask;
     t->exchange = NULL;
+    t->secure = NULL;
     a->running--;
     count_flight(a->p, a->plan.far, -1);
-    take_result(a, r);
+    take_result(a, r, trouble);
     if (a->result.code != 0 && a->started < a->plan.tries)
         next_try(a);
     else if (a->result.code == 0 || a->running == 0)
         ask_finish(a);
 }
+
+static void try_done(void *ctx, const struct exchange_result *r) { try_over(ctx, r, NULL); }
+
+static void secure_done(void *ctx, const struct exchange_result *r, const char *trouble) { try_over(ctx, r, trouble); }
 
 static void hedge(void *ctx) {
     struct ask *a = ctx;
@@ -160,6 +170,29 @@ static void finish_later(struct ask *a) {
     a->timer = loop_timer_start(a->p->loop, 0, 0, no_try, a);
 }
 
+/* True: it is under way. */
+static bool send_query(struct ask *a, struct ask_try *t, const uint8_t *query, size_t size, struct err *err) {
+    if (a->plan.tls_name != NULL) {
+        struct secure_plan plan = {.server = a->plan.server,
+                                   .name = a->plan.tls_name,
+                                   .ca = a->plan.tls_ca,
+                                   .query = query,
+                                   .size = size,
+                                   .timeout_ms = a->plan.timeout_ms,
+                                   .done = secure_done,
+                                   .ctx = t};
+        return (t->secure = secure_start(a->p, &plan, err)) != NULL;
+    }
+    struct exchange_plan plan = {.server = a->plan.server,
+                                 .tcp = a->plan.tcp,
+                                 .query = query,
+                                 .size = size,
+                                 .timeout_ms = a->plan.timeout_ms,
+                                 .done = try_done,
+                                 .ctx = t};
+    return (t->exchange = exchange_start(a->p->loop, &plan, err)) != NULL;
+}
+
 static void next_try(struct ask *a) {
     uint8_t query[LIMIT_NAME_WIRE + 64];
     struct dns_opt opt = {.udp_size = a->plan.edns_size > 0 ? a->plan.edns_size : ASK_EDNS_SIZE,
@@ -174,15 +207,7 @@ static void next_try(struct ask *a) {
         board_add(a->plan.counted, 1);
     struct ask_try *t = &a->tries[a->started++];
     t->ask = a;
-    struct exchange_plan plan = {.server = a->plan.server,
-                                 .tcp = a->plan.tcp,
-                                 .query = query,
-                                 .size = size > 0 ? (size_t)size : 0,
-                                 .timeout_ms = a->plan.timeout_ms,
-                                 .done = try_done,
-                                 .ctx = t};
-    t->exchange = size > 0 ? exchange_start(a->p->loop, &plan, &err) : NULL;
-    if (t->exchange != NULL) {
+    if (size > 0 && send_query(a, t, query, (size_t)size, &err)) {
         a->running++;
         count_flight(a->p, a->plan.far, +1);
     } else if (a->running == 0) {
@@ -235,7 +260,11 @@ static const char *class_text(uint16_t qclass) { return qclass == CLASS_CH ? " C
 
 void ask_evidence(struct evidence *e, const struct ask_plan *plan, const struct ask_result *r) {
     char name[NAME_TEXT_MAX], type[16];
-    *e = (struct evidence){.tcp = plan->tcp, .wall_ms = clock_wall_ms(), .took_us = r->took_us, .unit = NULL};
+    *e = (struct evidence){.tcp = plan->tcp,
+                           .tls = plan->tls_name != NULL,
+                           .wall_ms = clock_wall_ms(),
+                           .took_us = r->took_us,
+                           .unit = NULL};
     snprintf(e->asked, sizeof(e->asked), "%.280s%s %s", name_text(&plan->qname, name), class_text(plan->qclass),
              dns_type_text(plan->qtype, type));
     addr_text(&plan->server, e->server);
@@ -259,5 +288,8 @@ void ask_tally(struct prober *p, enum tally_probe kind, const struct ask_plan *p
                           : r->code == E_AGAIN                          ? TALLY_VOID
                           : r->code == E_TIMEOUT || r->code == E_SYSTEM ? TALLY_TIMEOUT
                                                                         : TALLY_FAIL;
-    tally_add(&p->tally.probe[kind][plan->tcp][family], t, r->took_us, clock_wall_ms());
+    tally_add(&p->tally.probe[kind][plan->tls_name != NULL ? TALLY_TLS
+                                    : plan->tcp            ? TALLY_TCP
+                                                           : TALLY_UDP][family],
+              t, r->took_us, clock_wall_ms());
 }

@@ -8,10 +8,11 @@
 struct ask;
 struct ask_plan {
     struct addr server;
-    bool tcp, rd, nsid, far; /* nsid: whom it is asked of must say who it is, and the node knows a probe by it */
-    bool ad;                 /* say whether it validated (RFC 6840 section 5.7) */
-    uint16_t edns_size;      /* offered; 0: 1,232 */
-    board_word *counted;     /* one is added for each try; NULL: nowhere */
+    bool tcp, rd, nsid, far;       /* nsid: whom it is asked of must say who it is, and the node knows a probe by it */
+    bool ad;                       /* say whether it validated (RFC 6840 section 5.7) */
+    const char *tls_name, *tls_ca; /* over TLS, as of secure.h; NULL: not */
+    uint16_t edns_size;            /* offered; 0: 1,232 */
+    board_word *counted;           /* one is added for each try; NULL: nowhere */
     struct name qname;
     uint16_t qtype, qclass;
     unsigned tries;      /* each on a fresh port */
@@ -22,7 +23,7 @@ struct ask_plan {
 struct ask_result {
     int code; /* 0: `answer` is valid; E_TIMEOUT, E_SYSTEM, E_INVALID; E_AGAIN: void, this process was late itself */
     struct answer answer;
-    char error[96];
+    char error[160];
     struct addr local; /* of the try that answered, or the last one */
     int64_t took_us;
 };

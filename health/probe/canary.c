@@ -152,7 +152,12 @@ static int plan_canary(struct prober *p, const struct canary_kind *kind, enum ve
                                 .tries = CANARY_TRIES,
                                 .hedge_ms = timeout / 2,
                                 .timeout_ms = timeout};
-    p->tally.probe[kind->tally][0][addr_family(server) == AF_INET6 ? FAMILY_V6 : FAMILY_V4].planned = true;
+    if (upstream)
+        canary_over_tls(p->conf, &c->plan);
+    p->tally
+        .probe[kind->tally][c->plan.tls_name != NULL ? TALLY_TLS : TALLY_UDP]
+              [addr_family(server) == AF_INET6 ? FAMILY_V6 : FAMILY_V4]
+        .planned = true;
     return prober_add(p, &c->task, canary_start, interval, false);
 }
 
@@ -212,12 +217,15 @@ static const char *base_for(const struct conf *conf, const struct addr *server) 
     return NULL;
 }
 
-static bool wants_tls(const struct conf *conf, const struct addr *server) {
+void canary_over_tls(const struct conf *conf, struct ask_plan *plan) {
     for (size_t i = 0; i < conf->resolver.forward_count; i++)
-        for (size_t k = 0; k < conf->resolver.forward[i].to.count; k++)
-            if (addr_same(&conf->resolver.forward[i].to.at[k], server) && conf->resolver.forward[i].tls_name[0] != '\0')
-                return true;
-    return false;
+        for (size_t k = 0; k < conf->resolver.forward[i].to.count; k++) {
+            const struct conf_forward *f = &conf->resolver.forward[i];
+            if (!addr_same(&f->to.at[k], &plan->server) || f->tls_name[0] == '\0')
+                continue;
+            plan->tls_name = f->tls_name;
+            plan->tls_ca = f->ca;
+        }
 }
 
 static int plan_upstream(struct prober *p, const struct addr *server) {
@@ -225,9 +233,6 @@ static int plan_upstream(struct prober *p, const struct addr *server) {
     char text[ADDR_TEXT_MAX];
     struct name name;
     addr_text(server, text);
-    if (wants_tls(p->conf, server))
-        return plan_off(p, SCOPE_UPSTREAM, "upstream", &upstream_kind, text,
-                        "asked over TLS, which this version does not probe");
     if (base == NULL)
         return plan_off(p, SCOPE_UPSTREAM, "upstream", &upstream_kind, text, upstream_kind.off);
     if (name_from_text(&name, base, NULL) != 0)

@@ -28,6 +28,14 @@ struct heal_look {
     bool silent; /* worker: it was asked where others answered, and said nothing `fall` times in a row */
 };
 
+/* Workers that were marked lately. */
+enum { HEAL_RATION = 64 };
+struct heal_ration {
+    int64_t at_ms[HEAL_RATION];
+    unsigned count;
+    bool told;
+};
+
 /* NULL: leave it alone; else why it is to be ended. */
 const char *heal_judge(const struct heal_look *l);
 

@@ -6,6 +6,7 @@
 #define CANDOR_PROBE_IMPL_H
 
 #include "health/probe/ask.h"
+#include "health/probe/heal.h"
 #include "health/probe/prober.h"
 #include "health/system/sample.h"
 #include "resolver/base/conf_members.h"
@@ -22,9 +23,9 @@ enum {
     PROBE_GRACE_MS = 10000,    /* a node that starts is unknown rather than failed, at most this long */
     PROBE_SAMPLE_MS = 1000,    /* board and /proc are looked at this often */
     PROBE_HEARTBEAT_MS = 3000, /* older: bad; never more than three fifths of the local interval, nor less than ... */
-    PROBE_HEARTBEAT_MIN_MS = 1000, /* ... */
-    PROBE_PERSIST_MS = 5000,       /* a serial that is not the committed one is bad when it stays so long */
-    PROBE_TRIES_MAX = 4,           /* per question */
+    PROBE_HEARTBEAT_MIN_MS = 1000,
+    PROBE_PERSIST_MS = 5000, /* a serial that is not the committed one is bad when it stays so long */
+    PROBE_TRIES_MAX = 4,     /* per question */
     PROBE_FAR_IN_FLIGHT = LIMIT_PROBES_IN_FLIGHT / 2, /* of zones and upstreams: the rest is for local probes */
     PROBE_TARGETS_MAX = 2 * LIMIT_LISTEN,
 };
@@ -54,14 +55,6 @@ struct vital {
     uint64_t boot, pid, heartbeat_ms;
     int64_t age_ms;
     char state; /* of the process, '\0': gone */
-};
-
-/* Workers that were marked lately (heal.c). */
-enum { HEAL_RATION = 64 };
-struct heal_ration {
-    int64_t at_ms[HEAL_RATION];
-    unsigned count;
-    bool told;
 };
 
 struct prober {
@@ -99,6 +92,8 @@ struct prober {
     struct stray_probe *stray;
     struct round *round;
     struct tcp_probe *tcp;
+    struct dot_probe *dot;
+    struct secure_trusts *trusts;
     struct zone_probe *zones;
     struct zone_sampler *sampler;
     size_t zone_count;

@@ -8,6 +8,7 @@
 #include "resolver/base/board.h"
 #include "resolver/base/conf.h"
 
+struct ask_plan;
 struct prober;
 struct vital;
 
@@ -15,6 +16,8 @@ struct vital;
 const char *canary_base(const struct prober *p);
 /* Whether a forwarder (NULL: any) is configured for the name. */
 bool canary_is_forwarded(const struct conf *conf, const struct name *n, const struct addr *by);
+/* Makes a plan to ask a forwarder one over TLS, if the forwarder is asked so: nothing goes there in the clear. */
+void canary_over_tls(const struct conf *conf, struct ask_plan *plan);
 /* Random names are asked for in so many ms at the latest, of forwarders and through the node. */
 void canary_hurry(struct prober *p, uint32_t within_ms);
 /* Whether labels that forwarders are being asked for have come back. */
@@ -27,6 +30,7 @@ int64_t build_epoch_s(void); /* built.c */
 /* One file each: adds its checks and tasks to the prober. */
 int worker_open(struct prober *p) MUST_USE;
 int tcp_probe_open(struct prober *p) MUST_USE;
+int dot_open(struct prober *p) MUST_USE;
 void heal_role(struct prober *p, enum board_role role, const struct verdict_check *c, const struct vital *v,
                int64_t *healed_ms);
 void heal_worker(struct prober *p, unsigned w, const struct vital *v);
@@ -56,6 +60,7 @@ int monitor_open(struct prober *p) MUST_USE;
 int peer_open(struct prober *p) MUST_USE;
 void worker_close(struct prober *p);
 void tcp_probe_close(struct prober *p);
+void dot_close(struct prober *p);
 void process_close(struct prober *p);
 void machine_close(struct prober *p);
 void pool_close(struct prober *p);
@@ -78,6 +83,8 @@ void report_close(struct prober *p);
 void monitor_close(struct prober *p);
 void peer_close(struct prober *p);
 
+/* Where to ask what listens there: loopback for an any-address. */
+struct addr target_address(const struct addr *listen);
 /* target.c: what `resolver.listen` says of an address; and the verdict on target `i` with that in mind: sets whether
  * readiness hangs on the check, adds words to `came`. */
 enum target_kind target_kind(const struct conf *c, const struct addr *a);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "health/probe/impl.h"
+#include "health/probe/secure.h"
 #include "resolver/base/clock.h"
 #include "resolver/base/log.h"
 #include "resolver/base/rand.h"
@@ -153,13 +154,8 @@ static void tick(void *ctx) {
     p->judged(p->ctx);
 }
 
-/* A host that is not `ANY` stays; probes of 0.0.0.0 and :: go to loopback. */
 static void target_add(struct prober *p, const struct addr *listen) {
-    struct target t = {.addr = *listen};
-    if (addr_is_any(&t.addr) && addr_family(&t.addr) == AF_INET)
-        t.addr.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    else if (addr_is_any(&t.addr))
-        t.addr.in6.sin6_addr = in6addr_loopback;
+    struct target t = {.addr = target_address(listen)};
     for (size_t i = 0; i < p->target_count; i++)
         if (addr_same(&p->targets[i].addr, &t.addr))
             return;
@@ -178,12 +174,7 @@ static int off(struct prober *p, enum verdict_scope scope, const char *component
 /* What this version reads in the configuration and does not probe: shown as such, never as fine. */
 static int plan_off(struct prober *p) {
     const struct conf *c = p->conf;
-    char text[ADDR_TEXT_MAX];
     int rc = 0;
-    for (size_t i = 0; i < c->resolver.listen_count && rc == 0; i++)
-        if (c->resolver.listen[i].tls)
-            rc = off(p, SCOPE_WORKER, "listen", "tls", addr_text(&c->resolver.listen[i].address, text),
-                     "DNS over TLS is configured, this version does not probe it");
     const struct {
         const char *sink;
         bool configured;
@@ -217,10 +208,10 @@ static size_t checks_wanted(const struct conf *c) {
 
 static int plan(struct prober *p) {
     static int (*const parts[])(struct prober *) = {
-        process_open, machine_open, pool_open,   stray_open,       worker_open,  tcp_probe_open,
-        zone_open,    guard_open,   canary_open, authority_open,   clock_open,   loop_probe_open,
-        large_open,   signed_open,  stuck_open,  lived_open_probe, storage_open, replica_open,
-        far_open,     catalog_open, report_open, monitor_open,     peer_open,    plan_off};
+        process_open, machine_open, pool_open,        stray_open,     worker_open,  tcp_probe_open,  dot_open,
+        zone_open,    guard_open,   canary_open,      authority_open, clock_open,   loop_probe_open, large_open,
+        signed_open,  stuck_open,   lived_open_probe, storage_open,   replica_open, far_open,        catalog_open,
+        report_open,  monitor_open, peer_open,        plan_off};
     for (size_t i = 0; i < p->conf->resolver.listen_count; i++)
         if (!p->conf->resolver.listen[i].tls)
             target_add(p, &p->conf->resolver.listen[i].address);
@@ -292,6 +283,8 @@ void prober_close(struct prober *p) {
     machine_close(p);
     worker_close(p);
     tcp_probe_close(p);
+    dot_close(p);
+    secure_close(p);
     zone_close(p);
     guard_close(p);
     canary_close(p);

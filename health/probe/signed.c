@@ -95,7 +95,10 @@ static int plan_one(struct prober *p, bool bogus, const struct name *name, const
                                 .hedge_ms = timeout,
                                 .timeout_ms = timeout};
     int family = addr_family(server) == AF_INET6 ? FAMILY_V6 : FAMILY_V4;
-    p->tally.probe[bogus ? TALLY_BOGUS : TALLY_SIGNED][0][family].planned = true;
+    if (direct)
+        canary_over_tls(p->conf, &q->plan);
+    p->tally.probe[bogus ? TALLY_BOGUS : TALLY_SIGNED][q->plan.tls_name != NULL ? TALLY_TLS : TALLY_UDP][family]
+        .planned = true;
     return prober_add(p, &q->task, signed_start, interval, false);
 }
 

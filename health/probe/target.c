@@ -21,6 +21,15 @@ static bool is_here(const struct addr *a) {
     return here;
 }
 
+struct addr target_address(const struct addr *listen) {
+    struct addr a = *listen;
+    if (addr_is_any(&a) && addr_family(&a) == AF_INET)
+        a.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    else if (addr_is_any(&a))
+        a.in6.sin6_addr = in6addr_loopback;
+    return a;
+}
+
 static bool same_or_any(const struct addr *listen, const struct addr *a, bool *any) {
     *any = addr_is_any(listen) && addr_family(listen) == addr_family(a) && addr_port(listen) == addr_port(a);
     return addr_same(listen, a) || (*any && addr_is_loopback(a));

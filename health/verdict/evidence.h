@@ -15,7 +15,7 @@ struct evidence {
     char came[EVIDENCE_CAME_MAX];
     char server[ADDR_TEXT_MAX]; /* "": nobody was asked over the network */
     uint16_t source_port;       /* 0: none */
-    bool tcp;
+    bool tcp, tls;
     int64_t wall_ms;
     int64_t took_us;
     double value; /* observed value, in `unit`; NULL: none */

@@ -40,9 +40,11 @@ struct tally {
     int64_t last_success_wall_ms;
 };
 
-/* The prober's account of itself. Index of `probe`: [probe][tcp][family]. */
+enum tally_proto { TALLY_UDP, TALLY_TCP, TALLY_TLS, TALLY_PROTOS };
+
+/* The prober's account of itself. Index of `probe`: [probe][proto][family]. */
 struct tally_set {
-    struct tally probe[TALLY_PROBES][2][FAMILY_COUNT];
+    struct tally probe[TALLY_PROBES][TALLY_PROTOS][FAMILY_COUNT];
     int64_t worker_answer_wall_ms[LIMIT_WORKERS]; /* when a probe last had an answer from it; 0: never */
     uint64_t mismatches;                          /* packets that were not the answer to what was asked */
     uint64_t late;                                /* times that this process's own loop was late */

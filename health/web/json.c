@@ -25,7 +25,7 @@ static void render_evidence(struct text *t, const struct evidence *e) {
     text_json(t, e->asked);
     if (e->server[0] != '\0') {
         field_text(t, "server", e->server);
-        text_fmt(t, ",\"proto\":\"%s\",\"sourcePort\":%u", e->tcp ? "tcp" : "udp", e->source_port);
+        text_fmt(t, ",\"proto\":\"%s\",\"sourcePort\":%u", e->tls ? "tls" : e->tcp ? "tcp" : "udp", e->source_port);
     }
     uint64_t took_us = e->took_us > 0 ? (uint64_t)e->took_us : 0;
     text_put(t, ",\"tookMs\":");

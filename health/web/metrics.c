@@ -148,15 +148,14 @@ void document_metrics(struct document *d, const struct snapshot *s, bool open, i
 typedef void (*tally_fn)(struct metrics *m, const struct metric_pair *labels, const struct tally *t);
 
 static void each_tally(struct metrics *m, tally_fn fn) {
+    static const char *const protos[TALLY_PROTOS] = {"udp", "tcp", "tls"};
     for (int p = 0; p < TALLY_PROBES; p++) {
-        for (int tcp = 0; tcp <= 1; tcp++) {
+        for (int proto = 0; proto < TALLY_PROTOS; proto++) {
             for (int family = 0; family < FAMILY_COUNT; family++) {
-                const struct tally *t = &m->from->tally->probe[p][tcp][family];
+                const struct tally *t = &m->from->tally->probe[p][proto][family];
                 bool file = p == TALLY_CANARY_WRITE;
                 const struct metric_pair labels[] = {{"probe", tally_probe_name((enum tally_probe)p)},
-                                                     {"proto", file  ? "none"
-                                                               : tcp ? "tcp"
-                                                                     : "udp"},
+                                                     {"proto", file ? "none" : protos[proto]},
                                                      {"family", file                  ? "none"
                                                                 : family == FAMILY_V6 ? "ip6"
                                                                                       : "ip4"}};

@@ -311,6 +311,17 @@ static void labelled(struct metrics *m, const struct node *nodes, size_t count) 
             metric_one(m, "peer", nodes[i].name, (double)nodes[i].offset_ms / 1000);
 }
 
+/* The one that ends first of those that workers hold; 0: none. */
+static uint64_t resolver_certificate(const struct board *b) {
+    uint64_t first = 0;
+    for (unsigned w = 0; w < LIMIT_WORKERS; w++) {
+        uint64_t until = board_get(&b->worker[w].certificate_until_wall_s);
+        if (until != 0 && (first == 0 || until < first))
+            first = until;
+    }
+    return first;
+}
+
 void metrics_replica(struct metrics *m) {
     const struct replica_links *l = m->from->links;
     size_t count = 0;
@@ -318,6 +329,8 @@ void metrics_replica(struct metrics *m) {
     metric_family(m, METRIC_GAUGE, "tls_certificate_not_after_timestamp_seconds", "When a certificate of ours ends.");
     if (until != 0)
         metric_one(m, "use", "sync", (double)until);
+    if ((until = resolver_certificate(m->from->board)) != 0)
+        metric_one(m, "use", "resolver", (double)until);
     if (l == NULL)
         return;
     zones(m);

@@ -35,7 +35,11 @@ static void put_check(struct text *t, const struct verdict_check *c) {
     if (c->evidence.server[0] != '\0') {
         text_put(t, ", of ");
         text_html(t, c->evidence.server);
-        text_fmt(t, "/%s from port %u", c->evidence.tcp ? "tcp" : "udp", c->evidence.source_port);
+        text_fmt(t, "/%s from port %u",
+                 c->evidence.tls   ? "tls"
+                 : c->evidence.tcp ? "tcp"
+                                   : "udp",
+                 c->evidence.source_port);
     }
     text_put(t, "</td>");
     page_cell(t, c->evidence.came);

@@ -69,7 +69,8 @@ struct board_worker {
     board_word in_flight, tcp_connections;
     board_word socket_drops, receive_queue_bytes; /* SO_RXQ_OVFL; bytes waiting when last looked */
     board_word last_zone_generation_ms;
-    board_word fd_errors; /* EMFILE and ENFILE */
+    board_word fd_errors;                /* EMFILE and ENFILE */
+    board_word certificate_until_wall_s; /* of the certificate that it shows who asks over TLS; 0: it has none */
     struct board_client client[BOARD_CLIENTS];
     board_word guard[LIMIT_GUARDS][WITHHELD_COUNT]; /* index: resolver.guard */
     struct {

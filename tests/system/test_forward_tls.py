@@ -61,9 +61,9 @@ remote-control:
 
 
 @contextlib.contextmanager
-def forwarding(folder, authority, port, name=NAME, **kw):
+def forwarding(folder, authority, port, name=NAME, config=None, **kw):
     entry = dict({"zone": ".", "to": ["127.0.0.1@%d" % port]}, **(kw or {"tls-name": name, "ca": authority.ca}))
-    config = dict(QUIET, resolver={"workers": 1, "local-zones": False, "recursion": {"timeout": "3s"}, "forward": [entry],
+    config = dict(config or QUIET, resolver={"workers": 1, "local-zones": False, "recursion": {"timeout": "3s"}, "forward": [entry],
                                    "cache": {"serve-stale": {"max-age": "0s"}, "prefetch": False}})
     with Node(folder / "node", config) as n:
         yield n
