@@ -2,7 +2,7 @@
  *
  * What is new goes into a small ring. Before a place in it is written again, the record that stands there is judged:
  * asked for since it was written, it moves to the large ring, else it is gone. The large ring is judged the same way,
- * its records go round once more. So a name that is asked for once passes through an eighth of the room and takes
+ * its records go round once more. So a name that is asked for once passes through a tenth of the room and takes
  * nobody's place. The index word of what is gone stays for a while and says so: what comes back soon is kept at once.
  *
  * `judged` of a ring runs ahead of its head, moved on by whoever has judged what stands there: who is stopped or killed
@@ -73,15 +73,30 @@ static bool kept_has_room(const struct cache *c) {
     return head + ahead(c, CACHE_KEPT) < 2 * c->ring[CACHE_KEPT].bytes;
 }
 
-static void move(struct judge *j, const struct cache_record *r, uint64_t *word, uint64_t seen) {
+/* Since the record was put the index has grown: from now on it is found at once. Who forgets it meanwhile finds one of
+ * both words, and if that was the old one, the new one is taken back. */
+static void raise_word(const struct cache *c, const struct cache_probe *p, uint64_t place) {
+    const struct cache_found none = {.seen = 0};
+    if (cache_publish(c, p, place, &none) != 0 || cache_forget_elsewhere(c, p))
+        return;
+    for (unsigned i = 0; i < CACHE_WAYS; i++) {
+        uint64_t word = p->tag << CACHE_TAG_SHIFT | place;
+        __atomic_compare_exchange_n(&p->bucket[i], &word, 0, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+    }
+}
+
+static void move(struct judge *j, const struct cache_record *r, const struct cache_probe *p, uint64_t *word,
+                 uint64_t seen) {
     struct cache *c = j->c;
     size_t size = cache_record_size(r);
     if (j->ring == CACHE_NEW)
         cache_make_room(c, CACHE_KEPT, size);
     uint64_t place = cache_append(c, CACHE_KEPT, c->moved[j->ring], size);
-    if (place != 0)
+    if (place != 0 &&
         __atomic_compare_exchange_n(word, &seen, seen >> CACHE_TAG_SHIFT << CACHE_TAG_SHIFT | place, false,
-                                    __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+                                    __ATOMIC_RELEASE, __ATOMIC_RELAXED) &&
+        (word < p->bucket || word >= p->bucket + CACHE_WAYS))
+        raise_word(c, p, place);
     j->moves++;
 }
 
@@ -96,7 +111,7 @@ static void judge(struct judge *j, const struct cache_record *r, uint64_t at) {
         if ((word & CACHE_PLACE_MASK) != place || word >> CACHE_TAG_SHIFT != p.tag)
             continue;
         if (word & CACHE_ASKED || (j->ring == CACHE_NEW && kept_has_room(c)))
-            move(j, r, at_word, word);
+            move(j, r, &p, at_word, word);
         return;
     }
 }

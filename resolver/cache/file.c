@@ -284,8 +284,8 @@ void cache_close(struct cache *c) {
 
 bool cache_on_disk(const struct cache *c) { return c->on_disk; }
 
-/* By what the logs hold. When the large one has gone round three times, what was put while they filled has been put
- * again or was not asked for all that time. */
+/* By what the logs hold. When the large one has gone round three times, what was put while they filled is gone, or its
+ * word was raised (evict.c). */
 static void extent_choose(struct cache *c) {
     uint64_t held = 0;
     for (unsigned i = 0; i < CACHE_RINGS; i++) {

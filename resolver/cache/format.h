@@ -11,17 +11,17 @@
 enum {
     CACHE_FORMAT_VERSION = 3,
     CACHE_PAGE = 4096,       /* the header's room */
-    CACHE_UNIT = 16,         /* records begin at multiples of this */
+    CACHE_UNIT = 8,          /* records begin at multiples of this */
     CACHE_WAYS = 8,          /* index words per bucket: one cache line */
     CACHE_LOG_PER_WORD = 48, /* octets of log per index word */
     CACHE_EXTENTS = 4,       /* the index grows with what the logs hold: the last extent is all of it, */
     CACHE_EXTENT_SHIFT = 2,  /* each before it a quarter of the next, */
     CACHE_EXTENT_MIN = 1024, /* if that is so many buckets, */
-    CACHE_EXTENT_LOAD = 24,  /* left when the logs hold so many octets for each of its words */
+    CACHE_EXTENT_LOAD = 36,  /* left when the logs hold so many octets for each of its words */
     CACHE_RING_SHIFT = 42,   /* an index word: position, ring, asked for since it was written, tag */
     CACHE_ASKED_SHIFT = 43,
     CACHE_TAG_SHIFT = 44,
-    CACHE_NEW_PART = 8,      /* one in so many octets of log is for what is new */
+    CACHE_NEW_PART = 10,     /* one in so many octets of log is for what is new */
     CACHE_TTLS_MAX = 8192,   /* TTL fields in one record: LIMIT_RRS_PER_MESSAGE */
     CACHE_RESERVE_TRIES = 3, /* a reservation across the ring's end is given up and made again */
     CACHE_QUESTION_MAX = LIMIT_NAME_WIRE + 4,

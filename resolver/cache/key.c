@@ -81,23 +81,27 @@ uint64_t cache_append(struct cache *c, enum cache_ring_id ring, uint8_t *record,
     return 0;
 }
 
-static void bucket_forget(const struct cache_probe *p, uint64_t *bucket) {
+static bool bucket_forget(const struct cache_probe *p, uint64_t *bucket) {
+    bool any = false;
     for (unsigned i = 0; i < CACHE_WAYS; i++) {
         uint64_t word = __atomic_load_n(&bucket[i], __ATOMIC_RELAXED);
         if ((word & CACHE_PLACE_MASK) != 0 && word >> CACHE_TAG_SHIFT == p->tag)
-            __atomic_compare_exchange_n(&bucket[i], &word, 0, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+            any |= __atomic_compare_exchange_n(&bucket[i], &word, 0, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
     }
+    return any;
 }
 
-void cache_forget_elsewhere(const struct cache *c, const struct cache_probe *p) {
+bool cache_forget_elsewhere(const struct cache *c, const struct cache_probe *p) {
+    bool any = false;
     for (unsigned e = c->least; e < c->extent; e++) {
         uint64_t *bucket = cache_bucket(c, p->hash, e);
         if (bucket != p->bucket) /* the last extent overlaps the others */
-            bucket_forget(p, bucket);
+            any |= bucket_forget(p, bucket);
     }
+    return any;
 }
 
 void cache_forget(const struct cache *c, const struct cache_probe *p) {
-    cache_forget_elsewhere(c, p);
-    bucket_forget(p, p->bucket);
+    (void)cache_forget_elsewhere(c, p);
+    (void)bucket_forget(p, p->bucket);
 }

@@ -62,8 +62,8 @@ void cache_asked(const struct cache_found *at);
 int cache_publish(const struct cache *c, const struct cache_probe *p, uint64_t place, const struct cache_found *over);
 /* Empties every index word with the tag of `p`: a record of another name that has the same is lost too. */
 void cache_forget(const struct cache *c, const struct cache_probe *p);
-/* The same but for the bucket in use: what is put again when the index has grown. */
-void cache_forget_elsewhere(const struct cache *c, const struct cache_probe *p);
+/* The same but for the bucket in use: what was put again when the index has grown. False: there was nothing. */
+bool cache_forget_elsewhere(const struct cache *c, const struct cache_probe *p);
 /* Completes the record whose body stands in the scratch buffer already, and appends and publishes it. */
 int cache_record_put(struct cache *c, const struct cache_probe *p, uint32_t stored_s, uint32_t ttl_s,
                      const struct cache_found *over);

@@ -103,10 +103,8 @@ int cache_publish(const struct cache *c, const struct cache_probe *p, uint64_t p
         if (is_news(c, p, seen, over))
             return E_AGAIN;
         if (__atomic_compare_exchange_n(&p->bucket[way], &seen, p->tag << CACHE_TAG_SHIFT | place, false,
-                                        __ATOMIC_RELEASE, __ATOMIC_RELAXED)) {
-            cache_forget_elsewhere(c, p);
+                                        __ATOMIC_RELEASE, __ATOMIC_RELAXED))
             return 0;
-        }
     }
     return E_AGAIN;
 }
@@ -121,7 +119,10 @@ int cache_record_put(struct cache *c, const struct cache_probe *p, uint32_t stor
     enum cache_ring_id ring = cache_ring_for(c, p, size);
     cache_make_room(c, ring, size);
     uint64_t place = cache_append(c, ring, c->scratch, size);
-    return place == 0 ? E_AGAIN : cache_publish(c, p, place, over);
+    int e = place == 0 ? E_AGAIN : cache_publish(c, p, place, over);
+    if (e == 0)
+        (void)cache_forget_elsewhere(c, p);
+    return e;
 }
 
 static void failure_probe(const struct cache *c, const struct cache_key *key, struct cache_probe *p) {

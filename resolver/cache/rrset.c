@@ -4,6 +4,7 @@
 
 enum {
     RR_FIXED = 10, /* type, class, TTL, RDLENGTH */
+    TTL_PART = 16, /* what would live less than this part of its TTL longer is left as it is */
     PUT_TRIES = 4, /* another process was quicker: judged anew against what it put there */
 };
 
@@ -113,6 +114,14 @@ static void denial_end(const struct cache *c, const struct rrset *r) {
     cache_forget(c, &p);
 }
 
+/* Zones say their name servers and addresses with every answer: that is not written each time. */
+static bool says_the_same(const struct cache_record *there, const struct cache_probe *p, const struct rrset *r) {
+    const uint8_t *data = (const uint8_t *)(there + 1) + p->question_size;
+    return there->size == p->question_size + r->data.size && there->counts[0] == r->count &&
+           there->counts[1] == r->sigs && there->counts[2] == traits_pack(r) &&
+           memcmp(data, r->data.at, r->data.size) == 0;
+}
+
 int cache_rrset_put(struct cache *c, const struct rrset *r) {
     struct cache_probe p;
     if (!well_formed(r))
@@ -135,6 +144,10 @@ int cache_rrset_put(struct cache *c, const struct rrset *r) {
             /* Whatever the child says of itself, it is asked for no longer than its parent delegates to it. */
             if (r->type == TYPE_NS && old.kind == RRSET_DATA && ttl_s > left_s)
                 ttl_s = left_s;
+            if (left_s <= ttl_s && left_s >= ttl_s - ttl_s / TTL_PART && says_the_same(there, &p, r)) {
+                e = 0;
+                break;
+            }
         }
         record_build(c, &p, r);
         e = cache_record_put(c, &p, c->now_s, ttl_s, &at);

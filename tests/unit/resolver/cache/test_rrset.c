@@ -338,7 +338,7 @@ static void test_damage_is_only_misses(void **state) {
     unsigned misses = 0;
     assert_int_equal(cache_rrset_put(c, &r), 0);
     size_t end = 32 + 11 + 4 + r.data.size; /* the record: its head, owner, type and class, data */
-    uint64_t place = (c->file->ring[CACHE_NEW].head - c->ring[CACHE_NEW].bytes) - ((end + 15) & ~(size_t)15);
+    uint64_t place = (c->file->ring[CACHE_NEW].head - c->ring[CACHE_NEW].bytes) - cache_room(end);
     for (size_t bit = 0; bit < end * 8; bit++) {
         c->ring[CACHE_NEW].log[place + bit / 8] ^= (uint8_t)(1 << bit % 8);
         if (get(c, "a.example.", TYPE_A, 0, &got) == 0)
@@ -347,7 +347,7 @@ static void test_damage_is_only_misses(void **state) {
             misses++;
         c->ring[CACHE_NEW].log[place + bit / 8] ^= (uint8_t)(1 << bit % 8);
         assert_int_equal(cache_rrset_put(c, &r), 0);
-        place = (c->file->ring[CACHE_NEW].head - c->ring[CACHE_NEW].bytes) - ((end + 15) & ~(size_t)15);
+        place = (c->file->ring[CACHE_NEW].head - c->ring[CACHE_NEW].bytes) - cache_room(end);
     }
     assert_int_equal(misses, end * 8);
 }
