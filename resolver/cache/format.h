@@ -17,7 +17,7 @@ enum {
     CACHE_EXTENTS = 4,       /* the index grows with what the logs hold: the last extent is all of it, */
     CACHE_EXTENT_SHIFT = 2,  /* each before it a quarter of the next, */
     CACHE_EXTENT_MIN = 1024, /* if that is so many buckets, */
-    CACHE_EXTENT_LOAD = 36,  /* left when the logs hold so many octets for each of its words */
+    CACHE_EXTENT_LOAD = 24,  /* left when the logs hold so many octets for each of its words */
     CACHE_RING_SHIFT = 42,   /* an index word: position, ring, asked for since it was written, tag */
     CACHE_ASKED_SHIFT = 43,
     CACHE_TAG_SHIFT = 44,
