@@ -129,6 +129,7 @@ int answer_open(struct source *source, const struct conf *conf, const struct boa
     *source = (struct source){.ops = &ops, .self = s};
     s->state = conf->node.state;
     s->refuse_any = conf->resolver.refuse_any;
+    s->minimal = conf->resolver.minimal_responses;
     s->key = rand_u64();
     s->conf = conf;
     s->board = board;

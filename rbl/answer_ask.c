@@ -46,7 +46,7 @@ static int answer_apex(struct asking *k) {
     if (any || k->q->qtype == TYPE_SOA)
         answer_put_soa(k->z, SECTION_ANSWER, k->q, k->w);
     if (any || k->q->qtype == TYPE_NS)
-        answer_put_ns(k->z, k->q, k->w);
+        answer_put_ns(k->z, SECTION_ANSWER, k->w);
     if (k->q->qtype != TYPE_SOA && (k->q->qtype != TYPE_NS || !has_answers(k->w)))
         rc = apex_rrs(k);
     if (rc == 0 && !has_answers(k->w) && k->w->error == 0)
@@ -135,6 +135,17 @@ static bool passes(struct asking *k, struct source_answer *a) {
     return false;
 }
 
+/* The zone's servers beside an answer, when they are wanted and there is room. */
+static void add_servers(struct asking *k) {
+    bool are_answer = k->q->qname.labels == k->z->apex.labels && (k->q->qtype == TYPE_NS || k->q->qtype == TYPE_ANY);
+    if (k->s->minimal || are_answer || !has_answers(k->w) || k->w->error != 0)
+        return;
+    struct dns_mark mark = dns_writer_mark(k->w);
+    answer_put_ns(k->z, SECTION_AUTHORITY, k->w);
+    if (k->w->error != 0)
+        dns_writer_rewind(k->w, &mark);
+}
+
 static void answer_ready(struct asking *k, struct source_answer *a) {
     struct answer_zone *z = k->z;
     struct dns_mark mark = dns_writer_mark(k->w);
@@ -152,6 +163,7 @@ static void answer_ready(struct asking *k, struct source_answer *a) {
         fail(a, RCODE_SERVFAIL, EDE_OTHER, "more RRs at this name than an answer may have");
         return;
     }
+    add_servers(k);
     *a = (struct source_answer){.rcode = (uint8_t)rcode, .ede = z->ede, .ede_text = z->ede_text};
     if (a->ede == EDE_STALE_ANSWER && rcode == RCODE_NXDOMAIN)
         a->ede = EDE_STALE_NXDOMAIN;

@@ -53,7 +53,7 @@ struct answer {
     uint16_t *begun;    /* zones begun in this batch */
     size_t begun_count;
     int64_t now_wall_s; /* of this batch; 0: not looked yet */
-    bool refuse_any;
+    bool refuse_any, minimal;
     struct value listed; /* what an access list has everybody told */
     /* the question in hand */
     unsigned asked_bits; /* of the address that the last place was asked for: 32, 128, 0: a name */

@@ -50,10 +50,10 @@ void answer_put_soa(struct answer_zone *z, enum dns_section section, const struc
     dns_writer_rr_at(w, section, apex_at, TYPE_SOA, CLASS_IN, ttl, (struct bytes){s->rdata, s->size});
 }
 
-void answer_put_ns(struct answer_zone *z, const struct dns_query *q, struct dns_writer *w) {
+void answer_put_ns(struct answer_zone *z, enum dns_section section, struct dns_writer *w) {
     const struct view_apex *d = z->data;
     for (unsigned i = 0; i < d->ns_count && i < ARRAY_SIZE(d->ns); i++)
-        dns_writer_ns(w, SECTION_ANSWER, &q->qname, d->ns_ttl, &d->ns[i]);
+        dns_writer_ns(w, section, &z->apex, d->ns_ttl, &d->ns[i]);
 }
 
 void answer_put_hinfo(struct answer_zone *z, const struct dns_query *q, struct dns_writer *w) {

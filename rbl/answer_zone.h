@@ -82,7 +82,7 @@ unsigned answer_places(const struct answer_zone *z, const struct name *qname, st
 
 /* answer_rr.c */
 void answer_put_soa(struct answer_zone *z, enum dns_section section, const struct dns_query *q, struct dns_writer *w);
-void answer_put_ns(struct answer_zone *z, const struct dns_query *q, struct dns_writer *w);
+void answer_put_ns(struct answer_zone *z, enum dns_section section, struct dns_writer *w);
 void answer_put_hinfo(struct answer_zone *z, const struct dns_query *q, struct dns_writer *w);
 void answer_soa_make(struct answer_zone *z);
 

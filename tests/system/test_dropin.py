@@ -11,6 +11,10 @@ import subprocess
 import tempfile
 import time
 
+import dns.flags
+import dns.message
+import dns.query
+import dns.rdatatype
 import psutil
 import pytest
 import requests
@@ -215,6 +219,28 @@ def test_the_same_line_gives_the_same_answers(lists, tmp_path):
         assert int(re.findall(r"msg=traffic queries=(\d+)", ours.log())[2]) < int(re.findall(r"msg=traffic queries=(\d+)", ours.log())[1])
         ours.send_signal(signal.SIGTERM)
         assert ours.wait(15) == 0
+
+
+def servers_beside(server, question):
+    """The NS that stand in the authority section of the answer to a question."""
+    name, rdtype = question.split()
+    host, port = server.split("@")
+    r = dns.message.make_query(name, rdtype, use_edns=0)
+    r = dns.query.udp(r, host, port=int(port), timeout=5)
+    assert not r.flags & dns.flags.TC
+    return sorted(x.to_text() for rrset in r.authority if rrset.rdtype == dns.rdatatype.NS for x in rrset)
+
+
+def test_servers_beside_answers(lists, tmp_path):
+    """-A: answers name the zone's servers; -a, here the default too: they do not."""
+    asked = ["2.0.0.127.dul.bl.test. A", "2.0.0.127.dul.bl.test. TXT", "2.0.0.127.combi.test. A", "dul.bl.test. SOA"]
+    with debian(tmp_path, lists, line(free_port(), "-A")) as theirs, candor(tmp_path, lists, line(free_port(), "-A")) as ours:
+        there = [servers_beside(theirs, q) for q in asked]
+        assert any(there) and there == [servers_beside(ours.address, q) for q in asked]
+        assert servers_beside(ours.address, "9.9.9.9.dul.bl.test. A") == []  # SOA is what belongs there
+        assert servers_beside(ours.address, "dul.bl.test. NS") == []  # rbldnsd says them twice
+    with candor(tmp_path, lists, line(free_port(), "-a")) as ours:
+        assert not any(servers_beside(ours.address, q) for q in asked)
 
 
 def test_work_folder_options_in_one_word_and_gzip(lists, tmp_path):
