@@ -59,14 +59,18 @@ static int survey_make(const struct cache *c, const struct cache_key *key, uint8
     return e == E_NOTFOUND ? 0 : E_INVALID;
 }
 
-/* How dispensable a word is: an empty one, then what was overwritten, the longest ago first, then the oldest of what is
- * new, then the oldest of what is kept. */
+/* How dispensable a word is: an empty one, then what was overwritten, then what is new, then what is kept, then what
+ * was asked for where it is; of each the oldest first. */
 static uint64_t dispensable(const struct cache *c, uint64_t word) {
     uint64_t place = word & CACHE_PLACE_MASK;
     if (place == 0)
         return UINT64_MAX;
     uint64_t behind = cache_behind(c, place);
-    unsigned grade = cache_overwritten(c, place) ? 2 : cache_ring_of(place) == CACHE_NEW && !(word & CACHE_ASKED);
+    unsigned grade = 0;
+    if (cache_overwritten(c, place))
+        grade = 3;
+    else if (!(word & CACHE_ASKED))
+        grade = cache_ring_of(place) == CACHE_NEW ? 2 : 1;
     return (uint64_t)grade << 60 | behind;
 }
 
