@@ -1,8 +1,8 @@
 /* The form of RDATA of the types whose names may come compressed (RFC 1035 section 3.3, RFC 3597 section 4). */
 #include "resolver/dns/rdata.h"
 
-/* A form is read from left to right: 'n' a name, a digit pair that many octets, 's' a character-string, 'r' the rest.
- */
+/* A form is read from left to right: 'n' a name, a digit pair that many octets, 's' a character-string, 'S' as many of
+ * them as are left, one at least, 'r' the rest. */
 static const struct form {
     uint16_t type;
     const char *steps;
@@ -15,7 +15,9 @@ static const struct form {
     {24 /* SIG */, "18nr"}, {26 /* PX */, "02nn"},   {TYPE_AAAA, "16"},
     {30 /* NXT */, "nr"},   {TYPE_SRV, "06n"},       {35 /* NAPTR */, "04sssn"},
     {36 /* KX */, "02n"},   {TYPE_DNAME, "n"},       {TYPE_RRSIG, "18nr"},
-    {TYPE_NSEC, "nr"},
+    {TYPE_NSEC, "nr"},      {13 /* HINFO */, "ss"},  {TYPE_TXT, "S"},
+    {99 /* SPF */, "S"},    {TYPE_DS, "04r"},        {TYPE_DNSKEY, "04r"},
+    {TYPE_NSEC3, "04ssr"},  {257 /* CAA */, "01sr"},
 };
 
 static const char *form_of(uint16_t type) {
@@ -25,10 +27,20 @@ static const char *form_of(uint16_t type) {
     return NULL;
 }
 
+static size_t strings_size(struct bytes raw, size_t at, size_t end) {
+    size_t size = 0;
+    do
+        size += at + size < end ? 1 + (size_t)raw.at[at + size] : end - at + 1;
+    while (size < end - at);
+    return size;
+}
+
 /* Octets that one step other than a name takes at `at`; more than are left: the caller refuses. */
 static size_t step_size(const char *step, struct bytes raw, size_t at, size_t end) {
     if (*step == 'r')
         return end - at;
+    if (*step == 'S')
+        return strings_size(raw, at, end);
     if (*step == 's')
         return at < end ? 1 + (size_t)raw.at[at] : end + 1;
     return (size_t)(step[0] - '0') * 10 + (size_t)(step[1] - '0');
@@ -59,7 +71,7 @@ int rdata_plain(const struct dns_rr *rr, struct bytes raw, uint8_t *to, size_t c
         memcpy(to + size, raw.at + at, n);
         size += n;
         at += n;
-        step += *step == 'r' || *step == 's' ? 1 : 2;
+        step += *step >= '0' && *step <= '9' ? 2 : 1;
     }
     if (at != end)
         return E_INVALID;

@@ -64,7 +64,8 @@ size_t local_chaos(const struct ask *a) {
     else if (IS_NAME(&q->qname, "\7version\4bind") || IS_NAME(&q->qname, "\7version\6server"))
         text = "candor " CANDOR_VERSION;
     if (text == NULL || (q->qtype != TYPE_TXT && q->qtype != TYPE_ANY) || !local_may_know(a->s, a->client))
-        return reply_error(a, RCODE_REFUSED, EDE_NONE, NULL);
+        return reply_error(a, RCODE_REFUSED, local_may_know(a->s, a->client) ? EDE_NOT_SUPPORTED : EDE_PROHIBITED,
+                           NULL);
     struct dns_writer w;
     uint8_t rdata[256];
     size_t n = text_copy((char *)rdata + 1, sizeof rdata - 1, text);

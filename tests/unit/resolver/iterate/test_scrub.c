@@ -254,7 +254,8 @@ static void test_rdata_is_checked_and_expanded(void **state) {
         {35, "\0\1\0\1\1u\3sip\0\300\14", 13, 11 + 13},
         {35, "\0\1\0\1\77u", 6, 0},
         {TYPE_NSEC, "\300\14\0\1\2", 5, 13 + 3},
-        {TYPE_TXT, "anything", 8, 8},
+        {TYPE_TXT, "\7anythin", 8, 8},
+        {TYPE_TXT, "anything", 8, 0},
         {65280, "", 0, 0},
     };
     uint8_t to[600];
