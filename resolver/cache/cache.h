@@ -4,13 +4,13 @@
  * copies a record out and believes the copy only when its checksum, seeded with its place in the log, is right. So a
  * record that is being overwritten, was left half-written by a process killed in mid-write, or was damaged in the
  * file is a miss, never an answer, and nobody ever waits for anybody. What is new passes through a small ring; what was
- * asked for there, or comes back soon, is moved to a large one and stays as long as it is asked for (S3-FIFO: as good as
- * SIEVE, and names that are asked for once push nobody out; evict.c). Layout: docs/formats/cache.md.
+ * asked for there, or comes back soon, is moved to a large one and stays as long as it is asked for (S3-FIFO: as good
+ * as SIEVE, and names that are asked for once push nobody out; evict.c). Layout: docs/formats/cache.md.
  *
  * Owner: the resolver's parent opens the mapping; workers inherit it over fork() and use their copy of the handle. One
- * thread per process. A hit costs one index line and one record, no allocation and no system call; it writes one bit, and
- * only the first hit while a record is where it is does. Memory is touched as it fills: a large cache that holds little
- * is little memory.
+ * thread per process. A hit costs one index line and one record, no allocation and no system call; it writes one bit,
+ * and only the first hit while a record is where it is does. Memory is touched as it fills: a large cache that holds
+ * little is little memory.
  *
  * Keys are (qname folded, qtype, qclass, DO, CD), hashed with a secret of the file. TTLs (RFC 2181, RFC 2308): those of
  * positive answers are held within min/max; a negative answer lives as long as the SOA in its authority section allows
