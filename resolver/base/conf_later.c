@@ -46,6 +46,7 @@ static const char *const works[] = {
     "resolver.recursion.private-addresses",
     "resolver.recursion.private-domains",
     "resolver.recursion.edns-size",
+    "resolver.recursion.fetch-ns-addresses",
     "resolver.recursion.max-queries",
     "resolver.recursion.timeout",
     "resolver.forward[].zone",

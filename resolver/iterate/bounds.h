@@ -16,6 +16,8 @@ enum {
     BOUND_GLUELESS_AT_ONCE = 2,    /* server names looked up at the same time for one question */
     BOUND_GLUELESS_IN_ALL = 8,     /* server names looked up for one question and delegation (NXNSAttack) */
     BOUND_GLUELESS_TOTAL = 20,     /* for one client question, over all delegations */
+    BOUND_FETCH_BELOW = 2,         /* a zone of so many addresses, or more, needs no further server looked up ... */
+    BOUND_FETCH_SENDS = 16,        /* ... which may cost so many queries, and has one server name per client question */
     BOUND_TRIES_PER_SERVER = 3,    /* sends to one address for one question */
     BOUND_TRIES = 24,              /* sends for one question without a referral or an answer in between */
     BOUND_MINIMISE_COUNT = 10,     /* labels added one by one (RFC 9156 section 2.3: MAX_MINIMISE_COUNT) */
@@ -29,6 +31,7 @@ enum {
     /* one server, one zone, in all (per worker) */
     BOUND_SERVER_IN_FLIGHT = 256, /* queries under way to one address; more wait for another server or fail */
     BOUND_ZONE_IN_FLIGHT = 512,   /* questions under way below one cut */
+    BOUND_FETCHES = 32,           /* server names that are looked up though no client waits for them */
     BOUND_SERVERS = 16384,        /* addresses of which something is remembered */
     BOUND_MISMATCHES = 16,        /* packets that did not fit, for one sending over UDP: then TCP */
     BOUND_TCP_TOTAL_MS = 3000,    /* a TCP answer that drips more slowly is given up */

@@ -1,65 +1,8 @@
 /* The state machine of one name. */
-#include "resolver/iterate/recurse.h"
-
-#include <stdlib.h>
-
 #include "resolver/iterate/minimise.h"
 #include "resolver/iterate/recurse_impl.h"
 
-enum { PRIME_AGAIN_MS = 60000, PRIME_MS = 10000 };
-
-int64_t recurse_now(const struct recursions *a) { return a->config.sender.ops->now_ms(a->config.sender.self); }
-
-/* --- birth and end */
-
-struct recurse *recurse_new(struct recursions *a, struct recurse *parent, const struct resolve_question *q) {
-    struct recurse *x = calloc(1, sizeof *x);
-    if (x == NULL)
-        return NULL;
-    x->all = a;
-    x->parent = parent;
-    x->budget = parent != NULL ? parent->budget : &x->own;
-    x->fell_back = parent != NULL && parent->fell_back;
-    x->depth = parent != NULL ? parent->depth + 1 : 0;
-    x->q = *q;
-    x->name = q->qname;
-    x->refresh = q->refresh;
-    x->below = UINT32_MAX;
-    x->minimise = a->config.conf->resolver.recursion.qname_minimisation;
-    x->next = a->all;
-    if (a->all != NULL)
-        a->all->before = x;
-    a->all = x;
-    return x;
-}
-
-static void unqueue(struct recurse *x) {
-    struct recursions *a = x->all;
-    struct recurse **at = &a->queue_head, *before = NULL;
-    while (*at != NULL && *at != x) {
-        before = *at;
-        at = &(*at)->queue;
-    }
-    if (*at == NULL)
-        return;
-    *at = x->queue;
-    if (a->queue_tail == x)
-        a->queue_tail = before;
-    x->queued = false;
-}
-
-void recurse_cancel(struct recurse *x) {
-    recurse_drop_children(x);
-    if (x->asking != NULL)
-        asking_cancel(x->asking);
-    if (x->queued)
-        unqueue(x);
-    *(x->before != NULL ? &x->before->next : &x->all->all) = x->next;
-    if (x->next != NULL)
-        x->next->before = x->before;
-    parts_clear(&x->parts);
-    free(x);
-}
+/* --- the end */
 
 static void end(struct recurse *x, const struct recurse_result *r) {
     recurse_drop_children(x);
@@ -99,32 +42,6 @@ static void note(struct recurse *x, enum trouble why, const char *text) {
     x->text = text;
 }
 
-/* --- the queue */
-
-static void run(struct recurse *x);
-
-void recurse_ready(struct recurse *x) {
-    struct recursions *a = x->all;
-    if (x->queued)
-        return;
-    x->queued = true;
-    x->queue = NULL;
-    *(a->queue_tail != NULL ? &a->queue_tail->queue : &a->queue_head) = x;
-    a->queue_tail = x;
-}
-
-static void run_all(struct recursions *a) {
-    if (a->running)
-        return;
-    a->running = true;
-    while (a->queue_head != NULL) {
-        struct recurse *x = a->queue_head;
-        unqueue(x);
-        run(x);
-    }
-    a->running = false;
-}
-
 /* --- delegations */
 
 static void use_delegation(struct recurse *x) {
@@ -136,34 +53,13 @@ static void use_delegation(struct recurse *x) {
     recurse_note_glue(x);
 }
 
-static void primed(void *ctx, const struct recurse_result *r) {
-    (void)r;
-    ((struct recursions *)ctx)->priming = NULL;
-}
-
-/* The root servers say themselves who they are (RFC 8109); the hints are for finding one of them. */
-static void prime(struct recursions *a) {
-    struct resolve_question q = {.qname = {.size = 1}, .qtype = TYPE_NS, .qclass = CLASS_IN};
-    int64_t now_ms = recurse_now(a);
-    if (!a->config.conf->resolver.recursion.prime || a->priming != NULL || now_ms < a->prime_at_ms)
-        return;
-    a->prime_at_ms = now_ms + PRIME_AGAIN_MS;
-    a->priming = recurse_new(a, NULL, &q);
-    if (a->priming == NULL)
-        return;
-    a->priming->own.deadline_ms = now_ms + PRIME_MS;
-    a->priming->done = primed;
-    a->priming->ctx = a;
-    recurse_ready(a->priming);
-}
-
 static void choose_delegation(struct recurse *x) {
     struct recursions *a = x->all;
     struct delegations from = {a->config.conf, a->config.cache, &a->hints, a->work, x->fell_back};
     delegation_find(&x->d, &from, &x->name, x->q.qtype, x->below);
     use_delegation(x);
     if (x->d.origin == FROM_HINTS && x != a->priming)
-        prime(a);
+        recurse_prime(a);
 }
 
 /* Who has failed is not asked once more because the parent names it again. */
@@ -310,6 +206,7 @@ static enum next take_answer(struct recurse *x, const struct sift_result *r) {
         return GO_ON;
     }
     x->parts.rcode = r->kind == SIFT_YXDOMAIN ? RCODE_YXDOMAIN : RCODE_NOERROR;
+    recurse_fetch(x);
     answered(x);
     return ENDED;
 }
@@ -378,7 +275,7 @@ static void asked_done(void *ctx, const struct asking_reply *reply) {
         refuse_server(x, UNREACHABLE, NULL);
     if (next == GO_ON)
         recurse_ready(x);
-    run_all(a);
+    recurse_run_all(a);
 }
 
 /* --- one name */
@@ -413,7 +310,7 @@ static bool look_up(struct recurse *x) {
     return known == KNOWN_TOO_MUCH || known == KNOWN_ANSWER;
 }
 
-static void run(struct recurse *x) {
+void recurse_run(struct recurse *x) {
     while (!is_over(x)) {
         if (!x->has_delegation) {
             if (!x->stepped_up && look_up(x))
@@ -446,48 +343,6 @@ int recurse_start(struct recurse **out, struct recursions *a, const struct recur
     x->done = plan->done;
     x->ctx = plan->ctx;
     recurse_ready(x);
-    run_all(a);
+    recurse_run_all(a);
     return 0;
-}
-
-/* --- the room */
-
-struct servers *recursions_servers(struct recursions *a) {
-    return a->servers;
-}
-
-int recursions_open(struct recursions **out, const struct recursions_config *config, struct err *err) {
-    struct recursions *a = calloc(1, sizeof *a);
-    int e = 0;
-    *out = NULL;
-    if (a == NULL || (a->sift = sift_new()) == NULL) {
-        free(a);
-        return err_set(err, E_NOMEM, "recursion: no memory");
-    }
-    a->config = *config;
-    if ((e = hints_open(&a->hints, config->conf, err)) != 0 || (e = servers_open(&a->servers, err)) != 0)
-        goto bad;
-    struct asking_config asking = {config->conf, config->sender, a->servers};
-    if ((e = askings_open(&a->askings, &asking, err)) != 0)
-        goto bad;
-    *out = a;
-    return 0;
-bad:
-    recursions_close(a);
-    return e;
-}
-
-void recursions_close(struct recursions *a) {
-    if (a == NULL)
-        return;
-    for (struct recurse *x = a->all, *next; x != NULL; x = next) {
-        next = x->next;
-        for (unsigned i = 0; i < BOUND_GLUELESS_AT_ONCE; i++)
-            x->child[i] = NULL; /* each ends by itself here */
-        recurse_cancel(x);
-    }
-    askings_close(a->askings);
-    servers_close(a->servers);
-    sift_free(a->sift);
-    free(a);
 }

@@ -65,14 +65,25 @@ struct recursions {
     bool running;
     struct recurse *priming;
     int64_t prime_at_ms;
+    unsigned fetches; /* under way */
     uint8_t buf[RRSET_MAX], work[RRSET_MAX];
 };
 
-/* recurse.c. Nothing runs inside something else that runs: what can go on is queued, and run from one place. */
+/* recurse.c: goes on with one name until it waits or has ended. */
+void recurse_run(struct recurse *x);
+
+/* recurse_room.c. Nothing runs inside something else that runs: what can go on is queued, and run from one place. */
 void recurse_ready(struct recurse *x);
+void recurse_run_all(struct recursions *a);
 int64_t recurse_now(const struct recursions *a);
 /* A new one; of a child's parent, or of nobody. NULL: no memory. */
 struct recurse *recurse_new(struct recursions *a, struct recurse *parent, const struct resolve_question *q);
+
+/* recurse_own.c. The root servers say themselves who they are (RFC 8109); the hints are for finding one of them. */
+void recurse_prime(struct recursions *a);
+/* A client has its answer from a zone with few addresses: one of the names of its servers that came without is looked
+ * up, if there is one, so that the next question has somebody else to go to. */
+void recurse_fetch(struct recurse *x);
 
 /* recurse_known.c: what the cache says of x->name. */
 enum known { KNOWN_NOTHING, KNOWN_ANSWER, KNOWN_ALIAS, KNOWN_TOO_MUCH };

@@ -247,6 +247,53 @@ static void test_an_alias_to_a_zone_without_glue(void **state) {
     world_end(w);
 }
 
+/* Two servers outside of the zone, and one of them without an address: who has an answer finds it for the next. */
+static const struct rule half_known[] = {
+    {COM, 0, "example.com.", 0, 0, false, "",
+     "example.com. NS ns.example.com.;example.com. NS ns.host.org.;example.com. NS none.host.org.",
+     "ns.example.com. A 11.0.0.4"},
+    {OTHER, 0, "www.example.com.", TYPE_MX, FLAG_AA, true, "", "example.com. SOA", ""},
+    {OTHER, RCODE_NXDOMAIN, "none.host.org.", 0, FLAG_AA, true, "", "host.org. SOA", ""},
+    {0},
+};
+
+static void test_addresses_that_are_missing_are_found(void **state) {
+    (void)state;
+    struct world *w = world(", prime: false", half_known);
+    assert_string_equal(ask(w, "www.example.com.", TYPE_A), "NOERROR www.example.com. A;");
+    assert_int_equal(asked(w, "ns.host.org. A;"), 1);
+    assert_int_equal(asked(w, "none.host.org. A;"), 0); /* one at a time */
+    assert_string_equal(ask(w, "www.example.com.", TYPE_TXT), "NOERROR example.com. SOA;");
+    assert_int_equal(w->script.count, 1); /* two addresses are enough */
+    world_end(w);
+
+    w = world(", prime: false, fetch-ns-addresses: false", half_known);
+    assert_string_equal(ask(w, "www.example.com.", TYPE_A), "NOERROR www.example.com. A;");
+    assert_int_equal(asked(w, "host.org. A;"), 0);
+    world_end(w);
+}
+
+/* A zone with hundreds of servers that have no address makes us ask for one of them per question, and not again. */
+static const struct rule many_without[] = {
+    {COM, 0, "example.com.", 0, 0, false, "",
+     "example.com. NS ns.example.com.;example.com. NS v1.victim.org.;example.com. NS v2.victim.org.;"
+     "example.com. NS v3.victim.org.",
+     "ns.example.com. A 11.0.0.4"},
+    {ORG, 0, "victim.org.", 0, 0, false, "", "victim.org. NS ns.victim.org.", "ns.victim.org. A 11.0.0.9"},
+    {0},
+};
+
+static void test_missing_addresses_are_no_amplifier(void **state) {
+    (void)state;
+    struct world *w = world(", prime: false", many_without);
+    static const char *const names[] = {"www.example.com.", "a.example.com.", "b.example.com.", "c.example.com."};
+    for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
+        (void)ask(w, names[i], TYPE_A);
+        assert_in_range(asked(w, "9 v"), i < 3 ? 1 : 0, i < 3 ? BOUND_TRIES_PER_SERVER : 0);
+    }
+    world_end(w);
+}
+
 static const struct rule two_servers[] = {
     {COM, 0, "example.com.", 0, 0, false, "", "example.com. NS ns.example.com.;example.com. NS ns2.example.com.",
      "ns.example.com. A 11.0.0.4;ns2.example.com. A 11.0.0.6"},
@@ -382,6 +429,8 @@ int main(void) {
         cmocka_unit_test(test_priming),
         cmocka_unit_test(test_nothing_is_below_what_does_not_exist),
         cmocka_unit_test(test_an_alias_to_a_zone_without_glue),
+        cmocka_unit_test(test_addresses_that_are_missing_are_found),
+        cmocka_unit_test(test_missing_addresses_are_no_amplifier),
         cmocka_unit_test(test_a_lame_server_is_passed_over),
         cmocka_unit_test(test_who_stumbles_over_a_part_is_asked_for_the_whole),
         cmocka_unit_test(test_silence_ends_with_a_reason),
