@@ -44,6 +44,7 @@ int cache_flush(struct cache *c, const struct name *name, bool below, uint64_t *
     uint64_t moved = 0;
     int e = cache_walk(c, see, &f, forgotten);
     /* A word that another process raised past us (evict.c) is where we have been; it is raised but once. */
+    cache_tick(c);
     if (e == 0 && c->least < c->extent)
         e = cache_walk(c, see, &f, &moved);
     if (e == 0 && forgotten != NULL)
