@@ -81,8 +81,8 @@ struct recurse *recurse_new(struct recursions *a, struct recurse *parent, const 
 
 /* recurse_own.c. The root servers say themselves who they are (RFC 8109); the hints are for finding one of them. */
 void recurse_prime(struct recursions *a);
-/* A client has its answer from a zone with few addresses: one of the names of its servers that came without is looked
- * up, if there is one, so that the next question has somebody else to go to. */
+/* A client has its answer from a zone that was asked before and has few addresses: one of the names of its servers that
+ * came without is looked up, if there is one, so that the next question has somebody else to go to. */
 void recurse_fetch(struct recurse *x);
 
 /* recurse_known.c: what the cache says of x->name. */

@@ -63,10 +63,10 @@ static bool is_known(struct recursions *a, const struct name *host, uint16_t typ
 void recurse_fetch(struct recurse *x) {
     struct recursions *a = x->all;
     const struct conf_recursion *conf = &a->config.conf->resolver.recursion;
-    bool delegated = x->d.origin == FROM_CACHE || x->d.origin == FROM_REFERRAL;
+    bool known = x->d.origin == FROM_CACHE; /* most zones are asked for one name, once */
     uint16_t type = conf->ipv4 ? TYPE_A : TYPE_AAAA;
     if (!conf->fetch_ns_addresses || a->config.cache == NULL || x->parent != NULL || x->done == fetched ||
-        x == a->priming || !delegated || x->d.addresses >= BOUND_FETCH_BELOW || a->fetches >= BOUND_FETCHES)
+        x == a->priming || !known || x->d.addresses >= BOUND_FETCH_BELOW || a->fetches >= BOUND_FETCHES)
         return;
     for (unsigned i = 0; i < x->d.hosts; i++) {
         const struct name *host = &x->d.host[i].name;
