@@ -1,13 +1,16 @@
 /* Who stays when the cache is full, and that neither a crash, nor damage, nor a flood, nor a second writer changes what
  * is believed. */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "resolver/base/rand.h"
 #include "resolver/cache/inside.h"
 #include "resolver/cache/layout.h"
 #include "tests/unit/resolver/cache/messages.h"
@@ -290,6 +293,70 @@ static void test_what_was_put_early_stays(void **state) {
     assert_true(found(c, "hot%u.example.", HOT) >= HOT * 98 / 100);
 }
 
+enum { PROCESSES = 3, KILLS = 60, NAMES = 150000, STATUS_WRONG = 42 };
+
+/* Puts and asks until it is killed: what comes back is the answer to what was asked. */
+static void child(struct cache *c) {
+    static uint8_t back[LIMIT_MESSAGE];
+    for (;;) {
+        struct cache_hit hit;
+        struct dns_reader r;
+        struct name qname, n = name_of("n%u.example.", rand_below(rand_below(2) ? NAMES : HOT));
+        struct cache_key key = test_key(&n, TYPE_A);
+        cache_tick(c);
+        if (cache_get(c, &key, back, sizeof back, &hit) != 0) {
+            size_t size = test_positive(back, sizeof back, &n, (const uint32_t[]){86400}, 1);
+            int e = cache_put(c, &key, back, size);
+            if (e != 0 && e != E_AGAIN)
+                _exit(1);
+        } else if (dns_reader_open(&r, back, hit.size, &qname, NULL, NULL) != 0 || !name_equal(&qname, &n)) {
+            _exit(STATUS_WRONG);
+        }
+    }
+}
+
+static pid_t child_start(struct cache *c) {
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0)
+        child(c);
+    return pid;
+}
+
+/* From an empty index to a full one, and on until words in its early parts no more count. */
+static void test_killed_while_the_index_grows(void **state) {
+    struct cache *c = *state;
+    pid_t pids[PROCESSES];
+    int status;
+    for (unsigned i = 0; i < PROCESSES; i++)
+        pids[i] = child_start(c);
+    for (unsigned n = 0; n < KILLS; n++) {
+        unsigned i = rand_below(PROCESSES);
+        for (unsigned k = 0; k < 2000; k++) { /* what is asked for once, and drives the rings round */
+            int e = put(c, "once%u.example.", n * 2000 + k);
+            assert_true(e == 0 || e == E_AGAIN); /* others were quicker each time */
+            (void)get(c, "once%u.example.", n * 2000 + k);
+        }
+        kill(pids[i], SIGKILL);
+        assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+        assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+        pids[i] = child_start(c);
+    }
+    for (unsigned i = 0; i < PROCESSES; i++) {
+        kill(pids[i], SIGKILL);
+        assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+        assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    }
+    for (unsigned i = 0; c->least < CACHE_EXTENTS - 1 && i < 2000000; i++) {
+        assert_int_equal(put(c, "more%u.example.", i), 0);
+        (void)get(c, "more%u.example.", i);
+    }
+    assert_int_equal(c->least, CACHE_EXTENTS - 1);
+    (void)found(c, "n%u.example.", NAMES); /* each is the answer to its question */
+    put_all(c, "last%u.example.", 0, HOT);
+    assert_true(found(c, "last%u.example.", HOT) >= HOT * 9 / 10);
+}
+
 /* Name servers that come with every answer take no room each time; what is news does. */
 static void test_an_rrset_that_says_the_same(void **state) {
     struct cache *c = *state;
@@ -330,6 +397,7 @@ int main(void) {
         cmocka_unit_test(test_two_writers),
         cmocka_unit_test_setup_teardown(test_the_index_grows, start_large, finish),
         cmocka_unit_test_setup_teardown(test_what_was_put_early_stays, start_middle, finish),
+        cmocka_unit_test_setup_teardown(test_killed_while_the_index_grows, start_middle, finish),
         cmocka_unit_test_setup_teardown(test_an_rrset_that_says_the_same, start, finish),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
