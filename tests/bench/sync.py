@@ -7,6 +7,7 @@ Rows (all contestants of a row in one run, one after another, each in namespaces
 
   star      ten secondaries of one primary, all local: one signed UPDATE sent -> served by all ten, 94k entries
   lossy     the same with 50 ms one way and 1 % loss each way
+  tree      the same ten secondaries, three of them hubs with the others below: all local, and (treelossy) with delay and loss
   chain     four nodes in a line: one UPDATE -> served at the last
   first     an empty secondary is started -> it serves a list of --sizes addresses: seconds, octets, memory, CPU
   version   a 1M list of which 40,000 entries are others: file given -> served at the secondary
@@ -269,6 +270,17 @@ def lossy(c, o):
     return update_row(updates(c, [None] + [0] * 10, o.folder, max(20, o.samples // 2), delay_ms=50, loss=0.01))
 
 
+HUBS = [None, 0, 0, 0] + [1, 1, 2, 2, 3, 3, 3]
+
+
+def tree_of_two(c, o):
+    return update_row(updates(c, HUBS, o.folder, o.samples))
+
+
+def tree_lossy(c, o):
+    return update_row(updates(c, HUBS, o.folder, max(20, o.samples // 2), delay_ms=50, loss=0.01))
+
+
 def chain(c, o):
     return update_row(updates(c, [None, 0, 1, 2], o.folder, o.samples, last_only=True))
 
@@ -390,7 +402,7 @@ def say_bulk(title, c, runs):
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--quick", action="store_true", help="20 updates, 1M entries alone, one run each")
-    p.add_argument("--rows", default="star,lossy,chain,first,version,catchup")
+    p.add_argument("--rows", default="star,lossy,tree,treelossy,chain,first,version,catchup")
     p.add_argument("--kinds", default=",".join(CONTESTANTS))
     p.add_argument("--samples", type=int, default=100)
     p.add_argument("--sizes", default="1000000,10000000")
@@ -419,9 +431,10 @@ def main():
                 everything["%s %s" % (title, kind)] = out
                 say(title, c, out)
 
-        if {"star", "lossy", "chain"} & set(rows):
+        alone = (("star", star), ("lossy", lossy), ("tree", tree_of_two), ("treelossy", tree_lossy), ("chain", chain))
+        if {row for row, _ in alone} & set(rows):
             print("| what, ms | | acknowledged p50 | served by all p50 | p99 | max | each node p50 | p99 | updates |\n" + "|---" * 9 + "|")
-        for row, f in (("star", star), ("lossy", lossy), ("chain", chain)):
+        for row, f in alone:
             for k in UPDATES:
                 if row in rows and k in kinds:
                     run(row, row, k, lambda c, f=f: f(c, o), 1, lambda t, c, out: say_updates(t, c, out[0]))
