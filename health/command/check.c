@@ -1,7 +1,15 @@
 /* candor check-config: reads the configuration as every program of the node would, and says what came of it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
 
+#include "health/command/child.h"
 #include "health/command/command.h"
+
+extern char **environ;
 
 static void list_addresses(const char *what, const struct conf_list_addr *list) {
     char text[ADDR_TEXT_MAX];
@@ -31,10 +39,43 @@ static void list_zone(const struct conf_zone *z) {
     printf("\n");
 }
 
+/* What only the resolver can read: local names, which are RRs. It says on stderr what is wrong. Its exit code, or < 0.
+ */
+static int ask_resolver(const struct conf *conf, struct err *err) {
+    char path[4096], name[] = "candor-resolver", option[] = "--check", with[] = "-c", file[4096];
+    posix_spawn_file_actions_t quiet;
+    pid_t pid;
+    int status, rc = child_find(path, sizeof path, name, err);
+    if (rc != 0)
+        return rc;
+    (void)snprintf(file, sizeof file, "%s", conf->path);
+    char *argv[] = {name, option, conf->path[0] != '\0' ? with : NULL, file, NULL};
+    if (posix_spawn_file_actions_init(&quiet) != 0)
+        return err_set(err, E_NOMEM, "no memory");
+    rc = posix_spawn_file_actions_addopen(&quiet, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+    if (rc == 0)
+        rc = posix_spawn(&pid, path, &quiet, NULL, argv, environ);
+    (void)posix_spawn_file_actions_destroy(&quiet);
+    if (rc != 0)
+        return err_set(err, E_SYSTEM, "%s: %s", path, strerror(rc));
+    while (waitpid(pid, &status, 0) < 0)
+        if (errno != EINTR)
+            return err_errno(err, "%s", path);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : err_set(err, E_SYSTEM, "%s ended by a signal", path);
+}
+
 static int check(const struct args *a) {
     struct conf *conf;
+    struct err err = {0};
     if (args_config(a, &conf) < 0)
         return EXIT_TROUBLE;
+    int rc = ask_resolver(conf, &err);
+    if (rc != 0) {
+        if (rc < 0)
+            (void)fprintf(stderr, "candor: %s\n", err.text);
+        conf_free(conf);
+        return EXIT_TROUBLE;
+    }
     printf("ok: %s\n", conf->path[0] != '\0' ? conf->path : "no file, the defaults");
     printf("  %-10s%s, state %s, run %s\n", "node", conf->node.name, conf->node.state, conf->node.run);
     list_dns(&conf->resolver);

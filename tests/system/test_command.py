@@ -102,6 +102,16 @@ def test_config_from_the_environment(tmp_path):
     assert "elsewhere" in candor("check-config", CANDOR_CONFIG=str(path)).stdout
 
 
+def test_check_config_reads_local_names(tmp_path):
+    """RRs of local-data are the resolver's to read: what is wrong with one is said here already."""
+    path = tmp_path / "candor.yaml"
+    path.write_text('resolver: {local-data: ["www.corp. 60 IN A 192.0.2.1", "www.corp. 60 IN A 192.0.2"]}\n')
+    p = candor("check-config", "-c", str(path))
+    assert p.returncode == 2 and p.stdout == "" and "local-data" in p.stderr and str(path) in p.stderr, p
+    path.write_text('resolver: {local-data: ["www.corp. 60 IN A 192.0.2.1"]}\n')
+    assert candor("check-config", "-c", str(path)).returncode == 0
+
+
 def test_where_nothing_runs(tmp_path):
     n = Node(tmp_path / "node", config(tmp_path))
     p = n.candor("status", check=False)
