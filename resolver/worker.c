@@ -107,8 +107,14 @@ static int tap_begin(struct worker *w, struct err *err) {
 static int server_begin(struct worker *w, struct err *err) {
     bool told = w->tapped.tap != NULL;
     w->tapped.serve = w->serve;
-    return server_open(&w->server, w->loop, w->plan->sockets, told ? tapped_handle : serve_handle,
-                       told ? tapped_batch : serve_batch, told ? (void *)&w->tapped : w->serve, w->slot, err);
+    int e = server_open(&w->server, w->loop, w->plan->sockets, told ? tapped_handle : serve_handle,
+                        told ? tapped_batch : serve_batch, told ? (void *)&w->tapped : w->serve, w->slot, err);
+    if (e != 0)
+        return e;
+    struct server_limits limits = server_default_limits();
+    limits.idle_ms = w->plan->conf->resolver.tcp_idle_ms;
+    server_set_limits(w->server, &limits);
+    return 0;
 }
 
 static void on_stop(void *ctx, int signum) {

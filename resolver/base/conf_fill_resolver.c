@@ -304,6 +304,7 @@ void conf_fill_resolver(struct conf_reader *r, const struct conf_raw_resolver *i
     out->fairness = conf_take_bool(r, "fairness", in->fairness, true);
     dnstap(r, CONF_RAW_OR_EMPTY(in->dnstap), &out->dnstap);
     out->udp_size = (uint16_t)conf_take_number(r, "udp-size", in->udp_size, 1232, UDP_LEAST, LIMIT_UDP_QUERY);
+    out->tcp_idle_ms = conf_take_ms(r, "tcp-idle", in->tcp_idle, LIMIT_TCP_IDLE_MS, 1000, LIMIT_TCP_IDLE_MAX_MS);
     cookies(r, CONF_RAW_OR_EMPTY(in->cookies), &out->cookies);
     out->minimal_responses = conf_take_bool(r, "minimal-responses", in->minimal_responses, true);
     conf_fill_tls(r, "tls", CONF_RAW_OR_EMPTY(in->tls), &out->tls);

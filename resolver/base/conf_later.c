@@ -20,6 +20,7 @@ static const char *const works[] = {
     "resolver.fairness",
     "resolver.dnstap",
     "resolver.udp-size",
+    "resolver.tcp-idle",
     "resolver.cookies",
     "resolver.minimal-responses",
     "resolver.local-zones",

@@ -64,7 +64,7 @@ struct conf_raw_resolver {
     struct conf_raw_override *overrides;
     unsigned listen_count, forward_count, stub_count, guard_count, override_count;
     struct conf_raw_list outgoing, allow, local_data;
-    char *workers, *refuse_any, *udp_size, *minimal_responses, *local_zones, *fairness;
+    char *workers, *refuse_any, *udp_size, *tcp_idle, *minimal_responses, *local_zones, *fairness;
     struct conf_raw_rate_limit *rate_limit;
     struct conf_raw_dnstap *dnstap;
     struct conf_raw_cookies *cookies;

@@ -99,6 +99,7 @@ struct conf_resolver {
     struct conf_rate_limit rate_limit;
     struct conf_dnstap dnstap;
     uint16_t udp_size;
+    uint32_t tcp_idle_ms;
     struct conf_cookies cookies;
     struct conf_tls tls;
     struct conf_cache cache;

@@ -129,6 +129,7 @@ const cyaml_schema_field_t conf_schema_resolver[] = {
     CONF_RAW_TEXT("fairness", struct conf_raw_resolver, fairness),
     CONF_RAW_MAP("dnstap", struct conf_raw_resolver, dnstap, dnstap_fields),
     CONF_RAW_TEXT("udp-size", struct conf_raw_resolver, udp_size),
+    CONF_RAW_TEXT("tcp-idle", struct conf_raw_resolver, tcp_idle),
     CONF_RAW_MAP("cookies", struct conf_raw_resolver, cookies, cookies_fields),
     CONF_RAW_TEXT("minimal-responses", struct conf_raw_resolver, minimal_responses),
     CONF_RAW_MAP("tls", struct conf_raw_resolver, tls, conf_schema_tls),

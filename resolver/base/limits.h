@@ -33,8 +33,9 @@ enum {
     LIMIT_UDP_QUERY = 4096,         /* longest datagram read */
     LIMIT_TCP_CONNECTIONS = 512,    /* per worker */
     LIMIT_TCP_PER_CLIENT = 32,
-    LIMIT_TCP_PIPELINE = 64, /* unanswered queries per connection */
-    LIMIT_TCP_IDLE_MS = 10000,
+    LIMIT_TCP_PIPELINE = 64,   /* unanswered queries per connection */
+    LIMIT_TCP_IDLE_MS = 10000, /* unless resolver.tcp-idle says otherwise */
+    LIMIT_TCP_IDLE_MAX_MS = 600000,
     LIMIT_FLIGHTS = 4096,    /* upstream questions under way, per worker */
     LIMIT_JOINERS = 1024,    /* clients that wait on one flight */
     LIMIT_FORWARD_TRIES = 6, /* sends per question over all servers */

@@ -26,6 +26,11 @@ static int open_ports(struct server *s, const struct server_sockets *sockets, st
     return 0;
 }
 
+struct server_limits server_default_limits(void) {
+    return (struct server_limits){LIMIT_TCP_CONNECTIONS, LIMIT_TCP_PER_CLIENT, LIMIT_TCP_PIPELINE,
+                                  LIMIT_TCP_IDLE_MS,     SERVER_TCP_QUEUE,     SERVER_STALL_MS};
+}
+
 int server_open(struct server **out, struct loop *l, const struct server_sockets *sockets, server_handler handler,
                 server_batch batch, void *ctx, struct board_worker *stats, struct err *err) {
     *out = NULL;
@@ -37,8 +42,7 @@ int server_open(struct server **out, struct loop *l, const struct server_sockets
     s->batch = batch;
     s->ctx = ctx;
     s->stats = stats;
-    s->limits = (struct server_limits){LIMIT_TCP_CONNECTIONS, LIMIT_TCP_PER_CLIENT, LIMIT_TCP_PIPELINE,
-                                       LIMIT_TCP_IDLE_MS,     SERVER_TCP_QUEUE,     SERVER_STALL_MS};
+    s->limits = server_default_limits();
     for (size_t i = 0; i < LIMIT_LISTEN; i++)
         s->udp[i].fd = s->tcp[i].fd = -1;
     loop_own(l, &s->owned, LOOP_OBJECT, close_owned);

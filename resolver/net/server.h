@@ -83,7 +83,7 @@ void server_use_tls(struct server *s, struct tls_context *tls);
 /* A TLS client that showed a certificate which the CA vouches for: whether it bears this name. */
 bool server_client_is(const struct server *s, const struct client *c, const char *tls_name);
 
-/* Bounds of TCP, LIMIT_TCP_* unless set right after server_open (tests); never above those.
+/* Bounds of TCP, LIMIT_TCP_* unless set right after server_open; of connections never more than that.
  * queue_bytes: answers that a client has not read yet; beyond it is closed. */
 enum { SERVER_TCP_QUEUE = 256 << 10 };
 struct server_limits {
@@ -92,6 +92,8 @@ struct server_limits {
     size_t queue_bytes;
     uint32_t stall_ms; /* 0: SERVER_STALL_MS */
 };
+/* Of a server as it is opened. */
+struct server_limits server_default_limits(void);
 void server_set_limits(struct server *s, const struct server_limits *limits);
 
 #endif

@@ -25,7 +25,8 @@ static struct bytes cookie_bytes(const struct ask *a) {
 
 /* RFC 7828 section 3.3: how long the connection may be idle, in 100 ms, to who asked for it and never by datagram. */
 static int keepalive_of(const struct ask *a) {
-    return a->q->edns.keepalive && a->client->proto != PROTO_UDP ? LIMIT_TCP_IDLE_MS / 100 : -1;
+    uint32_t idle_ms = a->s->config.conf->resolver.tcp_idle_ms;
+    return a->q->edns.keepalive && a->client->proto != PROTO_UDP ? (int)(idle_ms / 100) : -1;
 }
 
 /* RFC 7830 section 4: nothing to be hidden where everybody reads along. */

@@ -31,7 +31,7 @@ def node(tmp_path_factory):
     port = free_port()
     plain = free_port()
     with Upstream(NAMES) as up:
-        with Node(folder / "node", {"resolver": {"workers": 1, "tls": {"certificate": live[0], "key": live[1]},
+        with Node(folder / "node", {"resolver": {"workers": 1, "tcp-idle": "15s", "tls": {"certificate": live[0], "key": live[1]},
                                                  "listen": [{"address": "127.0.0.1@%d" % plain},
                                                             {"address": "127.0.0.1@%d" % port, "tls": True}],
                                                  "forward": [{"zone": ".", "to": [up.address]}]},
@@ -126,7 +126,7 @@ def test_keepalive(node):
     q = question(options=[option(11)])
     with connect(node) as s:
         s.sendall(frame(q))
-        assert struct.unpack("!H", options(receive(s))[11].data)[0] == 100
+        assert struct.unpack("!H", options(receive(s))[11].data)[0] == 150
         s.sendall(frame(question()))
         assert 11 not in options(receive(s))
     assert 11 in {int(o.otype) for o in dns.query.tcp(q, "127.0.0.1", port=node.dns_port, timeout=10).options}

@@ -50,6 +50,7 @@ static void check_resolver_defaults(const struct conf_resolver *r) {
     assert_int_equal(r->rate_limit.responses_per_second, 0);
     assert_int_equal(r->rate_limit.slip, 2);
     assert_int_equal(r->udp_size, 1232);
+    assert_int_equal(r->tcp_idle_ms, 10000);
     assert_string_equal(r->tls.certificate, "");
     assert_int_equal(r->cache.size, 64 << 20);
     assert_int_equal(r->cache.min_ttl_s, 0);
