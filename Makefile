@@ -49,7 +49,7 @@ MAIN_candor-health := $(call objs,health)
 PROGRAMS := $(foreach p,candor candor-resolver candor-sync candor-health,$(if $(filter %/main.o,$(MAIN_$(p))),$(p)))
 
 .DELETE_ON_ERROR:
-.PHONY: all deps deps-test run test unit unit-build system-build lint lint-tidy lint-objects bench bench-build bench-dnsbl bench-sync interop chaos faults health-compared calm freeze scenarios internet hostile hostile-compared bench-resolver bench-health man fuzz fuzz-build install uninstall clean help
+.PHONY: all deps deps-test run test unit unit-build system-build lint lint-tidy lint-objects bench bench-build bench-dnsbl bench-sync interop chaos faults health-compared calm freeze scenarios internet hostile hostile-compared bench-resolver bench-health bench-dot bench-serving man fuzz fuzz-build install uninstall clean help
 
 all: $(addprefix $(O)/,$(PROGRAMS))
 
@@ -275,6 +275,13 @@ hostile-compared: all system-build
 # Recursion beside unbound, knot-resolver, pdns-recursor and named (root), about ten minutes; BENCH_ARGS=--quick less.
 bench-resolver: all system-build bench-build
 	@CANDOR_BUILD=$(abspath $(O)) tests/bench/resolver.py $(BENCH_ARGS)
+
+# DNS over TLS for clients beside unbound's; and what rate limits, shares and dnstap add to a hit, and do for clients.
+bench-dot: all system-build bench-build
+	@CANDOR_BUILD=$(abspath $(O)) tests/bench/dot.py $(BENCH_ARGS)
+bench-serving: all system-build bench-build
+	@CANDOR_BUILD=$(abspath $(O)) tests/bench/serving.py $(BENCH_ARGS)
+	@CANDOR_BUILD=$(abspath $(O)) tests/bench/fair.py $(BENCH_ARGS)
 
 # What judging health and answering a thousand requests a second about it costs those who ask DNS.
 bench-health: all system-build bench-build
