@@ -1,11 +1,13 @@
 /* Recursion: one name followed from the deepest delegation that is known down to who has the answer (RFC 1034 section
  * 5.3.3), along aliases into other zones, with the addresses of servers looked up as questions of their own.
  *
- *   look in the cache -> delegation -> server -> ask -> sift -> answer ....... part of the answer; an alias: from the
- * top ^            ^                 |-> referral ..... a deeper delegation |            |                 |-> shown
- * part of the name only: one label more |            +-----------------+-> lame, error, silence: another server
- *                            +- servers without address: children of this question (bounds.h)
- *                            +- all of them fail: once more from further up, the delegation may have changed
+ * What is known is looked up first: the answer, or an alias to go on with. Then the deepest delegation, one of its
+ * servers, the question, and what comes is sifted:
+ *   an answer ................ is the end; an alias begins anew, in the zone that it leads into
+ *   a referral ............... is a deeper delegation
+ *   part of the name ......... (minimised) is there: one label more
+ *   lame, an error, silence .. another server; all of them: once more from further up, the delegation may have changed
+ * Servers without an address are questions of their own, children of this one (bounds.h).
  *
  * Every message is sifted (sift.h), every RRset kept goes into the cache by its trust. One thread; no timers: all that
  * waits waits on a query with a deadline. */
@@ -47,6 +49,9 @@ struct recurse_plan {
  * happens. */
 int recurse_start(struct recurse **out, struct recursions *a, const struct recurse_plan *plan) MUST_USE;
 void recurse_cancel(struct recurse *x); /* without done */
+/* What the cache's RRsets say to a question, without asking anybody: the size of the message in `to`. E_NOTFOUND, or
+ * why it could not be written. */
+int recurse_known(struct recursions *a, const struct resolve_question *q, uint8_t *to, size_t cap) MUST_USE;
 
 /* Each server that was asked (servers.h). */
 struct servers *recursions_servers(struct recursions *a);

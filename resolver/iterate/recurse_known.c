@@ -50,6 +50,18 @@ enum known recurse_look_up(struct recurse *x) {
     return follow(x, &set) ? KNOWN_ALIAS : KNOWN_TOO_MUCH;
 }
 
+int recurse_known(struct recursions *a, const struct resolve_question *q, uint8_t *to, size_t cap) {
+    struct recurse *x = recurse_new(a, NULL, q);
+    enum known known = KNOWN_ALIAS;
+    if (x == NULL)
+        return E_NOMEM;
+    while (known == KNOWN_ALIAS)
+        known = recurse_look_up(x);
+    int size = known == KNOWN_ANSWER ? parts_write(&x->parts, q, to, cap) : E_NOTFOUND;
+    recurse_cancel(x);
+    return size;
+}
+
 static bool set_of(struct recursions *a, unsigned index, struct rrset *set) {
     return sift_rrset(a->sift, index, set, a->buf) == 0 && set->ttl_s > 0 && set->type != TYPE_SOA;
 }

@@ -2,6 +2,7 @@
 #include "resolver/iterate/resolve.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "resolver/base/rand.h"
 #include "resolver/iterate/flight.h"
@@ -171,6 +172,24 @@ int resolve_ask(struct resolve *r, const struct resolve_question *q, struct reso
     if (fresh)
         flight_start(f);
     return 0;
+}
+
+int resolve_known(struct resolve *r, const struct resolve_question *q, uint8_t *to, size_t cap) {
+    struct resolve_question own = *q;
+    unsigned dropped;
+    name_lower(&own.qname);
+    own.refresh = false;
+    /* What forwarders said is in answers alone, and what a remote list said is to be judged as it comes. */
+    if (r->recursions == NULL || forward_find(r, &own.qname) != NULL || guards_find(r->guards, &own.qname) >= 0)
+        return E_NOTFOUND;
+    int size = recurse_known(r->recursions, &own, r->answer, sizeof r->answer);
+    if (size < 0)
+        return size;
+    size_t left = rebinding_strip(r->rebinding, &own, r->answer, (size_t)size, &dropped);
+    if (left == 0 || left > cap)
+        return E_NOTFOUND;
+    memcpy(to, r->answer, left);
+    return (int)left;
 }
 
 const struct guards *resolve_guards(const struct resolve *r) { return r->guards; }

@@ -58,6 +58,10 @@ void resolve_close(struct resolve *r);
  * under way; E_AGAIN: LIMIT_JOINERS wait on this one; then done is not called. */
 int resolve_ask(struct resolve *r, const struct resolve_question *q, struct resolve_waiter *w) MUST_USE;
 
+/* What RRsets that recursion has kept say to a question that no answer in the cache is for (RD=0): as resolve_result's
+ * message in `to`, its size. E_NOTFOUND. */
+int resolve_known(struct resolve *r, const struct resolve_question *q, uint8_t *to, size_t cap) MUST_USE;
+
 struct guards;
 const struct guards *resolve_guards(const struct resolve *r); /* NULL: none */
 

@@ -145,6 +145,20 @@ static bool answer_stale_at_once(struct ask *a, size_t *size) {
     return true;
 }
 
+/* Nobody is to be asked: what RRsets say, or an answer that has ended. */
+static size_t answer_known(struct ask *a) {
+    struct resolve *resolve = a->s->config.resolve;
+    struct resolve_question q = ask_question(a);
+    size_t stale;
+    int size = resolve != NULL ? resolve_known(resolve, &q, a->reply, a->cap) : E_NOTFOUND;
+    if (size < 0 && stale_answer(a, &stale))
+        return stale;
+    if (size < 0)
+        return reply_error(a, RCODE_REFUSED, EDE_NOT_AUTHORITATIVE, "not cached, and recursion was not desired");
+    a->source = SOURCE_CACHE;
+    return reply_message(a, (size_t)size, EDE_NONE);
+}
+
 /* QTYPEs that are no type of data (RFC 6895 section 3.1) and that this port does not answer. */
 static bool is_meta(uint16_t qtype) { return qtype == 0 || qtype == TYPE_OPT || (qtype >= 128 && qtype < TYPE_ANY); }
 
@@ -174,7 +188,7 @@ static size_t answer(struct ask *a) {
     if (guard_before_cache(a, &size) || answer_cached(a, &size))
         return size;
     if (!(q->header.flags & FLAG_RD))
-        return reply_error(a, RCODE_REFUSED, EDE_NOT_AUTHORITATIVE, "not cached, and recursion was not desired");
+        return answer_known(a);
     if (guard_before_asking(a, &size) || answer_stale_at_once(a, &size))
         return size;
     a->source = SOURCE_UPSTREAM;

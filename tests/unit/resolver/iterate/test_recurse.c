@@ -298,6 +298,37 @@ static void test_missing_addresses_are_no_amplifier(void **state) {
     world_end(w);
 }
 
+static const char *known(struct world *w, const char *qname, uint16_t qtype, bool dnssec_ok) {
+    static char text[16];
+    struct resolve_question q = {
+        .qname = script_name(qname), .qtype = qtype, .qclass = CLASS_IN, .dnssec_ok = dnssec_ok};
+    unsigned before = w->script.count;
+    int size = resolve_known(w->resolve, &q, w->msg, sizeof w->msg);
+    assert_int_equal(w->script.count, before); /* nobody is asked */
+    if (size < 0)
+        return "nothing";
+    struct dns_reader reader;
+    assert_int_equal(dns_reader_open(&reader, w->msg, (size_t)size, NULL, NULL, NULL), 0);
+    snprintf(text, sizeof text, "%u %u %u", reader.header.rcode, reader.header.an, reader.header.ns);
+    return text;
+}
+
+/* Answers to other questions have left RRsets: who asks without RD gets what they say. */
+static void test_what_rrsets_say(void **state) {
+    (void)state;
+    struct world *w = world(", prime: false", NULL);
+    assert_string_equal(known(w, "www.example.com.", TYPE_A, false), "nothing");
+    assert_string_equal(ask(w, "alias.example.com.", TYPE_A), "NOERROR alias.example.com. CNAME;www.other.org. A;");
+    assert_string_equal(known(w, "www.other.org.", TYPE_A, false), "0 1 0");
+    assert_string_equal(known(w, "ALIAS.example.com.", TYPE_A, false), "0 2 0");
+    assert_string_equal(known(w, "www.other.org.", TYPE_A, true), "nothing"); /* nobody asked for signatures */
+    assert_string_equal(known(w, "www.other.org.", TYPE_MX, false), "nothing");
+    assert_string_equal(known(w, "ns.example.com.", TYPE_A, false), "nothing"); /* glue is no answer */
+    assert_string_equal(ask(w, "none.example.com.", TYPE_A), "NXDOMAIN example.com. SOA;");
+    assert_string_equal(known(w, "below.none.example.com.", TYPE_TXT, false), "3 0 1");
+    world_end(w);
+}
+
 static const struct rule two_servers[] = {
     {COM, 0, "example.com.", 0, 0, false, "", "example.com. NS ns.example.com.;example.com. NS ns2.example.com.",
      "ns.example.com. A 11.0.0.4;ns2.example.com. A 11.0.0.6"},
@@ -433,6 +464,7 @@ int main(void) {
         cmocka_unit_test(test_priming),
         cmocka_unit_test(test_nothing_is_below_what_does_not_exist),
         cmocka_unit_test(test_an_alias_to_a_zone_without_glue),
+        cmocka_unit_test(test_what_rrsets_say),
         cmocka_unit_test(test_addresses_that_are_missing_are_found),
         cmocka_unit_test(test_missing_addresses_are_no_amplifier),
         cmocka_unit_test(test_a_lame_server_is_passed_over),
