@@ -1,6 +1,7 @@
 """Bytes that flip in a zone's file, a file cut short, while the node runs and before it starts: no wrong answer beyond the next look
 at the data, the health page names the zone, other zones do not notice, no worker dies of it again and again, and good data heals it."""
 # time bound: 300 s
+# mostly waits
 import os
 import time
 

@@ -1,5 +1,6 @@
 """Watched files under queries: however they are replaced, half of one is never served and what is listed never goes."""
 # time bound: 400 s
+# mostly waits
 import os
 import subprocess
 import time

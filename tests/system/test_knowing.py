@@ -3,6 +3,7 @@
 Each test names the page that must know: the secondary's of what it lacks, the primary's of who lacks it. Ticks are a fifth of the
 default, so that a row's time is a fifth too: what may take 60 s is seen within 12 s."""
 # time bound: 300 s
+# mostly waits
 import base64
 import contextlib
 import json

@@ -1,4 +1,5 @@
 """The supervisor: what dies comes back, what hangs is ended, within bounds; and it stops, starts anew and works as PID 1."""
+# mostly waits
 import os
 import re
 import signal
