@@ -36,7 +36,8 @@ EMPTY = {
     "Tracked connections": "the kernel may track none",
 }
 # Not announced either by a node that has nothing of the kind.
-NOT_THERE = {"candor_monitor_reachable", "candor_monitor_node_status", "candor_pressure_stall_ratio", "candor_conntrack_entries", "candor_conntrack_limit"}
+NOT_THERE = {"candor_monitor_reachable", "candor_monitor_node_status", "candor_pressure_stall_ratio", "candor_conntrack_entries", "candor_conntrack_limit",
+             "candor_guard_mark"}
 
 
 def rules(name):
