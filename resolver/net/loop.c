@@ -75,7 +75,9 @@ void loop_turn(struct loop *l, unsigned ms) {
         return;
     }
     uv_update_time(&l->uv);
-    (void)uv_timer_start(&l->turn, on_turn, ms, 0);
+    /* Again and again: libuv runs timers before it waits, so one that is due by then (this thread was held up just now)
+     * would have gone off, and nothing would end the wait. */
+    (void)uv_timer_start(&l->turn, on_turn, ms, ms);
     (void)uv_run(&l->uv, UV_RUN_ONCE);
     (void)uv_timer_stop(&l->turn);
 }
