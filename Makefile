@@ -17,7 +17,7 @@ VARIANT := $(if $(SANITIZE),/$(or $(if $(findstring fuzzer,$(SANITIZE)),fuzz),$(
 O := $(BUILD)$(VARIANT)
 
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Wundef
-LIBS_ALL := -luv -lldns -llmdb -lssl -lcrypto -lcyaml -lyaml -lxxhash -lmicrohttpd -ljansson -lcurl -lpq -lfstrm -lprotobuf-c -lz -lzstd -lm -lpthread
+LIBS_ALL := -luv -lldns -llmdb -lssl -lcrypto -lcyaml -lyaml -lxxhash -lmicrohttpd -lsqlite3 -ljansson -lcurl -lpq -lfstrm -lprotobuf-c -lnetsnmpagent -lnetsnmp -lz -lzstd -lm -lpthread
 OPT ?= -O2
 HARDEN := $(if $(SANITIZE),,-D_FORTIFY_SOURCE=2) -fstack-protector-strong
 CFLAGS_ALL := -std=gnu11 -g $(OPT) $(WARN) $(HARDEN) -fno-omit-frame-pointer -D_GNU_SOURCE -I. -DCANDOR_VERSION=\"$(VERSION)\" $(CFLAGS)
@@ -49,7 +49,7 @@ MAIN_candor-health := $(call objs,health)
 PROGRAMS := $(foreach p,candor candor-resolver candor-sync candor-health,$(if $(filter %/main.o,$(MAIN_$(p))),$(p)))
 
 .DELETE_ON_ERROR:
-.PHONY: all deps deps-test run test unit unit-build system-build lint lint-tidy lint-objects bench bench-build bench-dnsbl bench-sync interop chaos faults health-compared calm freeze scenarios internet hostile hostile-compared bench-resolver bench-health bench-dot bench-serving man fuzz fuzz-build install uninstall clean help
+.PHONY: all deps deps-test run test unit unit-build system-build lint lint-tidy lint-objects bench bench-build bench-dnsbl bench-sync interop chaos faults fleet-story fleet-faults fleet-hour health-compared calm freeze scenarios internet hostile hostile-compared bench-resolver bench-health bench-fleet bench-dot bench-serving man fuzz fuzz-build install uninstall clean help
 
 all: $(addprefix $(O)/,$(PROGRAMS))
 
@@ -61,6 +61,8 @@ help:
 	@echo 'make lint       floor law, headers, format, clang-tidy, both compilers, sizes'
 	@echo 'make faults     every fault of the catalogue, injected: docs/faults.md (TICKS=5: at a fifth of the intervals)'
 	@echo 'make health-compared  the same faults, and which other watchers see them: docs/health-compared.md (TICKS=3)'
+	@echo 'make fleet-story  five nodes, two monitors, database, SNMP, Alertmanager: who knows of a hung node, when; make fleet-faults: each of its'
+	@echo '                links and processes broken, alone and in pairs; make fleet-hour: a monitor away for MINUTES=$(MINUTES) (TICKS=5; root)'
 	@echo 'make calm       load, loss, stalls, slow disks: no false alarm (CALM_MINUTES=120)'
 	@echo 'make freeze     threads and processes frozen at random: nothing may be green on old evidence (FREEZES=1000)'
 	@echo 'make scenarios  resolver scenarios of the folder SHARED=$(SHARED), if it is there (SCENARIO_ARGS=--all or names; root)'
@@ -117,6 +119,27 @@ PROTO_USERS := $(O)/resolver/tap/tap $(O)/tests/unit/resolver/tap/test_tap
 $(PROTO_USERS:=.o): $(PROTO).h
 $(PROTO_USERS:=.o) $(PROTO_USERS:=.tidy): CFLAGS_ALL += -isystem $(O)/resolver/tap
 
+# The page's style and script, in one object, without comments that stand alone and indents: its weight is bounded.
+# uPlot comes from npm, once per $(BUILD), as package-lock.json has its hash.
+UPLOT := $(BUILD)/npm/node_modules/uplot
+PAGE := $(O)/health/page
+PAGE_JS := $(addprefix health/page/,$(addsuffix .js,morph live chart fleet node start))
+$(BUILD)/npm/taken: health/page/package.json health/page/package-lock.json
+	@mkdir -p $(@D)
+	@cp $^ $(@D)/
+	$(call say,NPM )cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund --prefer-offline --loglevel=error > log
+	@touch $@
+$(PAGE)/page.css: $(BUILD)/npm/taken health/page/page.css
+	@mkdir -p $(@D)
+	@{ cat $(UPLOT)/dist/uPlot.min.css; echo; sed 's/^ *//' health/page/page.css; } > $@
+$(PAGE)/page.js: $(BUILD)/npm/taken $(PAGE_JS)
+	@mkdir -p $(@D)
+	@{ echo '/*!'; cat $(UPLOT)/LICENSE; printf '\n*/\n'; cat $(UPLOT)/dist/uPlot.iife.min.js; printf '(() => {\n"use strict";\n'; \
+	    sed 's/^ *//;/^\/\//d;/^$$/d' $(PAGE_JS); echo '})();'; } > $@
+$(PAGE)/bytes.o: health/page/bytes.S $(PAGE)/page.css $(PAGE)/page.js $(STAMP)
+	$(call say,AS  )$(CC) -c -Wa,-I$(@D) -DPAGE_STAMP=\"$$(cat $(PAGE)/page.css $(PAGE)/page.js | sha256sum | cut -c1-12)\" -o $@ $<
+$(PAGE)/lib.a: $(PAGE)/bytes.o
+
 define ROOM_RULE
 $(O)/$(1)/lib.a: $(call objs,$(1))
 	@rm -f $$@ && ar rcs $$@ $$^
@@ -151,7 +174,8 @@ unit-$(1): $(patsubst %.c,$(O)/%,$(sort $(wildcard tests/unit/$(1)/test_*.c)))
 .PHONY: unit-$(1)
 endef
 $(foreach r,$(sort $(ROOMS) $(UNIT_ROOMS)),$(eval $(call UNIT_RUN,$(r))))
-.SECONDARY: $(addsuffix .o,$(UNIT_BINS))
+UNIT_HELPERS := $(sort $(filter-out $(UNIT_SRCS),$(wildcard tests/unit/*/*/*.c tests/unit/*/*.c)))
+.SECONDARY: $(addsuffix .o,$(UNIT_BINS)) $(patsubst %.c,$(O)/%.o,$(UNIT_HELPERS))
 
 unit-build: $(UNIT_BINS)
 unit: $(UNIT_BINS)
@@ -173,7 +197,7 @@ system-build: $(SYSTEM_BINS) $(FREEZER)
 
 # --- lint: the checks stand in tests/lint/run; these two targets are the ones that want dependencies
 
-LINT_SRCS := $(sort $(wildcard resolver/*.c resolver/*/*.c rbl/*.c rbl/*/*.c health/*.c health/*/*.c)) $(UNIT_SRCS) $(sort $(wildcard tests/system/*.c tests/fuzz/*.c tests/bench/*.c))
+LINT_SRCS := $(sort $(wildcard resolver/*.c resolver/*/*.c rbl/*.c rbl/*/*.c health/*.c health/*/*.c)) $(UNIT_SRCS) $(UNIT_HELPERS) $(sort $(wildcard tests/system/*.c tests/fuzz/*.c tests/bench/*.c))
 lint-objects: $(patsubst %.c,$(O)/%.o,$(LINT_SRCS))
 $(O)/%.tidy: $(O)/%.o .clang-tidy
 	@clang-tidy --quiet --warnings-as-errors='*' $*.c -- $(filter-out -Werror,$(CFLAGS_ALL)) > $@.log 2>&1 || { grep -E '(error|warning): ' $@.log; exit 1; }
@@ -221,9 +245,11 @@ $(BENCH_TOOLS): %: %.o
 	$(call say,LINK)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^
 $(O)/tests/bench/bench_%: $(O)/tests/bench/bench_%.o $(call archives,$(filter-out health/command,$(ROOMS)))
 	$(link) $(LIBS_ALL)
+$(O)/tests/bench/fleet: $(O)/tests/bench/fleet.o $(call archives,$(filter-out health/command,$(ROOMS)))
+	$(link) $(LIBS_ALL)
 $(O)/tests/bench/bench_answer: $(patsubst %.c,$(O)/%.o,$(wildcard rbl/answer*.c))
 .SECONDARY: $(addsuffix .o,$(BENCH_BINS))
-bench-build: $(BENCH_BINS) $(BENCH_TOOLS)
+bench-build: $(BENCH_BINS) $(BENCH_TOOLS) $(O)/tests/bench/fleet
 bench: all system-build bench-build
 	@set -e; for b in $(BENCH_BINS) tests/bench/cache.py; do echo "== $$b"; CANDOR_BUILD=$(abspath $(O)) $$b; done
 	@CANDOR_BUILD=$(abspath $(O)) tests/bench/dnsbl.py --quick
@@ -242,6 +268,16 @@ chaos: all system-build
 TICKS ?= 1
 faults: all system-build
 	@CANDOR_TICKS=$(TICKS) CANDOR_BUILD=$(abspath $(O)) tests/faults/run $(FAULTS_ARGS) $(if $(filter 1,$(TICKS)),--write docs/faults.md)
+
+# The founding story at fleet size (root); the picture's links and processes broken; a monitor that is away. docs/fleet.md
+MINUTES ?= 60
+FLEET = CANDOR_TICKS=$(TICKS) CANDOR_BUILD=$(abspath $(O)) tests/fleet
+fleet-story: all system-build
+	@$(FLEET)/story.py $(FLEET_ARGS)
+fleet-faults: all system-build
+	@$(FLEET)/pairs.py $(FLEET_ARGS) $(if $(filter 1,$(TICKS)),--write docs/fleet.md)
+fleet-hour: all system-build
+	@$(FLEET)/hour.py --minutes $(MINUTES) $(FLEET_ARGS)
 
 # The same faults, and who else sees them: unbound, rbldnsd and NSD beside a node, and what people watch them with (root).
 health-compared: all system-build
@@ -287,6 +323,10 @@ bench-serving: all system-build bench-build
 bench-health: all system-build bench-build
 	@CANDOR_BUILD=$(abspath $(O)) tests/bench/health.py $(BENCH_ARGS)
 
+# A thousand nodes, simulated, on one monitor; BENCH_ARGS=--nodes 2000.
+bench-fleet: all system-build $(O)/tests/bench/fleet
+	@CANDOR_BUILD=$(abspath $(O)) tests/bench/fleet.py $(BENCH_ARGS)
+
 # From node to node, in network namespaces: about half an hour; BENCH_ARGS=--quick one million entries and few updates.
 bench-sync: all system-build bench-build
 	@CANDOR_BUILD=$(abspath $(O)) tests/bench/sync.py $(BENCH_ARGS)
@@ -315,12 +355,15 @@ install: all man
 	install -m 644 $(O)/man/candor-resolver.8 $(O)/man/candor-sync.8 $(O)/man/candor-health.8 $(DESTDIR)$(MANDIR)/man8/
 	install -m 644 $(wildcard conf/candor.yaml) conf/demo.yaml $(DESTDIR)$(PREFIX)/share/doc/candor/
 	install -m 644 $(wildcard conf/prometheus/*.yml conf/grafana/*.json) $(DESTDIR)$(PREFIX)/share/doc/candor/
+	install -d $(DESTDIR)$(PREFIX)/share/snmp/mibs
+	install -m 644 conf/CANDOR-MIB.txt $(DESTDIR)$(PREFIX)/share/snmp/mibs/
 	test -e $(DESTDIR)$(SYSCONFDIR)/candor/candor.yaml || install -m 640 conf/install.yaml $(DESTDIR)$(SYSCONFDIR)/candor/candor.yaml
 
 # The configuration and the state of the node stay: they are the operator's.
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/candor $(DESTDIR)$(UNITDIR)/candor.service
 	rm -rf $(DESTDIR)$(PREFIX)/libexec/candor $(DESTDIR)$(PREFIX)/share/doc/candor
+	rm -f $(DESTDIR)$(PREFIX)/share/snmp/mibs/CANDOR-MIB.txt
 	rm -f $(addprefix $(DESTDIR)$(MANDIR)/,man1/candor.1 man5/candor.yaml.5 man8/candor-resolver.8 man8/candor-sync.8 man8/candor-health.8)
 
 clean:

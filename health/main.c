@@ -8,7 +8,9 @@
 #include <time.h>
 
 #include "health/drain/service.h"
+#include "health/probe/config.h"
 #include "health/probe/prober.h"
+#include "health/web/detail.h"
 #include "health/web/pulse.h"
 #include "health/web/web.h"
 #include "resolver/base/clock.h"
@@ -25,6 +27,7 @@ enum {
 
 struct health {
     struct conf *conf;
+    struct remote_now remote; /* what of it comes from a catalog */
     struct board *board;
     struct loop *loop;
     struct prober *prober;
@@ -36,6 +39,8 @@ struct health {
     struct pulse pulse;
     struct ledger *ledger;
     int64_t noted_ms;
+    int64_t detailed_ms; /* when the detail was made, and of which state of the book */
+    uint64_t detailed;
     uint64_t sequence, revision, logged;
     int64_t published_ms, cost_us; /* CPU time of the last rendering */
 };
@@ -63,6 +68,7 @@ static int64_t cpu_us(void) {
 
 static void publish(struct health *h, int64_t now) {
     int64_t began_us = cpu_us();
+    h->source.config = prober_config(h->prober);
     pulse_note(&h->pulse, h->board, now);
     struct snapshot *s = snapshot_make(&h->source, h->sequence + 1, now, clock_wall_ms());
     if (s == NULL) {
@@ -75,6 +81,20 @@ static void publish(struct health *h, int64_t now) {
     board_set(&h->board->process[ROLE_HEALTH].ready, s->ready);
     web_publish(h->web, s);
     h->cost_us = cpu_us() - began_us;
+}
+
+/* Once a local interval, and soon after each transition; sinks get it, and the events, with the next report. */
+static void refresh_detail(struct health *h, int64_t now) {
+    bool changed = h->detailed != h->source.book->revision;
+    if (changed || now - h->detailed_ms >= (int64_t)h->conf->health.interval.local_ms) {
+        struct detail *d = detail_render(&h->source, h->sequence + 1, now, clock_wall_ms());
+        h->detailed_ms = now;
+        h->detailed = h->source.book->revision;
+        if (d != NULL) {
+            detail_unref(h->source.detail);
+            h->source.detail = d;
+        }
+    }
 }
 
 static int64_t publish_pause_ms(const struct health *h, bool changed) {
@@ -145,8 +165,13 @@ static void on_judged(void *ctx) {
         ledger_note(h->ledger, h->source.book, h->board, clock_wall_ms(), now - h->noted_ms);
     h->noted_ms = now;
     bool changed = follow_run(h) || h->source.book->revision != h->revision;
+    if (now - h->detailed_ms >= publish_pause_ms(h, changed))
+        refresh_detail(h, now);
+    prober_attach(h->prober, h->ledger != NULL ? ledger_events(h->ledger) : NULL, h->source.detail);
     if (now - h->published_ms >= publish_pause_ms(h, changed))
         publish(h, now);
+    if (prober_again(h->prober) && process_is_supervised())
+        loop_stop(h->loop);
     log_transitions(h);
     h->logged = h->source.book->scopes.total;
 }
@@ -187,9 +212,11 @@ static int health_open(struct health *h, struct err *err) {
     h->source.sender = prober_sender(h->prober);
     h->source.system = prober_sample(h->prober);
     h->source.sinks = prober_sinks(h->prober);
+    h->source.receivers = prober_receivers(h->prober);
     h->source.watched = prober_watched(h->prober, &h->source.watched_count);
     h->source.peers = prober_peers_known(h->prober);
-    h->published_ms = INT64_MIN / 2;
+    h->source.fleet = prober_fleet(h->prober);
+    h->published_ms = h->detailed_ms = INT64_MIN / 2;
     return 0;
 }
 
@@ -200,6 +227,7 @@ static void health_close(struct health *h) {
     web_close(h->web);
     ledger_close(h->ledger); /* behind the doors: they read its events */
     prober_close(h->prober);
+    detail_unref(h->source.detail);
     if (h->loop != NULL)
         loop_close(h->loop);
     if (h->board != NULL)
@@ -213,6 +241,7 @@ int main(int argc, char **argv) {
     int rc = process_start("candor-health", argc, argv, &h.conf);
     if (rc != 0)
         return rc;
+    conf_remote_load(&h.conf, true, &h.remote);
     rc = health_open(&h, &err);
     if (rc < 0) {
         LOG(LEVEL_ERROR, "cannot start", KS("why", err.text));
@@ -221,6 +250,11 @@ int main(int argc, char **argv) {
     }
     LOG(LEVEL_INFO, "started", KS("node", h.conf->node.name), KU("checks", h.source.book->count));
     rc = loop_run(h.loop);
+    bool again = prober_again(h.prober) && process_is_supervised();
+    if (again)
+        h.conf = NULL, h.drain = NULL; /* who waits for routes goes on: the next one is here in a moment */
     health_close(&h);
+    if (rc == 0 && again)
+        return PROCESS_AGAIN;
     return rc < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

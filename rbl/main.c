@@ -10,6 +10,7 @@
 #include "rbl/publish/commands.h"
 #include "rbl/replicate/heartbeat.h"
 #include "rbl/secondary/secondary.h"
+#include "resolver/base/conf_remote.h"
 #include "resolver/base/log.h"
 #include "resolver/base/privileges.h"
 #include "resolver/base/process.h"
@@ -197,10 +198,12 @@ static void sync_close(struct sync *s) {
 }
 
 int main(int argc, char **argv) {
+    struct remote_now remote;
     struct sync s = {0};
     struct err err = {0};
     if (process_start("candor-sync", argc, argv, &s.conf) != 0)
         return 2;
+    conf_remote_load(&s.conf, false, &remote); /* of it, names of peers */
     int rc = sync_open(&s, &err);
     if (rc == 0) {
         LOG(LEVEL_INFO, "candor-sync runs", KU("zones", s.conf->rbl.zone_count));

@@ -56,7 +56,7 @@ extern const struct command command_run, command_check, command_status, command_
     command_lookup, command_why, command_history, command_diff, command_export, command_compact, command_verify,
     command_rbldnsd, command_refresh, command_sync_status, command_promote, command_demote, command_zone_add,
     command_zone_del, command_catalog, command_plugin, command_health, command_top, command_drain, command_cache,
-    command_flush, command_dump_cache, command_load_cache;
+    command_flush, command_dump_cache, command_load_cache, command_config;
 
 /* argv[0] is the sub-command's own name. 0, or E_INVALID with a text for the user. Reorders argv: options first. */
 int args_parse(struct args *a, const struct command *c, int argc, char **argv, struct err *err) MUST_USE;

@@ -5,11 +5,12 @@
 #include "health/command/command.h"
 
 static const struct command *const commands[] = {
-    &command_run,         &command_rbldnsd, &command_check,  &command_status,     &command_health,     &command_top,
-    &command_plugin,      &command_lookup,  &command_why,    &command_publish,    &command_add,        &command_del,
-    &command_history,     &command_diff,    &command_export, &command_compact,    &command_verify,     &command_refresh,
-    &command_sync_status, &command_promote, &command_demote, &command_zone_add,   &command_zone_del,   &command_catalog,
-    &command_drain,       &command_cache,   &command_flush,  &command_dump_cache, &command_load_cache,
+    &command_run,     &command_rbldnsd,  &command_check,    &command_status,      &command_health,
+    &command_top,     &command_plugin,   &command_lookup,   &command_why,         &command_publish,
+    &command_add,     &command_del,      &command_history,  &command_diff,        &command_export,
+    &command_compact, &command_verify,   &command_refresh,  &command_sync_status, &command_promote,
+    &command_demote,  &command_zone_add, &command_zone_del, &command_catalog,     &command_config,
+    &command_drain,   &command_cache,    &command_flush,    &command_dump_cache,  &command_load_cache,
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 

@@ -29,6 +29,8 @@ void shown_processes(const struct board *b, int64_t now_ms, FILE *to);
 void shown_workers(const struct board *b, int64_t now_ms, FILE *to);
 void shown_zones(const struct board *b, const struct conf *conf, int64_t now_wall_s, FILE *to);
 void shown_upstreams(const struct board *b, const struct conf *conf, int64_t now_wall_s, FILE *to);
+/* One line: which version of the options that come from a catalog holds (config.c); none when none may come. */
+void config_status_line(const struct conf *conf, FILE *to);
 /* One line of how many zones are in step with other nodes; none when none is to be. */
 void sync_status_line(const struct conf *conf, const struct board *b, FILE *to);
 

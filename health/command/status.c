@@ -42,6 +42,7 @@ static void tables(const struct board *b, const struct conf *conf) {
     int64_t now_ms = clock_mono_ms(), now_wall_s = clock_wall_s();
     shown_zones(b, conf, now_wall_s, stdout);
     sync_status_line(conf, b, stdout);
+    config_status_line(conf, stdout);
     shown_workers(b, now_ms, stdout);
     shown_upstreams(b, conf, now_wall_s, stdout);
     shown_processes(b, now_ms, stdout);

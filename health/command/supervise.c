@@ -16,6 +16,7 @@
 #include "health/system/process.h"
 #include "resolver/base/clock.h"
 #include "resolver/base/log.h"
+#include "resolver/base/process.h"
 
 enum { CHILDREN = 3, REAP_MAX = 256, TICK_READY_MS = 50, STARTS_FAIL_MS = 1000 };
 
@@ -29,6 +30,7 @@ struct child {
     int64_t kill_at_ms;  /* when stopping: SIGTERM was sent; 0: not yet */
     bool hung;           /* was ended because it hung */
     bool hung_told;      /* said so, not ended: healing is switched off */
+    bool again;          /* it asked to be started anew: that start is not counted */
     bool killed;         /* when stopping: SIGKILL was sent, too */
     struct policy_record record;
 };
@@ -91,7 +93,9 @@ static void start(struct supervisor *s, struct child *c, int64_t now_ms) {
     c->pid = pid;
     c->started_ms = now_ms;
     c->hung = c->hung_told = false;
-    note_start(slot(s, c));
+    if (!c->again)
+        note_start(slot(s, c));
+    c->again = false;
     LOG(LEVEL_INFO, "started", KS("process", c->name), KI("child", pid));
 }
 
@@ -99,6 +103,8 @@ static void tell_end(const struct child *c, const siginfo_t *info, int64_t lived
     const char *how = info->si_code == CLD_EXITED ? "code" : "signal";
     if (stopping)
         LOG(LEVEL_INFO, "stopped", KS("process", c->name), KI("child", c->pid), KI(how, info->si_status));
+    else if (c->again)
+        LOG(LEVEL_INFO, "wants to be started anew", KS("process", c->name), KI("child", c->pid));
     else if (c->hung && delay_ms > 0)
         LOG(LEVEL_ERROR, "hung again and again: left down, the ration of restarts is used up", KS("process", c->name),
             KI("child", c->pid), KI("next_try_ms", delay_ms));
@@ -127,7 +133,10 @@ static void ended(struct supervisor *s, struct child *c, const siginfo_t *info, 
     int64_t lived_ms = now_ms - c->started_ms, delay_ms = 0;
     struct board_process *p = slot(s, c);
     child_signal_group(c->pid, SIGKILL);
-    if (!s->stopping) {
+    /* One that asks as soon as it lives is held for dying, so that it cannot ask for ever. */
+    c->again = !s->stopping && !c->hung && c->role == ROLE_HEALTH && info->si_code == CLD_EXITED &&
+               info->si_status == PROCESS_AGAIN && lived_ms >= SUPERVISE_AGAIN_MS;
+    if (!s->stopping && !c->again) {
         delay_ms = c->hung ? policy_hung(&c->record, &s->plan->policy, now_ms) : policy_died(&c->record, lived_ms);
         board_add(c->hung ? &p->restarts_hung : &p->restarts_died, 1);
     }

@@ -22,6 +22,7 @@ enum {
     SUPERVISE_HANG_MS = 10000,  /* a heartbeat older than this */
     SUPERVISE_CLAIM_MS = 30000, /* a process that never claimed its slot on the board */
     SUPERVISE_LATE_MS = 2000,   /* own loop this late: nobody is judged by heartbeats for SUPERVISE_HANG_MS */
+    SUPERVISE_AGAIN_MS = 1000,  /* a process that ends with PROCESS_AGAIN must have lived so long to be no death */
     SUPERVISE_STOP_MS = 5000,   /* between SIGTERM and SIGKILL, for each daemon */
 };
 

@@ -2,20 +2,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "resolver/base/clock.h"
 #include "resolver/base/log.h"
+#include "resolver/base/runner.h"
 
-enum { ROUTE_TEXT = 96, FIXED_TEXT = 512, OUTPUT_MAX = 512, FILE_MODE = 0644 };
+enum { ROUTE_TEXT = 96, FIXED_TEXT = 512, FILE_MODE = 0644 };
 
 struct text_out {
     char *at;
@@ -94,78 +91,15 @@ int hook_write(const struct conf_health *conf, bool serve, struct err *err) {
     return rc;
 }
 
-static void child(const char *command, const char *word, int out) {
-    sigset_t none;
-    sigemptyset(&none);
-    (void)sigprocmask(SIG_SETMASK, &none, NULL);
-    (void)setpgid(0, 0);
-    int null = open("/dev/null", O_RDONLY);
-    if (null < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0)
-        _exit(126);
-    char *const argv[] = {(char *)command, (char *)word, NULL};
-    execv(command, argv);
-    _exit(127);
-}
-
-/* What it says, up to the bound, until it ends its output or the time is up. */
-static void listen_to(int fd, int64_t until_ms, char said[OUTPUT_MAX]) {
-    size_t size = 0;
-    for (;;) {
-        int64_t left = until_ms - clock_mono_ms();
-        struct pollfd p = {.fd = fd, .events = POLLIN};
-        char rest[OUTPUT_MAX];
-        if (left <= 0 || poll(&p, 1, (int)left) <= 0)
-            break;
-        ssize_t n = read(fd, rest, sizeof rest);
-        if (n <= 0)
-            break;
-        size_t take = (size_t)n < OUTPUT_MAX - 1 - size ? (size_t)n : OUTPUT_MAX - 1 - size;
-        memcpy(said + size, rest, take);
-        size += take;
-    }
-    said[size] = '\0';
-}
-
-/* 0 when it ended; -1 when it had to be ended. */
-static int wait_for(pid_t pid, int64_t until_ms, int *status) {
-    while (waitpid(pid, status, WNOHANG) == 0) {
-        if (clock_mono_ms() >= until_ms) {
-            (void)kill(-pid, SIGKILL);
-            (void)kill(pid, SIGKILL);
-            (void)waitpid(pid, status, 0);
-            return -1;
-        }
-        (void)poll(NULL, 0, 20);
-    }
-    return 0;
-}
-
 int hook_run(const struct conf_health *conf, bool serve, struct err *err) {
-    const char *command = conf->drain.command, *word = serve ? "serve" : "drain";
-    int fd[2], status = 0;
-    char said[OUTPUT_MAX];
-    if (pipe2(fd, O_CLOEXEC) != 0)
-        return err_errno(err, "%s", command);
-    int64_t until_ms = clock_mono_ms() + HOOK_COMMAND_MS;
-    pid_t pid = fork();
-    if (pid == 0)
-        child(command, word, fd[1]);
-    (void)close(fd[1]);
-    if (pid < 0) {
-        (void)close(fd[0]);
-        return err_errno(err, "%s", command);
-    }
-    listen_to(fd[0], until_ms, said);
-    (void)close(fd[0]);
-    int late = wait_for(pid, until_ms, &status);
+    const char *command = conf->drain.command;
+    char said[RUNNER_SAID];
+    int rc = runner_run(
+        &(struct runner){.command = command, .word = {serve ? "serve" : "drain"}, .timeout_ms = HOOK_COMMAND_MS}, said,
+        err);
     if (said[0] != '\0')
         LOG(LEVEL_INFO, "the drain command says", KS("command", command), KS("text", said));
-    if (late != 0)
-        return err_set(err, E_TIMEOUT, "%s %s: not done after %d s, ended", command, word, HOOK_COMMAND_MS / 1000);
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-        return 0;
-    return err_set(err, E_SYSTEM, "%s %s: %s %d", command, word, WIFEXITED(status) ? "exit code" : "signal",
-                   WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
+    return rc;
 }
 
 void hooks(const struct conf_health *conf, bool serve) {

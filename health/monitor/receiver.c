@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "health/monitor/index.h"
 #include "resolver/base/clock.h"
 #include "resolver/dns/writer.h"
 #include "resolver/net/server.h"
@@ -11,11 +12,13 @@
 struct receiver {
     const struct conf *conf;
     struct tsig_keys *keys;
-    const struct tsig_key *key[LIMIT_PEERS]; /* of each node */
+    struct node_index *index;
+    const struct tsig_key *key[LIMIT_NODES]; /* of each node */
     struct server *server;
     struct server_sockets sockets;
     struct name question;
     receiver_report take;
+    receiver_asked asked;
     void *ctx;
     uint64_t refused[RECEIVER_REFUSALS];
 };
@@ -49,11 +52,8 @@ static size_t answer(const struct dns_query *q, const struct tsig *t, unsigned r
 
 /* The node that the report names, when it is that node's key that signed it. */
 static size_t find_node(const struct receiver *r, const char *name, const struct tsig_key *key) {
-    const struct conf_peer *nodes = r->conf->health.monitor.nodes;
-    for (size_t i = 0; i < r->conf->health.monitor.node_count && i < LIMIT_PEERS; i++)
-        if (strcmp(nodes[i].name, name) == 0)
-            return r->key[i] == key ? i : SIZE_MAX;
-    return SIZE_MAX;
+    size_t i = node_index_find(r->index, name);
+    return i != SIZE_MAX && r->key[i] == key ? i : SIZE_MAX;
 }
 
 static size_t handle(void *ctx, const struct client *c, const uint8_t *msg, size_t size, uint8_t *reply, size_t cap) {
@@ -89,13 +89,15 @@ static size_t handle(void *ctx, const struct client *c, const uint8_t *msg, size
     struct report_ack a = {.boot = report.boot, .sequence = report.sequence, .wall_ms = clock_wall_ms()};
     text_copy(a.monitor, sizeof a.monitor, r->conf->node.name);
     a.missed = r->take(r->ctx, node, &report);
+    int64_t asked_ms = r->asked(r->ctx, node);
+    a.asked_ago_ms = asked_ms > 0 ? clock_mono_ms() - asked_ms : -1;
     return answer(&q, &t, RCODE_NOERROR, &a, reply, cap);
 }
 
 static int keys_open(struct receiver *r, struct err *err) {
     const struct conf_health *h = &r->conf->health;
     int rc = tsig_keys_open(&r->keys, r->conf->rbl.keys, r->conf->rbl.key_count, err);
-    for (size_t i = 0; rc == 0 && i < h->monitor.node_count && i < LIMIT_PEERS; i++) {
+    for (size_t i = 0; rc == 0 && i < h->monitor.node_count && i < LIMIT_NODES; i++) {
         struct name name;
         if (h->monitor.nodes[i].key[0] == '\0')
             continue; /* its reports are not believed; it is asked all the same */
@@ -122,17 +124,19 @@ static int sockets_open(struct receiver *r, struct err *err) {
     return 0;
 }
 
-int receiver_open(struct receiver **out, struct loop *l, const struct conf *conf, receiver_report take, void *ctx,
-                  struct err *err) {
+int receiver_open(struct receiver **out, struct loop *l, const struct conf *conf, receiver_report take,
+                  receiver_asked asked, void *ctx, struct err *err) {
     struct receiver *r = calloc(1, sizeof *r);
     *out = NULL;
     if (r == NULL)
         return err_set(err, E_NOMEM, "no memory for the monitor's port");
     r->conf = conf;
     r->take = take;
+    r->asked = asked;
     r->ctx = ctx;
     report_question(&r->question);
-    int rc = keys_open(r, err);
+    r->index = node_index_make(conf);
+    int rc = r->index != NULL ? keys_open(r, err) : err_set(err, E_NOMEM, "no memory for the monitor's port");
     if (rc == 0)
         rc = sockets_open(r, err);
     if (rc == 0 && r->sockets.count > 0)
@@ -153,6 +157,7 @@ void receiver_close(struct receiver *r) {
     for (size_t i = 0; i < r->sockets.count; i++)
         (void)close(r->sockets.at[i].udp);
     tsig_keys_close(r->keys);
+    node_index_free(r->index);
     free(r);
 }
 

@@ -1,15 +1,11 @@
 #include "health/peers/mac.h"
 
-#include <openssl/core_names.h>
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 #include <stdlib.h>
 #include <strings.h>
 
 #include "resolver/base/log.h"
 #include "resolver/dns/tsig.h"
-
-enum { MAC_SIZE = 32 };
 
 struct peers_key {
     int state;
@@ -18,7 +14,6 @@ struct peers_key {
 };
 
 struct peers_keys {
-    EVP_MAC *hmac;
     size_t count;
     struct peers_key at[LIMIT_PEERS];
 };
@@ -56,7 +51,6 @@ int peers_keys_open(struct peers_keys **out, const struct conf *conf, struct err
     if (k == NULL)
         return err_set(err, E_NOMEM, "no memory for the keys of peers");
     k->count = conf->health.peer_count < LIMIT_PEERS ? conf->health.peer_count : LIMIT_PEERS;
-    k->hmac = EVP_MAC_fetch(NULL, OSSL_MAC_NAME_HMAC, NULL);
     for (size_t i = 0; i < k->count; i++)
         key_open(&k->at[i], conf, &conf->health.peers[i]);
     return 0;
@@ -65,7 +59,6 @@ int peers_keys_open(struct peers_keys **out, const struct conf *conf, struct err
 void peers_keys_close(struct peers_keys *k) {
     if (k == NULL)
         return;
-    EVP_MAC_free(k->hmac);
     OPENSSL_cleanse(k->at, sizeof(k->at));
     free(k);
 }
@@ -76,28 +69,9 @@ int peers_keys_state(const struct peers_keys *k, size_t peer) {
 
 int peers_mac(const struct peers_keys *k, size_t peer, const struct bytes *parts, size_t count,
               char to[PEERS_MAC_TEXT]) {
-    char digest[] = "SHA256";
-    OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0), OSSL_PARAM_END};
-    uint8_t mac[MAC_SIZE];
-    size_t size = 0;
     int rc = peers_keys_state(k, peer);
     to[0] = '\0';
-    if (rc < 0)
-        return rc;
-    EVP_MAC_CTX *c = k->hmac != NULL ? EVP_MAC_CTX_new(k->hmac) : NULL;
-    bool good = c != NULL && EVP_MAC_init(c, k->at[peer].secret, k->at[peer].size, params) == 1;
-    for (size_t i = 0; good && i < count; i++)
-        good = EVP_MAC_update(c, parts[i].at, parts[i].size) == 1;
-    good = good && EVP_MAC_final(c, mac, &size, sizeof(mac)) == 1 && size == MAC_SIZE;
-    EVP_MAC_CTX_free(c);
-    for (size_t i = 0; good && i < MAC_SIZE; i++) {
-        to[2 * i] = "0123456789abcdef"[mac[i] >> 4];
-        to[2 * i + 1] = "0123456789abcdef"[mac[i] & 15];
-    }
-    to[good ? PEERS_MAC_TEXT - 1 : 0] = '\0';
-    return good ? 0 : E_SYSTEM;
+    return rc < 0 ? rc : mac_text((struct bytes){k->at[peer].secret, k->at[peer].size}, parts, count, to);
 }
 
-bool peers_mac_same(const char *given, const char right[PEERS_MAC_TEXT]) {
-    return strlen(given) == PEERS_MAC_TEXT - 1 && CRYPTO_memcmp(given, right, PEERS_MAC_TEXT - 1) == 0;
-}
+bool peers_mac_same(const char *given, const char right[PEERS_MAC_TEXT]) { return mac_same(given, right); }

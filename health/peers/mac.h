@@ -7,8 +7,9 @@
 
 #include "resolver/base/bytes.h"
 #include "resolver/base/conf.h"
+#include "resolver/base/mac.h"
 
-enum { PEERS_MAC_TEXT = 65 }; /* hex and a NUL */
+enum { PEERS_MAC_TEXT = MAC_TEXT };
 #define PEERS_MAC_HEADER "Candor-MAC"
 
 struct peers_keys;

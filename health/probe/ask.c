@@ -53,7 +53,8 @@ static struct ask *lane_take(struct prober *p, bool far) {
 }
 
 static bool has_room(const struct prober *p, bool far) {
-    return p->in_flight < LIMIT_PROBES_IN_FLIGHT && (!far || p->far_in_flight < PROBE_FAR_IN_FLIGHT);
+    return p->in_flight < LIMIT_PROBES_IN_FLIGHT + p->more_in_flight &&
+           (!far || p->far_in_flight < PROBE_FAR_IN_FLIGHT + p->more_in_flight);
 }
 
 static void count_flight(struct prober *p, bool far, int by) {

@@ -83,6 +83,7 @@ struct prober {
     struct ask *asks;                        /* all, also the waiting */
     struct ask *wait_head[2], *wait_tail[2]; /* [far] */
     unsigned in_flight, far_in_flight;
+    unsigned more_in_flight; /* that a monitor of many nodes may have besides, all of them far */
     /* owned by the files named so */
     struct process_probe *process;
     struct machine_probe *machine;
@@ -114,8 +115,12 @@ struct prober {
     struct replica_probe *replica;
     struct far_probe *far;
     struct catalog_probe *catalogs;
+    struct config_probe *config; /* NULL: no options come from a catalog */
     struct report_probe *report;
+    struct event_list *events; /* and the detail: what prober_attach gave last; NULL: nothing yet */
+    struct detail *detail;
     struct monitor_probe *monitor;
+    struct alert_probe *alert;
     struct peer_probe *peers; /* NULL: none are configured */
 };
 

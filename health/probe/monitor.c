@@ -1,176 +1,183 @@
-/* This node as a monitor of others: what they report, and what it gets when it asks their DNS ports itself. When most
- * of them are gone at once it says of itself that it is cut off, and nothing of them. */
+/* This node as a monitor of others: what they report, what it gets when it asks them itself, what they see of each
+ * other, and what is kept of all that. When most of them are gone at once it says of itself that it is cut off, and
+ * nothing of them. */
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "health/monitor/receiver.h"
-#include "health/monitor/watched.h"
-#include "health/probe/impl.h"
+#include "health/probe/monitor.h"
 #include "resolver/base/clock.h"
 #include "resolver/base/log.h"
 
-enum { MONITOR_TRIES = 2, MONITOR_GAP_INTERVALS = 4, NODE_CHECKS = 4 };
+enum { JUDGES = 15 /* times a push interval */, NEWS_MS = 250, STORE_HANGS_INTERVALS = 2 };
 
-enum node_check { CHECK_REPORT, CHECK_ANSWERS, CHECK_AGREE, CHECK_GAPS };
-#define NO_CHECK SIZE_MAX
-
-struct monitor_node {
-    struct task task;
-    struct prober *p;
-    struct watched *w;
-    struct ask_plan plan;
-    unsigned mute;
-    size_t check[NODE_CHECKS];
-};
-
-struct monitor_probe {
-    struct task task; /* judges */
-    struct prober *p;
-    struct receiver *receiver;
-    size_t count, quorum_check;
-    bool cut_off;
-    struct watched watched[LIMIT_PEERS];
-    struct monitor_node node[LIMIT_PEERS];
-};
+static const char store_file[] = "/monitor/monitor.sqlite";
 
 static uint64_t take(void *ctx, size_t at, const struct report *r) {
     struct monitor_probe *m = ctx;
-    if (at >= m->count)
+    if (at >= m->fleet->count)
         return 0;
-    (void)watched_report(&m->watched[at], r, clock_mono_ms(), clock_wall_ms());
-    return m->watched[at].missed;
-}
-
-/* Whoever answers has to say that it is that node. */
-static bool right(const struct monitor_node *n, const struct ask_result *r, struct evidence *e) {
-    struct nsid id;
-    if (r->code != 0 || r->answer.rcode != RCODE_NOERROR || r->answer.answers == 0) {
-        ask_problem(e->came, sizeof(e->came), r);
-        return false;
+    struct watched *w = &m->fleet->watched[at];
+    enum watched_take taken = watched_report(w, r, clock_mono_ms(), clock_wall_ms());
+    struct intake *i = m->taker != NULL && taken == WATCHED_NEW ? intake_of(r) : NULL;
+    if (i != NULL) {
+        i->node = at;
+        i->came_ms = clock_wall_ms();
+        i->taken = true;
+        if (!taker_put(m->taker, i))
+            intake_free(i);
     }
-    if (nsid_read(&id, r->answer.nsid) != 0 || strcmp(id.node, n->w->name) != 0) {
-        snprintf(e->came, sizeof(e->came), "somebody else answers: \"%.120s\"", r->answer.nsid);
-        return false;
-    }
-    snprintf(e->came, sizeof(e->came), "worker %u of it answered", id.worker);
-    return true;
+    https_in_tell(m->https, at, w->missed, w->asked_ms);
+    return w->missed;
 }
 
-static void node_answer(void *ctx, const struct ask_result *r) {
-    struct monitor_node *n = ctx;
-    struct evidence e;
-    ask_evidence(&e, &n->plan, r);
-    if (r->code == E_AGAIN) {
-        task_done(&n->task, 0);
-        return;
-    }
-    bool good = right(n, r, &e);
-    n->mute = good ? 0 : n->mute + 1;
-    if (good || n->mute >= n->p->conf->health.fall)
-        watched_answer(n->w, good, clock_mono_ms());
-    bool hurry =
-        !n->p->monitor->cut_off && prober_result(n->p, n->check[CHECK_ANSWERS], good ? VERDICT_PASS : VERDICT_FAIL, &e);
-    task_done(&n->task, hurry ? (int64_t)probe_hurry_ms(n->task.interval_ms) : -1);
+static int64_t asked(void *ctx, size_t at) {
+    const struct monitor_probe *m = ctx;
+    return at < m->fleet->count ? m->fleet->watched[at].asked_ms : 0;
 }
 
-static void node_start(struct task *task) {
-    struct monitor_node *n = CONTAINER_OF(task, struct monitor_node, task);
-    if (ask_start(n->p, &n->plan, node_answer, n) != 0)
-        task_done(task, -1);
-}
-
-static void tell(struct prober *p, size_t check, enum verdict_state s, const char *asked, const char *came) {
+void monitor_tell(struct prober *p, size_t check, enum verdict_state s, const char *asked_words, const char *came) {
     struct evidence e = {.wall_ms = clock_wall_ms(), .unit = NULL};
-    text_copy(e.asked, sizeof(e.asked), asked);
+    if (s == VERDICT_UNKNOWN || check == NO_CHECK)
+        return;
+    text_copy(e.asked, sizeof(e.asked), asked_words);
     text_copy(e.came, sizeof(e.came), came);
-    if (s != VERDICT_UNKNOWN && check != NO_CHECK)
-        (void)prober_result(p, check, s, &e);
+    (void)prober_result(p, check, s, &e);
 }
 
-/* Before it was known that it is this monitor that is cut off, the first nodes may have been called silent: taken back.
- */
-static void node_withhold(struct monitor_probe *m, size_t i) {
-    static const enum node_check checks[] = {CHECK_REPORT, CHECK_ANSWERS, CHECK_AGREE};
-    for (size_t k = 0; k < ARRAY_SIZE(checks); k++)
-        tell(m->p, m->node[i].check[checks[k]], VERDICT_WARN, "nobody: this monitor is cut off",
-             "not known: this monitor is cut off from most nodes");
-}
-
-static void node_judge(struct monitor_probe *m, size_t i, int64_t now) {
-    struct monitor_node *n = &m->node[i];
-    int64_t push = m->p->conf->health.interval.push_ms;
+static void judge_store(struct monitor_probe *m, int64_t now) {
     char came[EVIDENCE_CAME_MAX];
-    if (m->receiver != NULL) {
-        enum verdict_state s = watched_judge(n->w, now, came, sizeof(came));
-        tell(m->p, n->check[CHECK_REPORT], s, "its signed reports", came);
-        s = watched_gaps(n->w, now, MONITOR_GAP_INTERVALS * push, came, sizeof(came));
-        tell(m->p, n->check[CHECK_GAPS], s, "the numbers of its reports", came);
+    if (m->taker == NULL)
+        return;
+    const struct taker_state *s = taker_state(m->taker);
+    m->fleet->store = *s;
+    for (int i = 0; i < HTTPS_IN_REFUSALS && m->https != NULL; i++)
+        m->fleet->refused[i] = https_in_refused(m->https, (enum https_in_refusal)i);
+    int64_t hangs_ms = STORE_HANGS_INTERVALS * (int64_t)m->p->conf->health.interval.push_ms;
+    enum verdict_state state = VERDICT_PASS;
+    if (s->busy_since_ms != 0 && now - s->busy_since_ms > hangs_ms) {
+        state = VERDICT_FAIL;
+        snprintf(came, sizeof came, "at work for %lld s, and does not end; %zu wait",
+                 (long long)(now - s->busy_since_ms) / 1000, s->waiting);
+    } else if (s->trouble[0] != '\0') {
+        state = s->trouble_since_ms != 0 ? VERDICT_FAIL : VERDICT_UNKNOWN;
+        snprintf(came, sizeof came, "nothing is kept: %.200s", s->trouble);
+    } else {
+        state = s->asides > 0 ? VERDICT_WARN : VERDICT_PASS;
+        snprintf(came, sizeof came, "%llu reports, %llu events, %llu details kept%s", (unsigned long long)s->reports,
+                 (unsigned long long)s->events, (unsigned long long)s->details,
+                 s->asides > 0 ? "; a damaged file was set aside" : "");
     }
-    enum verdict_state s = watched_agree(n->w, now, came, sizeof(came));
-    tell(m->p, n->check[CHECK_AGREE], s, "its own word beside what we get", came);
+    monitor_tell(m->p, m->store_check, state, "the monitor's store", came);
 }
 
-static void monitor_start(struct task *task) {
+/* Names of zones and their serials do not change every second: once a push interval, sooner when details came. */
+static void judge_zones(struct monitor_probe *m, int64_t now) {
+    int64_t push = m->p->conf->health.interval.push_ms, pause = m->fleet->changed ? push / 3 : push;
+    char came[EVIDENCE_CAME_MAX];
+    if (now - m->compared_ms < pause)
+        return;
+    m->compared_ms = now;
+    fleet_compare(m->fleet, now);
+    enum verdict_state s = fleet_zones_judge(m->fleet, came, sizeof came);
+    if (m->zones_check == NO_CHECK && s != VERDICT_UNKNOWN &&
+        monitor_add(m->p, "fleet", "zones", "", (uint32_t)push, &m->zones_check) < 0)
+        return; /* from the first details on */
+    monitor_tell(m->p, m->zones_check, s == VERDICT_UNKNOWN ? VERDICT_WARN : s, "zones by the details of all nodes",
+                 s == VERDICT_UNKNOWN ? "no details come" : came);
+}
+
+static void fetch_news(struct task *task) {
+    struct monitor_probe *m = CONTAINER_OF(task, struct monitor_probe, news);
+    int64_t now = clock_mono_ms(), wall = clock_wall_ms();
+    struct intake *i = m->taker != NULL ? taker_fetch(m->taker) : NULL;
+    while (i != NULL) {
+        struct intake *next = i->next;
+        size_t at = i->node;
+        fleet_take(m->fleet, i, now, wall);
+        if (at < m->fleet->count)
+            https_in_tell(m->https, at, m->fleet->watched[at].missed, m->fleet->watched[at].asked_ms);
+        i = next;
+    }
+    https_in_tick(m->https);
+    task_done(task, -1);
+}
+
+/* As /fleet shows them: since when each is what it is. */
+static void note_states(struct monitor_probe *m, int64_t now) {
+    char words[EVIDENCE_CAME_MAX];
+    for (size_t i = 0; i < m->fleet->count; i++) {
+        struct fleet_node *n = &m->fleet->node[i];
+        enum verdict_state s = fleet_node_judge(m->fleet, i, m->cut_off, now, words, sizeof words);
+        if (s != n->state || n->since_ms == 0)
+            n->since_ms = clock_wall_ms();
+        n->state = s;
+    }
+}
+
+static void judge_all(struct task *task) {
     struct monitor_probe *m = CONTAINER_OF(task, struct monitor_probe, task);
+    const struct fleet *f = m->fleet;
     int64_t now = clock_mono_ms();
     size_t lost;
     char came[EVIDENCE_CAME_MAX];
-    m->cut_off = watched_cut_off(m->watched, m->count, now, &lost);
+    m->cut_off = m->fleet->cut_off = watched_cut_off(f->watched, f->count, now, &lost);
+    m->fleet->lost = lost;
     if (prober_late(m->p, now - (int64_t)task->interval_ms)) {
         task_done(task, -1); /* what was not taken in yet is no silence */
         return;
     }
-    snprintf(came, sizeof(came), "%zu of %zu nodes are heard%s", m->count - lost, m->count,
+    snprintf(came, sizeof(came), "%zu of %zu nodes are heard%s", f->count - lost, f->count,
              m->cut_off ? ": most are gone at once, so it is this monitor that is cut off" : "");
-    tell(m->p, m->quorum_check, m->cut_off ? VERDICT_FAIL : VERDICT_PASS, "who is heard at all", came);
-    for (size_t i = 0; i < m->count; i++)
-        m->cut_off ? node_withhold(m, i) : node_judge(m, i, now);
+    monitor_tell(m->p, m->quorum_check, m->cut_off ? VERDICT_FAIL : VERDICT_PASS, "who is heard at all", came);
+    fleet_sights(m->fleet, now);
+    for (size_t i = 0; i < f->count; i++)
+        m->cut_off ? monitor_node_withhold(m, i) : monitor_node_judge(m, i, now);
+    note_states(m, now);
+    judge_store(m, now);
+    judge_zones(m, now);
     task_done(task, -1);
 }
 
-static int add(struct prober *p, const char *component, const char *measurement, const char *id, uint32_t interval_ms,
-               size_t *check) {
+int monitor_add(struct prober *p, const char *component, const char *measurement, const char *id, uint32_t interval_ms,
+                size_t *check) {
     int at = verdict_add(&p->book, SCOPE_MONITOR, component, measurement, id, interval_ms, false);
     if (at >= 0)
         *check = (size_t)at;
     return at < 0 ? at : 0;
 }
 
-static int node_open(struct monitor_probe *m, const struct conf_peer *conf) {
+static int cannot(struct prober *p, const char *what, const struct err *err) {
+    LOG(LEVEL_ERROR, "a monitor's part cannot work", KS("what", what), KS("why", err->text));
+    int rc = verdict_add_off(&p->book, SCOPE_MONITOR, "monitor", what, "", err->text, clock_wall_ms());
+    return rc < 0 ? rc : 0;
+}
+
+static int open_store(struct monitor_probe *m) {
+    const struct conf *conf = m->p->conf;
+    const char *given = conf->health.monitor.store.path;
+    char path[LIMIT_CONF_TEXT + sizeof store_file];
+    struct err err = {.text = ""};
+    (void)snprintf(path, sizeof path, "%s%s", given[0] != '\0' ? given : conf->node.state,
+                   given[0] != '\0' ? "" : store_file);
+    const struct archive_plan plan = {.path = path,
+                                      .push_ms = conf->health.interval.push_ms,
+                                      .keep_ms = (int64_t)conf->health.monitor.store.keep_s * 1000};
+    if (taker_open(&m->taker, &plan, &err) < 0)
+        return cannot(m->p, "store", &err);
+    int rc = monitor_add(m->p, "monitor", "store", "", conf->health.interval.push_ms, &m->store_check);
+    if (rc == 0 && https_in_open(&m->https, conf, m->taker, &err) < 0)
+        rc = cannot(m->p, "https", &err);
+    return rc;
+}
+
+static int open_ways(struct monitor_probe *m) {
     struct prober *p = m->p;
-    const struct conf_health *h = &p->conf->health;
-    struct monitor_node *n = &m->node[m->count];
-    uint32_t judge_ms = h->interval.push_ms, timeout = probe_timeout_ms(h->interval.peers_ms);
-    n->p = p;
-    for (size_t i = 0; i < NODE_CHECKS; i++)
-        n->check[i] = NO_CHECK;
-    n->w = &m->watched[m->count++];
-    *n->w = (struct watched){.name = conf->name, .push_ms = h->interval.push_ms, .since_ms = clock_mono_ms()};
-    int rc = 0;
-    if (m->receiver != NULL && conf->key[0] != '\0')
-        rc = add(p, "node", "report", conf->name, judge_ms, &n->check[CHECK_REPORT]);
-    else
-        rc = verdict_add_off(&p->book, SCOPE_MONITOR, "node", "report", conf->name,
-                             "it has no key, or there is no datagram address: its reports are not taken in",
-                             clock_wall_ms());
-    if (rc >= 0)
-        rc = add(p, "node", "gaps", conf->name, judge_ms, &n->check[CHECK_GAPS]);
-    if (rc >= 0)
-        rc = add(p, "node", "agree", conf->name, judge_ms, &n->check[CHECK_AGREE]);
-    if (rc < 0 || addr_family(&conf->resolver) == 0)
-        return rc < 0 ? rc : 0;
-    rc = add(p, "node", "answers", conf->name, h->interval.peers_ms, &n->check[CHECK_ANSWERS]);
-    n->plan = (struct ask_plan){.server = conf->resolver,
-                                .nsid = true,
-                                .far = true,
-                                .qtype = TYPE_TXT,
-                                .qclass = CLASS_CH,
-                                .tries = MONITOR_TRIES,
-                                .hedge_ms = timeout / 2,
-                                .timeout_ms = timeout};
-    if (rc == 0)
-        rc = name_from_text(&n->plan.qname, "id.server.", NULL);
-    return rc < 0 ? rc : prober_add(p, &n->task, node_start, h->interval.peers_ms, false);
+    struct err err = {.text = ""};
+    int rc = open_store(m);
+    if (rc == 0 && receiver_open(&m->receiver, p->loop, p->conf, take, asked, m, &err) < 0)
+        rc = cannot(p, "datagram", &err);
+    m->hears = m->receiver != NULL || m->https != NULL;
+    return rc;
 }
 
 int monitor_open(struct prober *p) {
@@ -182,25 +189,39 @@ int monitor_open(struct prober *p) {
     if (m == NULL)
         return E_NOMEM;
     m->p = p;
-    int rc = receiver_open(&m->receiver, p->loop, p->conf, take, m, &err);
-    if (rc < 0) {
-        LOG(LEVEL_ERROR, "reports cannot be taken in", KS("why", err.text));
-        rc = verdict_add_off(&p->book, SCOPE_MONITOR, "monitor", "datagram", "", err.text, clock_wall_ms());
-    }
-    if (rc >= 0)
-        rc = add(p, "monitor", "quorum", "nodes", h->interval.push_ms, &m->quorum_check);
-    for (size_t i = 0; rc >= 0 && i < h->monitor.node_count && i < LIMIT_PEERS; i++)
-        rc = node_open(m, &h->monitor.nodes[i]);
-    return rc < 0 ? rc : prober_add(p, &m->task, monitor_start, h->interval.push_ms / 15, false);
+    m->quorum_check = m->store_check = m->zones_check = NO_CHECK;
+    p->more_in_flight = (unsigned)(h->monitor.node_count < LIMIT_NODES ? h->monitor.node_count : LIMIT_NODES) / 8;
+    int rc = fleet_open(&m->fleet, p->conf, clock_mono_ms(), &err);
+    if (rc == 0 && (m->node = calloc(m->fleet->count + 1, sizeof *m->node)) == NULL)
+        rc = E_NOMEM;
+    if (rc == 0)
+        rc = open_ways(m);
+    if (rc == 0)
+        rc = monitor_add(p, "monitor", "quorum", "nodes", h->interval.push_ms, &m->quorum_check);
+    for (size_t i = 0; rc == 0 && i < m->fleet->count; i++)
+        rc = monitor_node_open(m, i);
+    if (rc == 0)
+        rc = prober_add(p, &m->news, fetch_news, NEWS_MS, false);
+    return rc < 0 ? rc : prober_add(p, &m->task, judge_all, h->interval.push_ms / JUDGES, false);
 }
 
 void monitor_close(struct prober *p) {
-    if (p->monitor != NULL)
-        receiver_close(p->monitor->receiver);
-    free(p->monitor);
+    struct monitor_probe *m = p->monitor;
+    if (m == NULL)
+        return;
+    bool ended = taker_close(m->taker); /* before the port whose requests wait for it */
+    https_in_close(m->https, ended);
+    receiver_close(m->receiver);
+    for (size_t i = 0; m->node != NULL && i < m->fleet->count; i++)
+        monitor_node_close(&m->node[i]);
+    free(m->node);
+    fleet_close(m->fleet);
+    free(m);
 }
 
 const struct watched *prober_watched(const struct prober *p, size_t *count) {
-    *count = p->monitor != NULL ? p->monitor->count : 0;
-    return p->monitor != NULL ? p->monitor->watched : NULL;
+    *count = p->monitor != NULL ? p->monitor->fleet->count : 0;
+    return p->monitor != NULL ? p->monitor->fleet->watched : NULL;
 }
+
+const struct fleet *prober_fleet(const struct prober *p) { return p->monitor != NULL ? p->monitor->fleet : NULL; }

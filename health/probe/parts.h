@@ -55,8 +55,11 @@ int replica_open(struct prober *p) MUST_USE;
 bool replica_is_native(const struct prober *p, size_t zone, const char *peer);
 int far_open(struct prober *p) MUST_USE;
 int catalog_open(struct prober *p) MUST_USE;
+int config_open(struct prober *p) MUST_USE;
 int report_open(struct prober *p) MUST_USE;
 int monitor_open(struct prober *p) MUST_USE;
+int alert_open(struct prober *p) MUST_USE; /* behind monitor_open */
+size_t alert_checks(const struct conf *c); /* at most */
 int peer_open(struct prober *p) MUST_USE;
 void worker_close(struct prober *p);
 void tcp_probe_close(struct prober *p);
@@ -79,8 +82,10 @@ void lived_close_probe(struct prober *p);
 void replica_close(struct prober *p);
 void far_close(struct prober *p);
 void catalog_close(struct prober *p);
+void config_close(struct prober *p);
 void report_close(struct prober *p);
 void monitor_close(struct prober *p);
+void alert_close(struct prober *p);
 void peer_close(struct prober *p);
 
 /* Where to ask what listens there: loopback for an any-address. */
@@ -100,6 +105,9 @@ void load_close(struct prober *p);
 int starts_open(struct prober *p) MUST_USE;
 bool starts_look(struct prober *p);
 void starts_close(struct prober *p);
+/* certificate.c: the end of one that a server on the way out showed, into a check; 0: none was seen yet, which is warn.
+ */
+void certificate_judge(struct prober *p, size_t check, const char *address, int64_t not_after_wall_s);
 /* A check asked each local interval, on which readiness does not hang; its index in *at. */
 int machine_add_check(struct prober *p, enum verdict_scope scope, const char *component, const char *measurement,
                       const char *id, size_t *at) MUST_USE;

@@ -165,29 +165,6 @@ static void target_add(struct prober *p, const struct addr *listen) {
     p->targets[p->target_count++] = t;
 }
 
-static int off(struct prober *p, enum verdict_scope scope, const char *component, const char *measurement,
-               const char *id, const char *why) {
-    int at = verdict_add_off(&p->book, scope, component, measurement, id, why, clock_wall_ms());
-    return at < 0 ? at : 0;
-}
-
-/* What this version reads in the configuration and does not probe: shown as such, never as fine. */
-static int plan_off(struct prober *p) {
-    const struct conf *c = p->conf;
-    int rc = 0;
-    const struct {
-        const char *sink;
-        bool configured;
-    } later[] = {{"snmp", c->health.snmp.traps.count > 0}, {"exec", c->health.exec[0] != '\0'}};
-    for (size_t i = 0; i < ARRAY_SIZE(later) && rc == 0; i++)
-        if (later[i].configured)
-            rc = off(p, SCOPE_REPORTING, "report", "sink", later[i].sink,
-                     "configured, this version does not report by it");
-    if (rc == 0 && c->health.monitor.enabled && c->health.monitor.dead_man_count > 0)
-        rc = off(p, SCOPE_MONITOR, "monitor", "dead_man", "", "configured, this version feeds no outside switch");
-    return rc;
-}
-
 /* One for the root servers, one for each server of a stub zone. */
 static size_t authority_checks(const struct conf *c) {
     size_t n = 1;
@@ -203,7 +180,8 @@ static size_t checks_wanted(const struct conf *c) {
         peer_checks += 3 + 5 * (1 + c->health.peers[i].service.count);
     return 64 + 10 * (size_t)LIMIT_WORKERS + 8 * (size_t)PROBE_TARGETS_MAX + 4 * zones + 4 * c->resolver.guard_count +
            6 * (size_t)LIMIT_UPSTREAMS + authority_checks(c) + peer_checks + c->health.datagram_count +
-           4 * c->health.monitor.node_count + REPLICA_CHECKS;
+           c->health.snmp.traps.count + 3 * c->health.https_count + c->health.datagram_count +
+           (c->health.monitor.enabled ? 8 + 5 * c->health.monitor.node_count : 0) + alert_checks(c) + REPLICA_CHECKS;
 }
 
 static int plan(struct prober *p) {
@@ -211,7 +189,7 @@ static int plan(struct prober *p) {
         process_open, machine_open, pool_open,        stray_open,     worker_open,  tcp_probe_open,  dot_open,
         zone_open,    guard_open,   canary_open,      authority_open, clock_open,   loop_probe_open, large_open,
         signed_open,  stuck_open,   lived_open_probe, storage_open,   replica_open, far_open,        catalog_open,
-        report_open,  monitor_open, peer_open,        plan_off};
+        config_open,  report_open,  monitor_open,     alert_open,     peer_open};
     for (size_t i = 0; i < p->conf->resolver.listen_count; i++)
         if (!p->conf->resolver.listen[i].tls)
             target_add(p, &p->conf->resolver.listen[i].address);
@@ -299,7 +277,9 @@ void prober_close(struct prober *p) {
     replica_close(p);
     far_close(p);
     catalog_close(p);
+    config_close(p);
     report_close(p);
+    alert_close(p);
     monitor_close(p);
     peer_close(p);
     verdict_close(&p->book);

@@ -11,7 +11,8 @@
 #ifndef CANDOR_PROBE_H
 #define CANDOR_PROBE_H
 
-#include "health/monitor/watched.h"
+#include "health/alert/receivers.h"
+#include "health/monitor/fleet.h"
 #include "health/peers/known.h"
 #include "health/report/sender.h"
 #include "health/report/sink.h"
@@ -46,10 +47,19 @@ const struct sender *prober_sender(const struct prober *p);
 const struct sink_list *prober_sinks(const struct prober *p);
 /* The nodes that this one is a monitor of. */
 const struct watched *prober_watched(const struct prober *p, size_t *count);
+/* All that it knows of them; NULL: it is none. */
+const struct fleet *prober_fleet(const struct prober *p);
+/* Who is told of alerts, and what holds; NULL: this is no monitor. */
+const struct receiver_list *prober_receivers(const struct prober *p);
 /* What the peers of this node come to; without peers all is 0. Never NULL. */
 const struct peers_summary *prober_peers(const struct prober *p);
 /* All that is known of them; NULL: none are configured. */
 const struct peers_known *prober_peers_known(const struct prober *p);
+/* What goes to the sinks with the next reports: events of the ledger and the detail, either may be NULL. References are
+ * taken. */
+void prober_attach(struct prober *p, struct event_list *events, struct detail *detail);
+/* Whether there are sinks that want them. */
+bool prober_wants_detail(const struct prober *p);
 /* Makes every probe due now. */
 void prober_run_now(struct prober *p);
 /* Probes that have not been made from beginning to end since then. */

@@ -1,124 +1,140 @@
 #include "health/report/https.h"
 
-#include <curl/curl.h>
 #include <jansson.h>
+#include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+
+#include "health/report/body.h"
+#include "health/report/pinned.h"
+#include "resolver/base/clock.h"
+#include "resolver/base/mac.h"
+#include "resolver/dns/tsig.h"
 
 struct https {
-    char url[768], where[ADDR_TEXT_MAX + 512], ca[1024];
-    struct curl_slist *resolve;
+    struct pinned place;
+    char key[256];
+    size_t secret_size; /* 0: reports are not signed */
+    uint8_t secret[TSIG_SECRET_MAX];
 };
 
-char *https_body(const struct report *r) {
-    json_t *scopes = json_object();
-    for (int s = 0; s < SCOPE_COUNT; s++)
-        if (r->scope[s] < VERDICT_STATES)
-            (void)json_object_set_new(scopes, verdict_scope_name((enum verdict_scope)s),
-                                      json_string(verdict_state_name((enum verdict_state)r->scope[s])));
-    char boot[24];
-    (void)snprintf(boot, sizeof boot, "%016llx", (unsigned long long)r->boot);
-    json_t *doc = json_pack("{s:s,s:s,s:s,s:I,s:I,s:I,s:i,s:s,s:b,s:o,s:s}", "node", r->node, "version", r->version,
-                            "boot", boot, "sequence", (json_int_t)r->sequence, "wallMs", (json_int_t)r->wall_ms,
-                            "revision", (json_int_t)r->revision, "lagMs", (int)r->lag_ms, "status",
-                            verdict_state_name((enum verdict_state)r->overall), "ready", r->ready, "scopes", scopes,
-                            "cause", r->cause);
-    char *text = doc != NULL ? json_dumps(doc, JSON_COMPACT) : NULL;
-    json_decref(doc);
-    return text;
+struct answer {
+    size_t size;
+    char text[HTTPS_ANSWER_MAX];
+};
+
+/* The beginning of what comes; an acknowledgement is much shorter. */
+static size_t take_answer(char *data, size_t one, size_t count, void *ctx) {
+    struct answer *a = ctx;
+    size_t size = one * count, room = sizeof a->text - a->size, taken = size < room ? size : room;
+    memcpy(a->text + a->size, data, taken);
+    a->size += taken;
+    return size;
 }
 
-/* What the answer says is of no interest: its code is. */
-static size_t pass_over(char *data, size_t one, size_t count, void *ctx) {
-    (void)data;
-    (void)ctx;
-    return one * count;
-}
-
-/* "Expire date:Nov 23 02:15:44 2027 GMT" of the first certificate, the server's own. */
-static void note_certificate(CURL *c, struct sink_news *news) {
-    static const char label[] = "Expire date:";
-    struct curl_certinfo *info = NULL;
-    if (curl_easy_getinfo(c, CURLINFO_CERTINFO, &info) != CURLE_OK || info == NULL || info->num_of_certs < 1)
-        return;
-    for (const struct curl_slist *l = info->certinfo[0]; l != NULL; l = l->next)
-        if (strncmp(l->data, label, sizeof label - 1) == 0) {
-            time_t until = curl_getdate(l->data + sizeof label - 1, NULL);
-            if (until > 0)
-                news->not_after_wall_s = until;
+/* Who says that it is a monitor must have taken in all of it. Of anybody else the code is enough. */
+static int read_answer(const struct answer *a, const struct notice *n, struct sink_news *news) {
+    json_t *doc = json_loadb(a->text, a->size, 0, NULL);
+    const char *monitor = json_string_value(json_object_get(doc, "monitor"));
+    int rc = 0;
+    if (monitor != NULL) {
+        json_int_t events = json_integer_value(json_object_get(doc, "events"));
+        const json_t *asked = json_object_get(doc, "askedAgoMs");
+        text_copy(news->who, sizeof news->who, monitor);
+        if (json_is_integer(asked) && json_integer_value(asked) >= 0)
+            news->asked_mono_ms = clock_mono_ms() - (int64_t)json_integer_value(asked);
+        if (n->events > 0 && (events < 0 || (uint64_t)events < n->event[n->events - 1]->sequence)) {
+            (void)snprintf(news->trouble, sizeof news->trouble, "it took events up to %lld only", (long long)events);
+            rc = E_CLOSED;
         }
+    }
+    json_decref(doc);
+    return rc;
 }
 
-static void options(CURL *c, const struct https *h, const char *body, struct curl_slist *headers, char *words) {
-    curl_easy_setopt(c, CURLOPT_URL, h->url);
-    curl_easy_setopt(c, CURLOPT_RESOLVE, h->resolve);
-    curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "https");
-    curl_easy_setopt(c, CURLOPT_PROXY, "");
-    curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
-    curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)HTTPS_CONNECT_MS);
-    curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)HTTPS_TIMEOUT_MS);
-    curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    curl_easy_setopt(c, CURLOPT_CAPATH, NULL);
-    if (h->ca[0] != '\0')
-        curl_easy_setopt(c, CURLOPT_CAINFO, h->ca);
-    curl_easy_setopt(c, CURLOPT_CERTINFO, 1L);
-    curl_easy_setopt(c, CURLOPT_USERAGENT, "candor/" CANDOR_VERSION);
-    curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
-    curl_easy_setopt(c, CURLOPT_POSTFIELDS, body);
-    curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, pass_over);
-    curl_easy_setopt(c, CURLOPT_ERRORBUFFER, words);
+/* Candor-Key, Candor-Time and Candor-MAC (docs/formats/report.md). False: no memory. */
+static bool sign(const struct https *h, const char *body, struct curl_slist **headers) {
+    char line[320], moment[24], mac[MAC_TEXT];
+    if (h->secret_size == 0)
+        return true;
+    (void)snprintf(moment, sizeof moment, "%lld", (long long)clock_wall_ms());
+    const struct bytes parts[] = {
+        {(const uint8_t *)moment, strlen(moment)}, {(const uint8_t *)"\n", 1}, {(const uint8_t *)body, strlen(body)}};
+    if (mac_text((struct bytes){h->secret, h->secret_size}, parts, ARRAY_SIZE(parts), mac) < 0)
+        return false;
+    const char *const names[] = {"Key", "Time", "MAC"}, *const values[] = {h->key, moment, mac};
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        (void)snprintf(line, sizeof line, "Candor-%s: %s", names[i], values[i]);
+        struct curl_slist *longer = curl_slist_append(*headers, line);
+        if (longer == NULL)
+            return false;
+        *headers = longer;
+    }
+    return true;
 }
 
-static int post(void *ctx, const struct report *r, struct sink_news *news) {
+static int post(void *ctx, const struct notice *n, struct sink_news *news) {
     const struct https *h = ctx;
-    char words[CURL_ERROR_SIZE] = "";
-    long status = 0;
-    CURL *c = curl_easy_init();
-    char *body = https_body(r);
+    struct answer answer = {.size = 0};
+    char words[CURL_ERROR_SIZE];
+    CURL *c = pinned_easy(&h->place, words);
+    char *body = body_notice(n);
     struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
-    CURLcode code = CURLE_OUT_OF_MEMORY;
-    if (c != NULL && body != NULL && headers != NULL) {
-        options(c, h, body, headers, words);
-        code = curl_easy_perform(c);
-        curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
-        if (code == CURLE_OK)
-            note_certificate(c, news);
+    int rc = E_NOMEM;
+    if (c != NULL && body != NULL && headers != NULL && sign(h, body, &headers)) {
+        curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
+        curl_easy_setopt(c, CURLOPT_POSTFIELDS, body);
+        curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, take_answer);
+        curl_easy_setopt(c, CURLOPT_WRITEDATA, &answer);
+        rc = pinned_perform(c, words, news->trouble);
+        int64_t until_s = pinned_not_after_s(c);
+        news->not_after_wall_s = until_s > 0 ? until_s : news->not_after_wall_s;
     }
     curl_slist_free_all(headers);
     free(body);
     curl_easy_cleanup(c);
-    if (code != CURLE_OK)
-        text_copy(news->trouble, sizeof news->trouble, words[0] != '\0' ? words : curl_easy_strerror(code));
-    else if (status < 200 || status > 299)
-        (void)snprintf(news->trouble, sizeof news->trouble, "HTTP %ld", status);
-    return code == CURLE_OK && status >= 200 && status <= 299 ? 0 : E_CLOSED;
+    return rc == 0 ? read_answer(&answer, n, news) : rc;
 }
 
 static void https_end(void *ctx) {
     struct https *h = ctx;
-    curl_slist_free_all(h->resolve);
+    pinned_close(&h->place);
+    OPENSSL_cleanse(h->secret, sizeof h->secret);
     free(h);
 }
 
-int https_open(struct sink **out, const struct conf_sink *to, uint32_t retry_ms, struct err *err) {
+/* The secret of the key that reports are signed with, if one is named. */
+static int take_key(struct https *h, const struct conf *conf, const struct conf_sink *to, struct err *err) {
+    if (to->key[0] == '\0')
+        return 0;
+    text_copy(h->key, sizeof h->key, to->key);
+    for (size_t i = 0; i < conf->rbl.key_count; i++)
+        if (strcasecmp(conf->rbl.keys[i].name, to->key) == 0) {
+            int size = tsig_secret_read(h->secret, &conf->rbl.keys[i], err);
+            h->secret_size = size > 0 ? (size_t)size : 0;
+            return size < 0 ? size : 0;
+        }
+    return err_set(err, E_NOTFOUND, "health.report.https: rbl.keys has no key %s", to->key);
+}
+
+int https_open(struct sink **out, const struct conf *conf, const struct conf_sink *to, const char *folder,
+               uint32_t retry_ms, struct err *err) {
     struct https *h = calloc(1, sizeof *h);
-    char host[ADDR_TEXT_MAX];
-    bool v6 = addr_family(&to->address) == AF_INET6;
-    if (h == NULL || curl_global_init(CURL_GLOBAL_DEFAULT) != 0) {
-        free(h);
+    char name[ADDR_TEXT_MAX + 16], address[ADDR_TEXT_MAX];
+    if (h == NULL)
         return err_set(err, E_NOMEM, "no memory for reports over HTTPS");
+    int rc = pinned_open(&h->place, "https", &to->address, to->tls_name, to->ca, to->path, err);
+    if (rc == 0)
+        rc = take_key(h, conf, to, err);
+    if (rc < 0) {
+        https_end(h);
+        return rc;
     }
-    addr_host_text(&to->address, host);
-    (void)snprintf(h->url, sizeof h->url, "https://%.255s:%u%.400s", to->tls_name, addr_port(&to->address), to->path);
-    (void)snprintf(h->where, sizeof h->where, v6 ? "%.255s:%u:[%s]" : "%.255s:%u:%s", to->tls_name,
-                   addr_port(&to->address), host);
-    text_copy(h->ca, sizeof h->ca, to->ca);
-    h->resolve = curl_slist_append(NULL, h->where);
-    if (h->resolve == NULL) {
-        free(h);
-        return err_set(err, E_NOMEM, "no memory for reports over HTTPS");
-    }
-    return sink_open(out, &(struct sink_plan){.keep = 1, .retry_ms = retry_ms}, post, https_end, h, err);
+    (void)snprintf(name, sizeof name, "https %s", addr_text(&to->address, address));
+    return sink_open(
+        out,
+        &(struct sink_plan){.keep = HTTPS_KEEP, .retry_ms = retry_ms, .events = true, .folder = folder, .name = name},
+        post, https_end, h, err);
 }

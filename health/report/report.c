@@ -43,6 +43,7 @@ int report_ack_write(const struct report_ack *a, uint8_t *to, size_t cap) {
     pack_number(&o, a->sequence, 8);
     pack_number(&o, (uint64_t)a->wall_ms, 8);
     pack_number(&o, a->missed, 8);
+    pack_number(&o, a->asked_ago_ms < 0 || a->asked_ago_ms >= UINT32_MAX ? UINT32_MAX : (uint64_t)a->asked_ago_ms, 4);
     return o.error != 0 ? o.error : (int)o.size;
 }
 
@@ -97,6 +98,11 @@ int report_ack_read(struct report_ack *a, struct bytes data) {
     a->sequence = unpack_number(&i, 8);
     a->wall_ms = unpack_time_ms(&i);
     a->missed = unpack_number(&i, 8);
+    a->asked_ago_ms = -1;
+    if (i.left == 0)
+        return i.bad ? E_INVALID : 0; /* of a monitor that does not say it yet */
+    uint64_t ago = unpack_number(&i, 4);
+    a->asked_ago_ms = ago < UINT32_MAX ? (int64_t)ago : -1;
     return i.bad || i.left > 0 ? E_INVALID : 0;
 }
 

@@ -39,6 +39,7 @@ struct report_ack {
     uint64_t boot, sequence;   /* of the report */
     int64_t wall_ms;           /* the monitor's clock */
     uint64_t missed;           /* reports of this boot that it has not seen */
+    int64_t asked_ago_ms;      /* when it asked this node last, by its own ports; -1: never, or it does not say */
 };
 
 /* The question that everything is asked with. */

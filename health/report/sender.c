@@ -45,6 +45,8 @@ static void heard(struct target *t, const struct report_ack *a) {
     k->acked_mono_ms = clock_mono_ms();
     k->acked_wall_ms = now_wall;
     k->sequence = a->sequence;
+    if (a->asked_ago_ms >= 0)
+        k->asked_mono_ms = k->acked_mono_ms - a->asked_ago_ms;
     /* Half of the way there and back is the other's reading's age. */
     k->clock_offset_ms = a->wall_ms - (t->sent_wall_ms + (now_wall - t->sent_wall_ms) / 2);
     text_copy(k->monitor, sizeof k->monitor, a->monitor);

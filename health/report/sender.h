@@ -24,6 +24,7 @@ struct sender_target {
     uint64_t results[SENDER_RESULTS];
     int64_t acked_mono_ms, acked_wall_ms; /* last acknowledgement; 0: none yet */
     uint64_t sequence;                    /* of the report that was acknowledged last */
+    int64_t asked_mono_ms;                /* when it asked this node last, by the same; 0: never */
     int64_t clock_offset_ms;              /* the monitor's clock less ours, by the last acknowledgement */
     char monitor[REPORT_NODE];            /* its node name, by the same; "": none yet */
     char trouble[160];                    /* why the last try came to nothing; "": it went well */

@@ -1,36 +1,38 @@
 #include "health/report/sink.h"
 
-#include <errno.h>
-#include <pthread.h>
-#include <semaphore.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "health/report/spool.h"
+#include "resolver/base/aside.h"
 #include "resolver/base/bytes.h"
 #include "resolver/base/clock.h"
 
 struct letter {
     struct report report;
+    struct event_list *events; /* with the newest letter alone, once it was fetched */
+    struct detail *detail;
     struct letter *next;
 };
 
-enum { SINK_IDLE_MS = 60000 };
+enum { SINK_IDLE_MS = 60000, SINK_FOLDER = 2048, SINK_NAME = 96 };
 
 struct sink {
-    unsigned refs; /* atomic: the loop and the thread */
+    struct aside *aside;
     sink_deliver deliver;
     void (*end)(void *ctx);
     void *ctx;
     struct sink_plan plan;
-    pthread_t thread;
-    sem_t wake;
-    bool closing;          /* atomic */
     struct letter *box;    /* atomic: for the thread, the newest first */
     struct sink_news *out; /* atomic: for the loop */
     uint64_t box_dropped;  /* atomic: letters that the loop took out again, because the thread fetched none */
     size_t box_count;      /* the loop's own, at most what is in the box */
     /* the thread's own */
     struct letter *first, *last; /* fetched and not delivered yet, the oldest first */
+    struct event_list *events;   /* the newest of both */
+    struct detail *detail;
+    struct spool spool;
+    struct spool_mark mark;
+    char folder[SINK_FOLDER], name[SINK_NAME];
     struct sink_news said;
     /* the loop's own */
     struct sink_news taken, shown;
@@ -39,19 +41,22 @@ struct sink {
 static void free_letters(struct letter *l) {
     while (l != NULL) {
         struct letter *next = l->next;
+        event_list_unref(l->events);
+        detail_unref(l->detail);
         free(l);
         l = next;
     }
 }
 
-/* Who lets go last frees it: a thread that hung may come back when the loop has long gone. */
-static void let_go(struct sink *s) {
-    if (__atomic_sub_fetch(&s->refs, 1, __ATOMIC_ACQ_REL) > 0)
-        return;
+static void sink_end(void *ctx) {
+    struct sink *s = ctx;
+    s->end(s->ctx);
     free_letters(s->box);
     free_letters(s->first);
+    event_list_unref(s->events);
+    detail_unref(s->detail);
+    spool_close(&s->spool);
     free(s->out);
-    (void)sem_destroy(&s->wake);
     free(s);
 }
 
@@ -65,24 +70,6 @@ static void tell(struct sink *s) {
     free(__atomic_exchange_n(&s->out, letter, __ATOMIC_ACQ_REL));
 }
 
-static bool is_closing(const struct sink *s) { return __atomic_load_n(&s->closing, __ATOMIC_ACQUIRE); }
-
-/* Until something is offered, or `ms` are over. */
-static void nap(struct sink *s, uint32_t ms) {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += ms / 1000;
-    until.tv_nsec += (long)(ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_nsec -= 1000000000;
-        until.tv_sec++;
-    }
-    while (sem_clockwait(&s->wake, CLOCK_MONOTONIC, &until) != 0 && errno == EINTR)
-        ;
-    while (sem_trywait(&s->wake) == 0)
-        ; /* however many came, they are fetched at once */
-}
-
 static void drop_first(struct sink *s) {
     struct letter *gone = s->first;
     if (gone == NULL)
@@ -91,7 +78,32 @@ static void drop_first(struct sink *s) {
     if (s->first == NULL)
         s->last = NULL;
     s->said.waiting--;
-    free(gone);
+    gone->next = NULL;
+    free_letters(gone);
+}
+
+static void join(struct sink *s, struct letter *l) {
+    l->next = NULL;
+    if (s->last != NULL)
+        s->last->next = l;
+    else
+        s->first = l;
+    s->last = l;
+    s->said.waiting++;
+}
+
+/* Of events and detail the newest is the whole truth. */
+static void take_along(struct sink *s, struct letter *l) {
+    if (l->events != NULL) {
+        event_list_unref(s->events);
+        s->events = l->events;
+    }
+    if (l->detail != NULL) {
+        detail_unref(s->detail);
+        s->detail = l->detail;
+    }
+    l->events = NULL;
+    l->detail = NULL;
 }
 
 static struct letter *reversed(struct letter *l) {
@@ -105,61 +117,142 @@ static struct letter *reversed(struct letter *l) {
     return out;
 }
 
+/* The file holds what waits; what went since it was begun is in it, too, and sent twice if this process ends now. */
+static void spool_all(struct sink *s) {
+    spool_empty(&s->spool);
+    for (const struct letter *l = s->first; l != NULL; l = l->next)
+        spool_add(&s->spool, &l->report);
+}
+
+/* How many events the other side does not have; `at` is then the oldest of them, counted back from the newest. */
+static size_t events_left(struct sink *s, size_t *at) {
+    const struct event *newest = s->plan.events && s->events != NULL ? event_list_at(s->events, 0) : NULL;
+    *at = 0;
+    if (newest == NULL)
+        return 0;
+    if (s->mark.known && s->mark.sequence > newest->sequence)
+        s->mark.sequence = 0; /* another life of the ledger: its numbers begin anew */
+    if (!s->mark.known) {
+        s->mark = (struct spool_mark){.known = true, .sequence = s->plan.events_anew ? newest->sequence : 0};
+        spool_mark_write(&s->spool, s->mark.sequence);
+    }
+    uint64_t left = newest->sequence - s->mark.sequence;
+    size_t count = event_list_count(s->events);
+    if (left > count)
+        left = count;
+    while (left > 0 && event_list_at(s->events, (size_t)left - 1)->sequence <= s->mark.sequence)
+        left--; /* numbers in between were forgotten (doubts go first) */
+    *at = left > 0 ? (size_t)left - 1 : 0;
+    return (size_t)left;
+}
+
 /* What came joins the queue; the oldest go when it becomes too long. */
 static void fetch(struct sink *s) {
     struct letter *l = reversed(__atomic_exchange_n(&s->box, NULL, __ATOMIC_ACQ_REL));
+    size_t at;
     while (l != NULL) {
         struct letter *next = l->next;
-        l->next = NULL;
-        if (s->last != NULL)
-            s->last->next = l;
-        else
-            s->first = l;
-        s->last = l;
-        s->said.waiting++;
+        take_along(s, l);
+        join(s, l);
+        if (s->spool.written > 0)
+            spool_add(&s->spool, &l->report);
         l = next;
     }
-    while (s->said.waiting > s->plan.keep) {
+    size_t keep = s->plan.no_reports ? 1 : s->plan.keep;
+    while (s->said.waiting > keep) {
         drop_first(s);
-        s->said.dropped++;
+        s->said.dropped += !s->plan.no_reports;
     }
-    s->said.oldest_wall_ms = s->first != NULL ? s->first->report.wall_ms : 0;
+    if (spool_is_long(&s->spool, s->said.waiting))
+        spool_all(s);
+    s->said.events_waiting = events_left(s, &at);
+    const struct event *oldest = s->said.events_waiting > 0 ? event_list_at(s->events, at) : NULL;
+    s->said.oldest_wall_ms = s->first != NULL && !s->plan.no_reports ? s->first->report.wall_ms : 0;
+    if (oldest != NULL && (s->said.oldest_wall_ms == 0 || oldest->wall_ms < s->said.oldest_wall_ms))
+        s->said.oldest_wall_ms = oldest->wall_ms;
 }
 
-/* The oldest; true when it went. */
-static bool deliver_first(struct sink *s) {
-    struct sink_news *n = &s->said;
-    n->busy_since_mono_ms = clock_mono_ms();
-    tell(s);
-    n->trouble[0] = '\0';
-    bool well = s->deliver(s->ctx, &s->first->report, n) == 0;
-    n->results[well ? SINK_DELIVERED : SINK_FAILED]++;
-    n->busy_since_mono_ms = 0;
-    if (well) {
-        n->delivered_mono_ms = clock_mono_ms();
-        n->delivered_wall_ms = clock_wall_ms();
-        n->sequence = s->first->report.sequence;
-        n->trouble[0] = '\0';
-        drop_first(s);
-    } else if (n->trouble[0] == '\0') {
-        text_copy(n->trouble, sizeof n->trouble, "it failed");
+/* The oldest report, and the oldest events. */
+static void collect(struct sink *s, struct notice *n, const struct event *events[NOTICE_EVENTS]) {
+    size_t at, left = events_left(s, &at);
+    *n = (struct notice){.report = s->first != NULL ? &s->first->report : NULL, .event = events, .detail = s->detail};
+    size_t most = s->plan.events_most > 0 && s->plan.events_most < NOTICE_EVENTS ? s->plan.events_most : NOTICE_EVENTS;
+    for (; n->events < left && n->events < most; n->events++)
+        events[n->events] = event_list_at(s->events, at - n->events);
+    if (n->events > 0 && events[0]->sequence > s->mark.sequence + 1)
+        n->events_lost = events[0]->sequence - s->mark.sequence - 1;
+}
+
+static void went(struct sink *s, const struct notice *n) {
+    struct sink_news *said = &s->said;
+    said->delivered_mono_ms = clock_mono_ms();
+    said->delivered_wall_ms = clock_wall_ms();
+    if (n->events > 0) {
+        s->mark.sequence = said->event_sequence = n->event[n->events - 1]->sequence;
+        said->events_dropped += n->events_lost;
+        spool_mark_write(&s->spool, s->mark.sequence);
     }
+    if (n->report != NULL) {
+        said->sequence = n->report->sequence;
+        drop_first(s);
+    }
+    if (s->first == NULL)
+        spool_empty(&s->spool);
+}
+
+/* What waits longest; true when it went. */
+static bool deliver_first(struct sink *s) {
+    const struct event *events[NOTICE_EVENTS];
+    struct sink_news *said = &s->said;
+    struct notice n;
+    collect(s, &n, events);
+    said->busy_since_mono_ms = clock_mono_ms();
+    tell(s);
+    said->trouble[0] = '\0';
+    bool well = s->deliver(s->ctx, &n, said) == 0;
+    if (n.events > 0 || !s->plan.no_reports)
+        said->results[well ? SINK_DELIVERED : SINK_FAILED]++;
+    said->busy_since_mono_ms = 0;
+    if (well)
+        went(s, &n);
+    else if (said->trouble[0] == '\0')
+        text_copy(said->trouble, sizeof said->trouble, "it failed");
+    if (!well && s->spool.written == 0 && s->plan.keep > 1 && !s->plan.no_reports)
+        spool_all(s);
     fetch(s);
     tell(s);
     return well;
 }
 
-static void *work(void *arg) {
-    struct sink *s = arg;
-    while (!is_closing(s)) {
-        fetch(s);
-        bool well = s->first == NULL || deliver_first(s);
-        if (s->first == NULL || !well)
-            nap(s, well ? SINK_IDLE_MS : s->plan.retry_ms);
+/* What an earlier process could not get rid of. */
+static void remember(struct sink *s) {
+    spool_open(&s->spool, s->folder, s->name);
+    s->mark = spool_mark_read(&s->spool);
+    if (s->plan.keep <= 1 || s->plan.no_reports)
+        return;
+    struct report *old = malloc(s->plan.keep * sizeof *old);
+    size_t count = old != NULL ? spool_read(&s->spool, old, s->plan.keep) : 0;
+    for (size_t i = 0; i < count; i++) {
+        struct letter *l = calloc(1, sizeof *l);
+        if (l == NULL)
+            break;
+        l->report = old[i];
+        join(s, l);
     }
-    s->end(s->ctx);
-    let_go(s);
-    return NULL;
+    free(old);
+}
+
+static bool has_more(const struct sink *s) { return s->first != NULL || s->said.events_waiting > 0; }
+
+static void work(struct aside *a, void *ctx) {
+    struct sink *s = ctx;
+    remember(s);
+    while (!aside_is_closing(a)) {
+        fetch(s);
+        bool well = !has_more(s) || deliver_first(s);
+        if (!has_more(s) || !well)
+            aside_nap(a, well ? SINK_IDLE_MS : s->plan.retry_ms);
+    }
 }
 
 int sink_open(struct sink **out, const struct sink_plan *plan, sink_deliver deliver_fn, void (*end)(void *ctx),
@@ -173,56 +266,49 @@ int sink_open(struct sink **out, const struct sink_plan *plan, sink_deliver deli
     s->deliver = deliver_fn;
     s->end = end;
     s->ctx = ctx;
-    s->refs = 2;
     s->plan = *plan;
-    (void)sem_init(&s->wake, 0, 0);
-    int rc = pthread_create(&s->thread, NULL, work, s);
-    if (rc != 0) {
-        end(ctx);
-        free(s);
-        errno = rc;
-        return err_errno(err, "a thread for reports");
-    }
-    *out = s;
-    return 0;
+    s->plan.keep = plan->keep < 1 ? 1 : plan->keep > SINK_KEEP_MOST ? SINK_KEEP_MOST : plan->keep;
+    s->spool.fd = -1;
+    text_copy(s->folder, sizeof s->folder, plan->folder != NULL ? plan->folder : "");
+    text_copy(s->name, sizeof s->name, plan->name != NULL ? plan->name : "");
+    int rc = aside_open(&s->aside, work, sink_end, s, err);
+    *out = rc == 0 ? s : NULL;
+    return rc;
 }
 
 /* The thread has fetched nothing for so long that the box is full: the oldest half of it goes. */
-static void thin(struct sink *s) {
-    struct letter *all = __atomic_exchange_n(&s->box, NULL, __ATOMIC_ACQ_REL), *l = all;
-    size_t keep = s->plan.keep / 2, count = 0;
-    for (; l != NULL && count + 1 < keep; l = l->next)
-        count++;
-    struct letter *rest = l != NULL && keep > 0 ? l->next : all;
-    if (l != NULL && keep > 0) {
-        l->next = NULL;
-        count++;
-    } else if (keep > 0) {
-        rest = NULL;
-    }
-    for (struct letter *r = rest; r != NULL; r = r->next)
-        __atomic_fetch_add(&s->box_dropped, 1, __ATOMIC_RELAXED);
-    free_letters(rest);
-    s->box_count = count;
-    if (keep > 0)
-        __atomic_store_n(&s->box, all, __ATOMIC_RELEASE); /* nobody else puts anything in */
+static void thin(struct sink *s, struct letter *newest) {
+    struct letter *l = newest;
+    for (s->box_count = 1; s->box_count < s->plan.keep / 2 && l->next != NULL; s->box_count++)
+        l = l->next;
+    for (const struct letter *r = l->next; r != NULL; r = r->next)
+        __atomic_fetch_add(&s->box_dropped, !s->plan.no_reports, __ATOMIC_RELAXED);
+    free_letters(l->next);
+    l->next = NULL;
 }
 
-void sink_offer(struct sink *s, const struct report *r) {
-    struct letter *letter = malloc(sizeof *letter);
+void sink_offer(struct sink *s, const struct report *r, struct event_list *events, struct detail *detail) {
+    struct letter *letter = calloc(1, sizeof *letter);
     if (letter == NULL)
         return;
     letter->report = *r;
-    if (__atomic_load_n(&s->box, __ATOMIC_ACQUIRE) == NULL)
-        s->box_count = 0;
-    if (s->box_count >= s->plan.keep)
-        thin(s);
-    letter->next = __atomic_load_n(&s->box, __ATOMIC_ACQUIRE);
-    /* The thread alone takes letters away, all at once. */
-    while (!__atomic_compare_exchange_n(&s->box, &letter->next, letter, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
-        ;
-    s->box_count++;
-    (void)sem_post(&s->wake);
+    letter->events = events != NULL ? event_list_ref(events) : NULL;
+    letter->detail = detail_ref(detail);
+    /* The thread only takes letters away, all at once: what was taken out here is in nobody else's hands. */
+    letter->next = __atomic_exchange_n(&s->box, NULL, __ATOMIC_ACQ_REL);
+    s->box_count = letter->next != NULL ? s->box_count + 1 : 1;
+    if (letter->next != NULL && letter->detail != NULL) { /* the newest counts alone, and they may be large */
+        detail_unref(letter->next->detail);
+        letter->next->detail = NULL;
+    }
+    if (letter->next != NULL && letter->events != NULL) {
+        event_list_unref(letter->next->events);
+        letter->next->events = NULL;
+    }
+    if (s->box_count > s->plan.keep)
+        thin(s, letter);
+    __atomic_store_n(&s->box, letter, __ATOMIC_RELEASE);
+    aside_wake(s->aside);
 }
 
 const struct sink_news *sink_news(struct sink *s) {
@@ -234,20 +320,12 @@ const struct sink_news *sink_news(struct sink *s) {
     s->shown.dropped += __atomic_load_n(&s->box_dropped, __ATOMIC_RELAXED);
     if (__atomic_load_n(&s->box, __ATOMIC_ACQUIRE) != NULL)
         s->shown.waiting += s->box_count;
+    if (s->plan.no_reports)
+        s->shown.waiting = 0;
     return &s->shown;
 }
 
 void sink_close(struct sink *s) {
-    struct timespec until;
-    if (s == NULL)
-        return;
-    __atomic_store_n(&s->closing, true, __ATOMIC_RELEASE);
-    (void)sem_post(&s->wake);
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += SINK_CLOSE_MS * 1000000L;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
-    if (pthread_timedjoin_np(s->thread, NULL, &until) != 0)
-        (void)pthread_detach(s->thread);
-    let_go(s);
+    if (s != NULL)
+        aside_close(s->aside, SINK_CLOSE_MS);
 }

@@ -238,6 +238,7 @@ void render_metrics(struct text *t, const struct snapshot_source *s, bool open, 
     metrics_asked(&m);
     metrics_system(&m);
     metrics_report(&m);
+    metrics_alert(&m);
     metrics_catalog(&m);
     metrics_drain(&m);
     metrics_peers(&m);

@@ -52,6 +52,7 @@ void metrics_replica(struct metrics *m);
 void metrics_asked(struct metrics *m);
 void metrics_system(struct metrics *m);
 void metrics_report(struct metrics *m);
+void metrics_alert(struct metrics *m);
 void metrics_peers(struct metrics *m);
 void metrics_catalog(struct metrics *m);
 void metrics_drain(struct metrics *m);

@@ -12,7 +12,7 @@ static void push(struct metrics *m, const char *sink, const char *result, uint64
 static void pushes(struct metrics *m) {
     const struct sender *s = m->from->sender;
     const struct sink_list *list = m->from->sinks;
-    static const char *const kinds[] = {"https", "sql"};
+    static const char *const kinds[] = {"https", "sql", "exec", "syslog", "snmp", "agentx"};
     metric_family(m, METRIC_COUNTER, "push", "Reports sent, by what became of them.");
     for (int r = 0; s != NULL && r < SENDER_RESULTS; r++) {
         uint64_t sum = 0;
@@ -62,28 +62,36 @@ static void contacts(struct metrics *m) {
     }
 }
 
-static double waiting_of(const struct sink_news *n) { return (double)n->waiting; }
-static double oldest_of(const struct sink_news *n) { return (double)n->oldest_wall_ms / 1000; }
-static double dropped_of(const struct sink_news *n) { return (double)n->dropped; }
-
-static void spools(struct metrics *m) {
-    static const struct {
-        enum metric_type type;
-        const char *name, *help;
-        double (*value)(const struct sink_news *);
-    } families[] = {
-        {METRIC_GAUGE, "spool_records", "Reports that wait for a sink.", waiting_of},
-        {METRIC_GAUGE, "spool_oldest_timestamp_seconds", "When the oldest of them was made; 0: none waits.", oldest_of},
-        {METRIC_COUNTER, "spool_dropped", "Reports that were too many to wait.", dropped_of}};
+static void spool(struct metrics *m, size_t at, const char *what, double value) {
     const struct sink_list *list = m->from->sinks;
-    for (size_t f = 0; f < ARRAY_SIZE(families) && list->count > 0; f++) {
-        metric_family(m, families[f].type, families[f].name, families[f].help);
-        for (size_t i = 0; i < list->count; i++) {
-            metric_begin(m);
-            metric_label(m, "sink", list->at[i].kind);
-            metric_label(m, "address", list->at[i].address);
-            metric_value(m, families[f].value(sink_news(list->at[i].sink)));
-        }
+    metric_begin(m);
+    metric_label(m, "sink", list->at[at].kind);
+    metric_label(m, "address", list->at[at].address);
+    if (what != NULL)
+        metric_label(m, "what", what);
+    metric_value(m, value);
+}
+
+/* Reports wait in the sink, events in the ledger: what becomes of the two is told apart. */
+static void spools(struct metrics *m) {
+    const struct sink_list *list = m->from->sinks;
+    if (list->count == 0)
+        return;
+    metric_family(m, METRIC_GAUGE, "spool_records", "What waits for a sink.");
+    for (size_t i = 0; i < list->count; i++) {
+        spool(m, i, "report", (double)sink_news(list->at[i].sink)->waiting);
+        spool(m, i, "event", (double)sink_news(list->at[i].sink)->events_waiting);
+    }
+    metric_family(m, METRIC_GAUGE, "spool_oldest_timestamp_seconds",
+                  "When the oldest of what waits was made; 0: nothing waits.");
+    for (size_t i = 0; i < list->count; i++)
+        spool(m, i, NULL, (double)sink_news(list->at[i].sink)->oldest_wall_ms / 1000);
+    metric_family(m, METRIC_COUNTER, "spool_dropped",
+                  "What a sink never got: reports that were too many to wait, events that the ledger had forgotten or "
+                  "that a command failed on too often.");
+    for (size_t i = 0; i < list->count; i++) {
+        spool(m, i, "report", (double)sink_news(list->at[i].sink)->dropped);
+        spool(m, i, "event", (double)sink_news(list->at[i].sink)->events_dropped);
     }
 }
 
@@ -93,7 +101,30 @@ static void reports(struct metrics *m) {
     spools(m);
 }
 
+static void fleet(struct metrics *m) {
+    const struct fleet *f = m->from->fleet;
+    size_t sums[VERDICT_STATES] = {0};
+    for (size_t i = 0; i < f->count; i++)
+        sums[f->node[i].state]++;
+    metric_family(m, METRIC_GAUGE, "monitor_nodes", "Nodes of this monitor by their state, as /fleet has it.");
+    for (int i = 0; i < VERDICT_STATES; i++)
+        metric_one(m, "state", verdict_state_name((enum verdict_state)i), (double)sums[i]);
+    metric_family(m, METRIC_GAUGE, "monitor_cut_off", "1: more than half of the nodes are lost at once.");
+    metric_plain(m, f->cut_off);
+    metric_family(m, METRIC_COUNTER, "monitor_kept", "What the monitor's store took in.");
+    metric_one(m, "kind", "report", (double)f->store.reports);
+    metric_one(m, "kind", "event", (double)f->store.events);
+    metric_one(m, "kind", "detail", (double)f->store.details);
+    metric_family(m, METRIC_GAUGE, "monitor_store_up", "1: the monitor's store takes in what comes.");
+    metric_plain(m, f->store.open && f->store.trouble[0] == '\0');
+    metric_family(m, METRIC_COUNTER, "monitor_refused", "Requests that the HTTPS port for reports refused or cut off.");
+    for (int i = 0; i < HTTPS_IN_REFUSALS; i++)
+        metric_one(m, "reason", https_in_refusal_name((enum https_in_refusal)i), (double)f->refused[i]);
+}
+
 static void nodes(struct metrics *m) {
+    if (m->from->fleet != NULL)
+        fleet(m);
     const struct watched *w = m->from->watched;
     metric_family(m, METRIC_COUNTER, "monitor_gaps", "Reports of a node that never came.");
     for (size_t i = 0; i < m->from->watched_count; i++)

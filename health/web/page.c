@@ -1,38 +1,16 @@
-/* The status page: one sentence with the age of the data, then tables. No scripts, nothing from outside, read aloud it
- * makes the same sense: states are words, colours only repeat them.
+/* The status page: one sentence with the age of the data, then tables. Nothing from outside, and whole without script;
+ * read aloud it makes the same sense: states are words, shapes and colours only repeat them.
  *
- * It reloads itself; should nobody answer then, the browser says so. A page that is kept all the same (a frozen tab, a
- * browser that does not reload) ages by itself: an animation without script greys it and crosses it out three intervals
- * after it was judged, and shows a sentence that says why. */
+ * Without script it reloads itself; should nobody answer then, the browser says so. With script (health/page) it is
+ * fetched again and what changed is put in place. A page that is kept all the same (a frozen tab, a script that does
+ * not run) ages by itself: an animation greys it and crosses it out three intervals after it was judged, and shows a
+ * sentence that says why. */
 
+#include "health/page/assets.h"
 #include "health/web/document.h"
 #include "health/web/page_part.h"
 
 enum { REFRESH_S = 5 };
-
-static const char style[] =
-    ":root{color-scheme:light dark;--pass:#1a7f37;--warn:#9a6700;--fail:#c62828;--unknown:#5f6368;--line:#8884;"
-    "--bg:#fff;--fg:#1b1b1b}"
-    "@media(prefers-color-scheme:dark){:root{--pass:#4cc26b;--warn:#e0a526;--fail:#ff7b72;--unknown:#9aa0a6;"
-    "--bg:#111417;--fg:#e6e6e6}}"
-    "body{font:16px/1.45 system-ui,sans-serif;margin:0 auto;max-width:76rem;padding:1rem;background:var(--bg);"
-    "color:var(--fg)}"
-    "h1{font-size:1.2rem;margin:0}h2{font-size:1.05rem;margin:1.6rem 0 .3rem}"
-    ".banner{border-left:.5rem solid var(--unknown);padding:.6rem .9rem;margin:.8rem 0;font-size:1.15rem}"
-    ".banner.pass{border-color:var(--pass)}.banner.warn{border-color:var(--warn)}.banner.fail{border-color:var(--fail)}"
-    "table{border-collapse:collapse;width:100%;font-size:.92rem}"
-    "th,td{text-align:left;vertical-align:top;padding:.25rem .6rem .25rem 0;border-bottom:1px solid var(--line);"
-    "overflow-wrap:anywhere}"
-    "td.n{text-align:right;font-variant-numeric:tabular-nums}"
-    "b.pass{color:var(--pass)}b.warn{color:var(--warn)}b.fail{color:var(--fail)}b.unknown{color:var(--unknown)}"
-    "section{overflow-x:auto}figure{display:inline-block;margin:.5rem 1.5rem .5rem 0}figcaption{font-size:.85rem}"
-    "summary{margin-top:1.6rem;cursor:pointer}code{font-size:.9em}"
-    "@keyframes past{to{filter:grayscale(1);opacity:.55;text-decoration:line-through}}"
-    "@keyframes say{to{visibility:visible;height:auto}}"
-    ".stale main{filter:grayscale(1);opacity:.55;text-decoration:line-through}"
-    "main,.banner{animation:past .1s var(--old) forwards}"
-    "#late{visibility:hidden;height:0;margin:0;animation:say .1s var(--old) forwards}"
-    "footer{margin-top:2rem;font-size:.85rem}";
 
 static void say(struct text *t, const struct snapshot *s) {
     static const char *const words[VERDICT_STATES] = {
@@ -41,7 +19,17 @@ static void say(struct text *t, const struct snapshot *s) {
         "This node is failing: ",
         "Not everything about this node is known: ",
     };
-    text_put(t, words[s->overall]);
+    static const char *const watched[VERDICT_STATES] = {
+        "This monitor and what it watches are well: every check passes.",
+        "This monitor sees reservations: ",
+        "This monitor sees a failure: ",
+        "This monitor does not know everything: ",
+    };
+    const struct snapshot_scope *watching = &s->scope[SCOPE_MONITOR];
+    bool others = watching->present && watching->state == s->overall; /* whatever is as bad here has its line below */
+    for (int i = 0; i < SCOPE_MONITOR && others && s->overall != VERDICT_PASS; i++)
+        others = !s->scope[i].present || s->scope[i].state != s->overall;
+    text_put(t, others ? watched[s->overall] : words[s->overall]);
     for (int i = 0; s->overall != VERDICT_PASS && i < SCOPE_COUNT; i++) {
         if (!s->scope[i].present || s->scope[i].state != s->overall)
             continue;
@@ -66,21 +54,43 @@ static unsigned refresh_s(const struct snapshot *s) {
     return local_s == 0 ? 1 : local_s < REFRESH_S ? local_s : REFRESH_S;
 }
 
+/* What script needs to tell the age between two looks: how old it was when it was sent, and when it is past. */
+static void put_body(struct text *t, const struct snapshot *s, bool stale, int64_t mono_ms) {
+    text_put(t, "<body");
+    if (s != NULL)
+        text_fmt(t, " data-age=\"%lld\" data-left=\"%.0f\"", (long long)(mono_ms - s->mono_ms),
+                 1000 * left_s(s, mono_ms));
+    text_fmt(t, " data-every=\"%u\"", refresh_s(s));
+    if (stale)
+        text_put(t, " class=\"stale\">");
+    else
+        text_fmt(t, " style=\"--old:%.1fs\">", left_s(s, mono_ms));
+}
+
 static void put_head(struct text *t, const struct snapshot *s, const char *node, enum verdict_state state, bool stale,
                      int64_t mono_ms) {
+    const char *name = verdict_state_name(state), *stamp = page_asset_stamp();
     text_fmt(t,
-             "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta http-equiv=\"refresh\" "
-             "content=\"%u\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><title>%s: ",
-             refresh_s(s), verdict_state_name(state));
+             "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
+             "content=\"width=device-width,initial-scale=1\"><meta name=\"color-scheme\" content=\"light dark\">"
+             "<noscript><meta http-equiv=\"refresh\" content=\"%u\"></noscript><title>%s: ",
+             refresh_s(s), name);
     text_html(t, node);
-    text_fmt(t, "</title><style>%s</style></head><body", style);
-    if (stale)
-        text_put(t, " class=\"stale\"");
-    else
-        text_fmt(t, " style=\"--old:%.1fs\"", left_s(s, mono_ms));
-    text_put(t, "><header><h1>Candor node ");
+    text_fmt(t,
+             "</title><link rel=\"icon\" href=\"/icon/%s.svg\"><link rel=\"stylesheet\" href=\"/page.css?%s\"><script "
+             "src=\"/page.js?%s\" defer></script></head>",
+             name, stamp, stamp);
+    put_body(t, s, stale, mono_ms);
+    text_put(t, "<a class=\"skip\" href=\"#main\">To what was found</a><header><h1>Candor <span>");
     text_html(t, node);
-    text_fmt(t, "</h1><p class=\"banner %s\" role=\"status\">", verdict_state_name(state));
+    text_fmt(t, "</span></h1><div class=\"banner %s\" id=\"banner\"><p id=\"verdict\" role=\"%s\">", name,
+             state == VERDICT_FAIL ? "alert" : "status");
+}
+
+static void put_age(struct text *t, const struct snapshot *s, int64_t mono_ms) {
+    if (s != NULL)
+        text_fmt(t, "<p class=\"age\">Judged <span id=\"age\">%.1f s</span> ago.</p>",
+                 (double)(mono_ms - s->mono_ms) / 1000);
 }
 
 void document_page(struct document *d, const struct snapshot *s, const char *node, int64_t mono_ms, int64_t wall_ms) {
@@ -88,25 +98,24 @@ void document_page(struct document *d, const struct snapshot *s, const char *nod
     *d = (struct document){.state = stale ? VERDICT_UNKNOWN : s->overall};
     struct text *t = &d->head;
     put_head(t, s, node, d->state, stale, mono_ms);
-    if (s == NULL) {
+    if (s == NULL)
         text_put(t, "Nothing was judged yet: nothing is known about this node.");
-    } else if (stale) {
-        text_fmt(t, "Nothing is known: the last judgement is %.1f s old. What stands below is past.",
-                 (double)(mono_ms - s->mono_ms) / 1000);
-    } else {
+    else if (stale)
+        text_put(t, "Nothing is known: the last judgement is too old. What stands below is past.");
+    else
         say(t, s);
-        text_fmt(t, " <small>Judged %.1f s ago.</small>", (double)(mono_ms - s->mono_ms) / 1000);
-    }
-    text_put(t,
-             "</p><p id=\"late\">This page is old: it was not renewed in time, and says nothing about now.</p></header>"
-             "<main>");
+    text_put(t, "</p>");
+    put_age(t, s, mono_ms);
+    text_put(
+        t, "</div><p id=\"late\">This page is old: it was not renewed in time, and says nothing about now.</p></header>"
+           "<main id=\"main\" tabindex=\"-1\">");
     if (s != NULL && s->page.size > 0)
         d->body[d->bodies++] = (struct bytes){(const uint8_t *)s->page.at, s->page.size};
     text_put(&d->tail, "</main><footer>Page made ");
     page_clock(&d->tail, wall_ms);
     text_fmt(&d->tail,
-             " UTC; it reloads itself every %u s. <a href=\"/health\">health</a> <a href=\"/history\">history</a> <a "
-             "href=\"/metrics\">metrics</a></footer></body></html>\n",
+             " UTC; it renews itself every %u s. <a href=\"/health\">health</a> <a href=\"/history\">history</a> <a "
+             "href=\"/detail\">detail</a> <a href=\"/metrics\">metrics</a></footer></body></html>\n",
              refresh_s(s));
 }
 
@@ -125,19 +134,21 @@ void render_page(struct text *t, const struct snapshot_source *s, int64_t mono_m
                    {"Reporting", SCOPE_REPORTING},
                    {"Monitor", SCOPE_MONITOR}};
     const struct verdict_book *b = s->book;
-    page_scopes(t, s);
+    page_glance(t, s, wall_ms);
+    page_fleet(t, s, mono_ms);
     page_checks(t, "What does not pass", b, SCOPE_COUNT);
+    page_scopes(t, s);
+    page_timeline(t, b);
     page_peers(t, s, mono_ms);
+    page_traffic(t, s, mono_ms, wall_ms);
     page_zones(t, s, wall_ms);
     page_guard(t, s, mono_ms);
     page_replica(t, s, wall_ms);
-    page_traffic(t, s);
-    page_workers(t, s, mono_ms, wall_ms);
     page_upstreams(t, s, wall_ms);
+    page_workers(t, s, mono_ms, wall_ms);
     page_capacity(t, s);
     page_reporting(t, s, wall_ms);
     page_availability(t, s);
-    page_timeline(t, b);
     text_put(t, "<details><summary>Every check with its evidence</summary>");
     for (size_t i = 0; i < ARRAY_SIZE(details); i++)
         page_checks(t, details[i].title, b, details[i].scope);

@@ -17,9 +17,10 @@ void page_availability(struct text *t, const struct snapshot_source *s) {
     const struct availability *a = s->ledger != NULL ? ledger_availability(s->ledger) : NULL;
     if (a == NULL || !availability_share(a, AVAILABILITY_NODE, 0, &any))
         return;
-    text_put(t, "<section><h2>Availability</h2><table><thead><tr><th scope=\"col\">Of</th>");
+    page_open(t, "Availability");
+    text_put(t, "<div class=\"scroll\"><table><thead><tr><th scope=\"col\">Of</th>");
     for (int w = 0; w < AVAILABILITY_WINDOWS; w++)
-        text_fmt(t, "<th scope=\"col\">%s</th>", availability_window_name(w));
+        text_fmt(t, "<th scope=\"col\" class=\"n\">%s</th>", availability_window_name(w));
     text_put(t, "</tr></thead><tbody>");
     for (int i = AVAILABILITY_SERIES; i-- > 0;) {
         if (!availability_share(a, i, 0, &any))
@@ -29,6 +30,6 @@ void page_availability(struct text *t, const struct snapshot_source *s) {
             put_share(t, a, i, w);
         text_put(t, "</tr>");
     }
-    page_table_end(t);
-    text_put(t, "<p>Time of which nothing is known counts against the node.</p>");
+    page_rows_end(t);
+    text_put(t, "<p>Time of which nothing is known counts against the node.</p></section>");
 }

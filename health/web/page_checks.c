@@ -50,25 +50,27 @@ static void put_check(struct text *t, const struct verdict_check *c) {
 }
 
 void page_checks(struct text *t, const char *title, const struct verdict_book *b, enum verdict_scope scope) {
-    size_t rows = 0;
+    size_t rows = 0, most = scope == SCOPE_MONITOR ? PAGE_WATCHED_ROWS : PAGE_ROWS;
     for (size_t i = 0; i < b->count; i++) {
         const struct verdict_check *c = &b->checks[i];
         if (c->scope == SCOPE_COUNT || (scope == SCOPE_COUNT ? c->shown == VERDICT_PASS : c->scope != scope))
             continue;
         if (rows++ == 0)
-            page_table(t, title, "Check|State|Asked|Came back|Took|When (UTC)");
-        if (rows <= PAGE_ROWS)
+            page_table(t, title, "Check|State|Asked|Came back|#Took|When (UTC)");
+        if (rows <= most)
             put_check(t, c);
     }
     if (rows > 0)
-        page_table_end(t);
-    if (rows > PAGE_ROWS)
-        text_fmt(t, "<p>and %zu more: <a href=\"/health\">all of them</a>.</p>", rows - PAGE_ROWS);
+        page_rows_end(t);
+    if (rows > most)
+        text_fmt(t, "<p>and %zu more: <a href=\"/health\">all of them</a>.</p>", rows - most);
+    if (rows > 0)
+        text_put(t, "</section>");
 }
 
 void page_timeline(struct text *t, const struct verdict_book *b) {
     const struct history_entry *e;
-    page_table(t, "Transitions", "When (UTC)|Scope|From|To|Cause");
+    page_table(t, "What changed", "When (UTC)|Scope|From|To|Cause");
     for (size_t i = 0; i < PAGE_HISTORY && (e = history_at(&b->scopes, i)) != NULL; i++) {
         text_put(t, "<tr><td>");
         page_clock(t, e->wall_ms);

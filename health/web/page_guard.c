@@ -37,7 +37,8 @@ void page_guard(struct text *t, const struct snapshot_source *s, int64_t mono_ms
     size_t count = s->conf->resolver.guard_count;
     if (count == 0)
         return;
-    page_table(t, "Remote lists", "List|Verdict|It|Since (UTC)|Changes|Refused|Not 127.0.0.0/8|World|Silent|Late");
+    page_table(t, "Remote lists",
+               "List|Verdict|It|Since (UTC)|#Changes|#Refused|#Not 127.0.0.0/8|#World|#Silent|#Late");
     for (size_t i = 0; i < count && i < LIMIT_GUARDS; i++)
         put_list(t, s, i, mono_ms);
     page_table_end(t);

@@ -2,42 +2,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "health/web/detail.h"
 #include "health/web/page_part.h"
 #include "health/web/pulse.h"
-
-enum { SPARK_WIDTH = 4, SPARK_HEIGHT = 40 };
-
-/* --- traffic */
-
-static double queries_of(const struct pulse_sample *s) { return pulse_rate(s, s->queries); }
-static double p99_of(const struct pulse_sample *s) {
-    double us = pulse_percentile_us(s, SOURCE_COUNT, 0.99);
-    return us > 0 ? us / 1000 : 0;
-}
-
-/* Five minutes as a line, the newest at the right; the words beside it say the same. */
-static void spark(struct text *t, const struct pulse *p, double (*value)(const struct pulse_sample *), const char *what,
-                  const char *unit) {
-    struct pulse_sample s;
-    double most = 0, last = 0;
-    unsigned count = 0;
-    for (; pulse_step(p, count, &s); count++) {
-        most = value(&s) > most ? value(&s) : most;
-        last = count == 0 ? value(&s) : last;
-    }
-    if (count == 0 || most <= 0)
-        return;
-    text_fmt(t,
-             "<figure><svg viewBox=\"0 0 %d %d\" width=\"%d\" height=\"%d\" role=\"img\" aria-label=\"%s\">"
-             "<polyline fill=\"none\" stroke=\"currentColor\" points=\"",
-             PULSE_SAMPLES * SPARK_WIDTH, SPARK_HEIGHT + 2, PULSE_SAMPLES * SPARK_WIDTH, SPARK_HEIGHT + 2, what);
-    for (unsigned back = count; back-- > 0;)
-        if (pulse_step(p, back, &s))
-            text_fmt(t, "%d,%.1f ", (PULSE_SAMPLES - 1 - (int)back) * SPARK_WIDTH,
-                     1 + SPARK_HEIGHT * (1 - (most > 0 ? value(&s) / most : 0)));
-    text_fmt(t, "\"/></svg><figcaption>%s: now %.3g%s, at most %.3g%s in five minutes</figcaption></figure>", what,
-             last, unit, most, unit);
-}
 
 static void put_latency(struct text *t, const struct pulse_sample *s, unsigned source) {
     static const double parts[] = {0.5, 0.99};
@@ -63,7 +30,7 @@ static void put_held_back(struct text *t, const struct board *b) {
                  (unsigned long long)unfair);
 }
 
-void page_traffic(struct text *t, const struct snapshot_source *s) {
+void page_traffic(struct text *t, const struct snapshot_source *s, int64_t mono_ms, int64_t wall_ms) {
     static const char *const names[SOURCE_COUNT + 1] = {"zone", "cache", "stale", "upstream", "local", "all"};
     struct pulse_sample w;
     uint64_t all = 0;
@@ -71,7 +38,7 @@ void page_traffic(struct text *t, const struct snapshot_source *s) {
         return;
     for (int i = 0; i < SOURCE_COUNT; i++)
         all += w.answers[i];
-    page_table(t, "Traffic of the last minute", "Answers from|A second|Share|Half within|99 of 100 within");
+    page_table(t, "Traffic of the last minute", "Answers from|#A second|#Share|#Half within|#99 of 100 within");
     for (unsigned i = 0; i <= SOURCE_COUNT; i++) {
         uint64_t n = i < SOURCE_COUNT ? w.answers[i] : all;
         page_row(t, names[i]);
@@ -80,13 +47,13 @@ void page_traffic(struct text *t, const struct snapshot_source *s) {
         put_latency(t, &w, i);
         text_put(t, "</tr>");
     }
-    page_table_end(t);
+    page_rows_end(t);
     text_fmt(
         t, "<p>%.1f questions a second; %.2f %% of the answers are SERVFAIL; %.1f questions a second get none.</p>",
         pulse_rate(&w, w.queries), all > 0 ? 100 * (double)w.servfail / (double)all : 0, pulse_rate(&w, w.dropped));
     put_held_back(t, s->board);
-    spark(t, s->pulse, queries_of, "Questions a second", "");
-    spark(t, s->pulse, p99_of, "99 of 100 answers within", " ms");
+    page_charts(t, s->pulse, mono_ms, wall_ms);
+    text_put(t, "</section>");
 }
 
 /* --- workers */
@@ -103,8 +70,8 @@ static double busy_percent(const struct board_worker *w) {
 void page_workers(struct text *t, const struct snapshot_source *s, int64_t mono_ms, int64_t wall_ms) {
     uint64_t workers = board_get(&s->board->worker_count);
     page_table(t, "Workers",
-               "Worker|Process|Heartbeat ago|Answered a probe ago|Lag now|Busy|In flight|TCP|Waiting "
-               "bytes|Dropped by the kernel|Replaced");
+               "Worker|#Process|#Heartbeat ago|#Answered a probe ago|#Lag now|#Busy|#In flight|#TCP|#Waiting "
+               "bytes|#Dropped by the kernel|#Replaced");
     for (uint64_t i = 0; i < workers && i < LIMIT_WORKERS; i++) {
         const struct board_worker *w = &s->board->worker[i];
         char name[24];
@@ -138,14 +105,8 @@ static const struct verdict_check *check_of(const struct verdict_book *b, const 
 static void put_upstream(struct text *t, const struct snapshot_source *s, size_t u, const char *address,
                          int64_t wall_ms) {
     const struct verdict_check *c = check_of(s->book, address);
-    uint64_t sum[UPSTREAM_RESULT_COUNT] = {0}, last = 0;
-    for (int w = 0; w < LIMIT_WORKERS; w++) {
-        for (int r = 0; r < UPSTREAM_RESULT_COUNT; r++)
-            sum[r] += board_get(&s->board->worker[w].upstream[u].queries[0][r]) +
-                      board_get(&s->board->worker[w].upstream[u].queries[1][r]);
-        uint64_t at = board_get(&s->board->worker[w].upstream[u].last_success_wall_s);
-        last = at > last ? at : last;
-    }
+    struct upstream_sum sum;
+    upstream_sum(&sum, s->board, u);
     page_row(t, address);
     text_put(t, "<td>");
     if (c != NULL)
@@ -153,11 +114,11 @@ static void put_upstream(struct text *t, const struct snapshot_source *s, size_t
     text_put(t, "</td>");
     page_cell(t, c != NULL ? c->evidence.came : "not asked");
     page_value(t, c != NULL ? (double)c->evidence.took_us / 1000 : -1, 1, " ms");
-    page_number(t, sum[UPSTREAM_OK]);
-    page_number(t, sum[UPSTREAM_TIMEOUT]);
-    page_number(t, sum[UPSTREAM_ERROR_RCODE]);
-    page_number(t, sum[UPSTREAM_MISMATCH] + sum[UPSTREAM_NETWORK]);
-    page_age(t, since_ms(last * 1000, wall_ms));
+    page_number(t, sum.results[UPSTREAM_OK]);
+    page_number(t, sum.results[UPSTREAM_TIMEOUT]);
+    page_number(t, sum.results[UPSTREAM_ERROR_RCODE]);
+    page_number(t, sum.results[UPSTREAM_MISMATCH] + sum.results[UPSTREAM_NETWORK]);
+    page_age(t, since_ms(sum.last_success_wall_s * 1000, wall_ms));
     text_put(t, "</tr>");
 }
 
@@ -167,7 +128,7 @@ void page_upstreams(struct text *t, const struct snapshot_source *s, int64_t wal
     if (count == 0)
         return;
     page_table(t, "Upstreams",
-               "Address|State|A probe had|It took|Answers to workers|Timeouts|Error codes|Other|Last answer ago");
+               "Address|State|A probe had|#It took|#Answers to workers|#Timeouts|#Error codes|#Other|#Last answer ago");
     for (size_t u = 0; u < count && u < LIMIT_UPSTREAMS; u++) {
         char address[ADDR_TEXT_MAX];
         put_upstream(t, s, u, addr_text(&list[u], address), wall_ms);
@@ -202,7 +163,7 @@ void page_capacity(struct text *t, const struct snapshot_source *s) {
             busiest = i;
         }
     }
-    page_table(t, "Capacity", "What|Used|Of|Share");
+    page_table(t, "Capacity", "What|#Used|#Of|#Share");
     if (fullest != SIZE_MAX) {
         const struct board_zone *z = &s->board->zone[fullest];
         snprintf(what, sizeof(what), "fullest map: %s", s->conf->rbl.zones[fullest].name);
@@ -227,7 +188,7 @@ void page_reporting(struct text *t, const struct snapshot_source *s, int64_t wal
     size_t count = s->sender != NULL ? sender_count(s->sender) : 0;
     if (count == 0)
         return;
-    page_table(t, "Monitors that hear this node", "Address|Node|Last acknowledged ago|Acknowledged|Silent|Trouble");
+    page_table(t, "Monitors that hear this node", "Address|Node|#Last acknowledged ago|#Acknowledged|#Silent|Trouble");
     for (size_t i = 0; i < count; i++) {
         const struct sender_target *m = sender_target(s->sender, i);
         page_row(t, m->address);

@@ -14,21 +14,44 @@ void page_clock(struct text *t, int64_t wall_ms) {
     }
     text_time(&iso, wall_ms);
     if (iso.size > 19)
-        text_fmt(t, "%.10s %.8s", iso.at, iso.at + 11);
+        text_fmt(t, "<span class=\"t\">%.10s %.8s</span>", iso.at, iso.at + 11);
     text_free(&iso);
 }
 
-void page_table(struct text *t, const char *title, const char *columns) {
-    text_fmt(t, "<section><h2>%s</h2><table><thead><tr>", title);
+/* "Who sees whom" -> "who-sees-whom" */
+static void put_slug(struct text *t, const char *title) {
+    for (; *title != '\0'; title++)
+        text_fmt(t, "%c", *title >= 'A' && *title <= 'Z' ? *title + 32 : *title >= 'a' && *title <= 'z' ? *title : '-');
+}
+
+void page_open(struct text *t, const char *title) {
+    text_put(t, "<section id=\"");
+    put_slug(t, title);
+    text_fmt(t, "\"><h2>%s</h2>", title);
+}
+
+void page_columns(struct text *t, const char *columns) {
+    text_put(t, "<div class=\"scroll\"><table><thead><tr>");
     for (const char *at = columns; *at != '\0';) {
         size_t size = strcspn(at, "|");
-        text_fmt(t, "<th scope=\"col\">%.*s</th>", (int)size, at);
+        bool number = *at == '#';
+        text_fmt(t, "<th scope=\"col\"%s>%.*s</th>", number ? " class=\"n\"" : "", (int)size - number, at + number);
         at += size + (at[size] == '|');
     }
     text_put(t, "</tr></thead><tbody>");
 }
 
-void page_table_end(struct text *t) { text_put(t, "</tbody></table></section>"); }
+void page_table(struct text *t, const char *title, const char *columns) {
+    page_open(t, title);
+    page_columns(t, columns);
+}
+
+void page_rows_end(struct text *t) { text_put(t, "</tbody></table></div>"); }
+
+void page_table_end(struct text *t) {
+    page_rows_end(t);
+    text_put(t, "</section>");
+}
 
 void page_row(struct text *t, const char *name) {
     text_put(t, "<tr><th scope=\"row\">");

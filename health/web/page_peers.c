@@ -69,7 +69,8 @@ static void put_sight(struct text *t, const struct matrix *m, size_t from, size_
 static void put_matrix(struct text *t, const struct matrix *m) {
     if (m->count < 2)
         return;
-    text_put(t, "<section><h2>Who sees whom</h2><table><thead><tr><th scope=\"col\">From, to</th>");
+    page_open(t, "Who sees whom");
+    text_put(t, "<div class=\"scroll\"><table><thead><tr><th scope=\"col\">From, to</th>");
     for (size_t to = 0; to < m->count; to++) {
         text_put(t, "<th scope=\"col\">");
         text_html(t, m->name[to]);
@@ -90,12 +91,13 @@ void page_peers(struct text *t, const struct snapshot_source *s, int64_t mono_ms
     if (k == NULL || k->count == 0)
         return;
     const struct peers_summary *sum = &k->summary;
-    page_table(t, "Peers", "Peer|Is|Phi|Says of itself|Gets answers here|Disagreement|Its clock|Heard ago");
+    page_table(t, "Peers", "Peer|Is|#Phi|Says of itself|Gets answers here|Disagreement|#Its clock|#Heard ago");
     for (size_t i = 0; i < k->count; i++)
         put_peer(t, k, &k->peer[i], mono_ms);
-    page_table_end(t);
+    page_rows_end(t);
     text_fmt(t,
-             "<p>%u of %u peers are heard, %u are ready; of %u whose word is fresh, %u get no right answer here.%s</p>",
+             "<p>%u of %u peers are heard, %u are ready; of %u whose word is fresh, %u get no right answer "
+             "here.%s</p></section>",
              sum->heard, sum->configured, sum->ready, sum->see_us, sum->miss_us,
              sum->cut_off ? " <b class=\"fail\">This node is the one that is cut off.</b>" : "");
     put_matrix(t, &k->matrix);

@@ -83,13 +83,15 @@ void page_zones(struct text *t, const struct snapshot_source *s, int64_t wall_ms
             continue;
         if (rows++ == 0)
             page_table(t, "Zones",
-                       "Zone|State|Serial|Served|Test points|Entries|By hand|Digest|Last change (UTC)|Last check "
-                       "(UTC)|Expires|Questions|Asked wrongly");
+                       "Zone|State|#Serial|Served|Test points|#Entries|#By hand|Digest|Last change (UTC)|Last check "
+                       "(UTC)|Expires|#Questions|#Asked wrongly");
         if (rows <= PAGE_ROWS)
             put_zone(t, s->book, &z, &s->board->asked[i]);
     }
     if (rows > 0)
-        page_table_end(t);
+        page_rows_end(t);
     if (rows > PAGE_ROWS)
         text_fmt(t, "<p>and %zu more: <a href=\"/health/zones\">all of them</a>.</p>", rows - PAGE_ROWS);
+    if (rows > 0)
+        text_put(t, "</section>");
 }

@@ -114,14 +114,15 @@ void render_matrix(struct text *t, const struct snapshot_source *s) {
 
 /* --- the view that peers fetch */
 
-/* How it is itself: what it finds of its peers is theirs, or each would be red because of the others. */
+/* How it is itself: what it finds of its peers and of the nodes that it watches is theirs, or each would be red because
+ * of the others. */
 static enum verdict_state own_status(const struct snapshot *s, const char **cause) {
     enum verdict_state worst = VERDICT_PASS;
     bool any = false;
     *cause = "";
     for (int i = 0; i < SCOPE_COUNT; i++) {
         const struct snapshot_scope *at = &s->scope[i];
-        if (!at->present || i == SCOPE_PEERS)
+        if (!at->present || i == SCOPE_PEERS || i == SCOPE_MONITOR)
             continue;
         any = true;
         if (verdict_worse(worst, at->state) != worst) {

@@ -64,6 +64,11 @@ bool pulse_step(const struct pulse *p, unsigned back, struct pulse_sample *to) {
     return between(sample(p, back + 1), sample(p, back), to);
 }
 
+int64_t pulse_ended_ms(const struct pulse *p, unsigned back) {
+    const struct pulse_sample *s = sample(p, back);
+    return s != NULL ? s->mono_ms : 0;
+}
+
 double pulse_rate(const struct pulse_sample *s, uint64_t count) {
     return s->mono_ms > 0 ? (double)count * 1000 / (double)s->mono_ms : 0;
 }

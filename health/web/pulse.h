@@ -28,6 +28,9 @@ bool pulse_window(const struct pulse *p, unsigned steps, struct pulse_sample *to
 /* What came within step `back` (0: the newest); false beyond what is kept. */
 bool pulse_step(const struct pulse *p, unsigned back, struct pulse_sample *to);
 
+/* When that step ended (mono); 0 beyond what is kept. */
+int64_t pulse_ended_ms(const struct pulse *p, unsigned back);
+
 double pulse_rate(const struct pulse_sample *s, uint64_t count); /* per second */
 /* The duration in microseconds that `part` (0 to 1) of the answers stayed below, laid between the bounds of its bucket;
  * of all sources with SOURCE_COUNT; < 0: there were none. */

@@ -14,12 +14,11 @@ void render_availability(struct text *t, const struct snapshot_source *s);
 void render_metrics(struct text *t, const struct snapshot_source *s, bool open, uint64_t sequence, int64_t mono_ms,
                     int64_t wall_ms);
 void render_page(struct text *t, const struct snapshot_source *s, int64_t mono_ms, int64_t wall_ms);
-/* Replication: "zone":{...,"links":[...]},... without braces, and its tables of the page. */
+/* Replication: "zone":{...,"links":[...]},... without braces. */
 void render_replica(struct text *t, const struct snapshot_source *s, int64_t wall_ms);
 /* Peers by name, the matrix of who sees whom, and this node's own view. `whole`: its scopes are there already. */
 void render_peers(struct text *t, const struct snapshot_source *s, int64_t mono_ms);
 void render_matrix(struct text *t, const struct snapshot_source *s);
 void render_view(struct snapshot_view *v, const struct snapshot_source *s, const struct snapshot *whole);
-void page_replica(struct text *t, const struct snapshot_source *s, int64_t wall_ms);
 
 #endif

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "health/verdict/replica.h"
-#include "health/web/render.h"
+#include "health/web/page_part.h"
 
 enum { PAGE_LINKS = 300 };
 
@@ -126,69 +126,48 @@ void render_replica(struct text *t, const struct snapshot_source *s, int64_t wal
 
 /* --- the page */
 
-static void cell(struct text *t, const char *what) {
-    text_put(t, "<td>");
-    text_html(t, what);
-    text_put(t, "</td>");
-}
-
 static void cell_number(struct text *t, bool known, uint64_t n) {
-    text_put(t, "<td class=\"n\">");
     if (known)
-        text_digits(t, n, 1);
-    text_put(t, "</td>");
-}
-
-static void cell_age(struct text *t, int64_t ms) {
-    char age[32];
-    text_fmt(t, "<td class=\"n\">%s</td>", ms < 0 ? "" : replica_age_text(age, ms));
+        page_number(t, n);
+    else
+        page_cell(t, "");
 }
 
 static void link_row(struct text *t, const struct replica *r, const struct board_link *k) {
     bool known, same = same_digest(r, k, &known);
     char what[BOARD_PEER_MAX + 16];
     snprintf(what, sizeof(what), "%s %s", ways[k->way], k->peer);
-    text_put(t, "<tr><th scope=\"row\">");
-    text_html(t, r->zone->name);
-    text_put(t, "</th>");
-    cell(t, what);
-    cell(t, replica_link_word(replica_link_state(r, k)));
+    page_row(t, r->zone->name);
+    page_cell(t, what);
+    page_cell(t, replica_link_word(replica_link_state(r, k)));
     cell_number(t, k->serial_known != 0, (uint32_t)k->serial);
     cell_number(t, k->way == LINK_TO && k->queue_commits > 0, k->queue_commits);
-    cell_age(t, age_ms(r, k->heard_wall_ms));
-    cell(t, !known ? "" : same ? "same" : "differs");
+    page_age(t, age_ms(r, k->heard_wall_ms));
+    page_cell(t, !known ? "" : same ? "same" : "differs");
     snprintf(what, sizeof(what), "%s%s", k->native != 0 ? "native" : "dns", k->tls != 0 ? ", tls" : "");
-    cell(t, what);
-    cell(t, k->path);
-    cell(t, k->error);
+    page_cell(t, what);
+    page_cell(t, k->path);
+    page_cell(t, k->error);
     text_put(t, "</tr>");
 }
 
 static void zone_row(struct text *t, const struct replica *r) {
-    text_put(t, "<tr><th scope=\"row\">");
-    text_html(t, r->zone->name);
-    text_put(t, "</th>");
-    cell(t, role_of(r));
+    page_row(t, r->zone->name);
+    page_cell(t, role_of(r));
     cell_number(t, r->z->serial != 0, (uint32_t)r->z->serial);
     uint32_t newest;
     bool known = replica_newest(r, &newest);
     cell_number(t, known, newest);
     cell_number(t, replica_is_secondary(r), replica_lag(r));
-    cell_age(t, replica_data_age_ms(r));
-    cell_age(t, replica_check_age_ms(r));
-    cell(t, r->z->error);
+    page_age(t, replica_data_age_ms(r));
+    page_age(t, replica_check_age_ms(r));
+    page_cell(t, r->z->error);
     text_put(t, "</tr>");
 }
 
-static const char zones_head[] =
-    "<h2>Zones from node to node</h2><table><tr><th scope=\"col\">Zone</th><th scope=\"col\">Role</th><th "
-    "scope=\"col\">Serial</th><th scope=\"col\">Source's serial</th><th scope=\"col\">Lag</th><th scope=\"col\">Age of "
-    "data</th><th scope=\"col\">Age of check</th><th scope=\"col\">Last error</th></tr>";
-static const char links_head[] =
-    "<h2>Other nodes</h2><table><tr><th scope=\"col\">Zone</th><th scope=\"col\">Node</th><th "
-    "scope=\"col\">State</th><th scope=\"col\">Its serial</th><th scope=\"col\">Commits it lacks</th><th "
-    "scope=\"col\">Heard ago</th><th scope=\"col\">Digest</th><th scope=\"col\">Transport</th><th "
-    "scope=\"col\">Path</th><th scope=\"col\">Last error</th></tr>";
+static const char zones_columns[] = "Zone|Role|#Serial|#Source's serial|#Lag|#Age of data|#Age of check|Last error";
+static const char links_columns[] =
+    "Zone|Node|State|#Its serial|#Commits it lacks|#Heard ago|Digest|Transport|Path|Last error";
 
 void page_replica(struct text *t, const struct snapshot_source *s, int64_t wall_ms) {
     struct board_zone z;
@@ -197,20 +176,24 @@ void page_replica(struct text *t, const struct snapshot_source *s, int64_t wall_
     for (size_t i = 0; i < s->conf->rbl.zone_count && i < LIMIT_ZONES; i++) {
         if (!replicated(s, i, wall_ms, &z, &r) || ++rows > PAGE_LINKS)
             continue;
-        text_put(t, rows == 1 ? zones_head : "");
+        if (rows == 1)
+            page_table(t, "Zones from node to node", zones_columns);
         zone_row(t, &r);
     }
-    text_put(t, rows > 0 ? "</table>" : "");
+    if (rows > 0)
+        page_table_end(t);
     for (size_t i = 0; i < s->conf->rbl.zone_count && i < LIMIT_ZONES && rows > 0; i++) {
         if (!replicated(s, i, wall_ms, &z, &r))
             continue;
         for (size_t k = 0; k < r.links; k++, links++) {
-            text_put(t, links == 0 ? links_head : "");
+            if (links == 0)
+                page_table(t, "Other nodes", links_columns);
             if (links < PAGE_LINKS)
                 link_row(t, &r, r.link[k]);
         }
     }
-    text_put(t, links > 0 ? "</table>" : "");
+    if (links > 0)
+        page_table_end(t);
     if (links > PAGE_LINKS || rows > PAGE_LINKS)
         text_put(t, "<p>and more: <a href=\"/health/replication\">all of them</a>.</p>");
 }

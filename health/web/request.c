@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "health/page/assets.h"
 #include "health/web/accept.h"
 #include "health/web/document.h"
 #include "health/web/door.h"
@@ -15,6 +16,12 @@ static const char type_text[] = "text/plain; charset=utf-8";
 static const char type_html[] = "text/html; charset=utf-8";
 static const char *const type_metrics[2] = {"text/plain; version=0.0.4; charset=utf-8",
                                             "application/openmetrics-text; version=1.0.0; charset=utf-8"};
+
+/* Nothing but what this port serves. The attribute is body's, with the seconds after which it is past. */
+static const char page_policy[] = "default-src 'none'; script-src 'self'; connect-src 'self'; img-src 'self'; "
+                                  "style-src 'self' 'unsafe-inline'; style-src-elem 'self'; "
+                                  "style-src-attr 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
+                                  "frame-ancestors 'none'";
 
 /* Lives until its last octet was sent. */
 struct reply {
@@ -36,8 +43,7 @@ static void add_headers(struct MHD_Response *response, const char *type, unsigne
     MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, max_age_s > 0 ? cache : "no-store");
     MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
     if (type == type_html)
-        MHD_add_response_header(response, "Content-Security-Policy",
-                                "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'");
+        MHD_add_response_header(response, "Content-Security-Policy", page_policy);
     if (type == type_metrics[0] || type == type_metrics[1])
         MHD_add_response_header(response, MHD_HTTP_HEADER_VARY, MHD_HTTP_HEADER_ACCEPT);
 }
@@ -113,7 +119,7 @@ static bool may_read(struct MHD_Connection *c, const struct conf_health *conf) {
 struct page {
     struct door *door;
     struct MHD_Connection *connection;
-    const char *rest; /* of the path, behind the route's own */
+    const char *route, *rest; /* the path: the route's own, and what is behind it */
     struct reply *reply;
     const char *type;
     unsigned code, max_age_s; /* max_age_s 0: no-store */
@@ -208,6 +214,51 @@ static bool page_status(struct page *p) {
     return true;
 }
 
+/* Their addresses carry the stamp of what they are: kept for a day, never mixed. */
+static bool page_asset(struct page *p) {
+    struct page_asset a;
+    char path[64];
+    snprintf(path, sizeof(path), "%s%s", p->route, p->rest);
+    if (!page_asset_find(path, &a))
+        return false;
+    p->reply->document.body[p->reply->document.bodies++] = a.body;
+    p->type = a.type;
+    p->max_age_s = 86400;
+    return true;
+}
+
+/* As old as it says: whoever reads it compares `wallMs` with the header Date. */
+static bool page_detail(struct page *p) {
+    const struct snapshot *s = p->reply->snapshot;
+    if (s == NULL || s->detail == NULL || snapshot_is_stale(s, p->mono_ms)) {
+        p->code = MHD_HTTP_SERVICE_UNAVAILABLE;
+        text_put(&p->reply->document.head, "{\"v\":1,\"status\":\"unknown\"}\n");
+    } else {
+        p->reply->document.body[p->reply->document.bodies++] =
+            (struct bytes){(const uint8_t *)s->detail->json, s->detail->size};
+    }
+    p->type = type_json;
+    p->max_age_s = 0;
+    return true;
+}
+
+/* As old as it says, like the detail. */
+static bool page_fleet_of(struct page *p, const char *node) {
+    const struct snapshot *s = p->reply->snapshot;
+    p->type = type_json;
+    p->max_age_s = 0;
+    if (s != NULL && !snapshot_is_stale(s, p->mono_ms))
+        return document_fleet(&p->reply->document, s, node);
+    if (!p->door->web->conf->health.monitor.enabled)
+        return false;
+    p->code = MHD_HTTP_SERVICE_UNAVAILABLE;
+    text_put(&p->reply->document.head, "{\"v\":1,\"status\":\"unknown\"}\n");
+    return true;
+}
+
+static bool page_fleet_all(struct page *p) { return page_fleet_of(p, NULL); }
+static bool page_fleet_node(struct page *p) { return page_fleet_of(p, p->rest); }
+
 /* What a peer asks: its nonce proves that this is no old answer, its name which key the answer is to be proved by. */
 static bool page_peers(struct page *p) {
     const struct web *w = p->door->web;
@@ -246,7 +297,8 @@ static const struct route {
 } routes[] = {
     {"/livez", page_live},      {"/readyz", page_ready},  {"/health", page_health},   {"/health/run", NULL},
     {"/health/run/", page_run}, {"/health/", page_scope}, {"/metrics", page_metrics}, {"/history", page_history},
-    {"/peers", page_peers},     {"/", page_status},
+    {"/peers", page_peers},     {"/detail", page_detail}, {"/", page_status},         {"/page.css", page_asset},
+    {"/page.js", page_asset},   {"/icon/", page_asset},   {"/fleet", page_fleet_all}, {"/fleet/", page_fleet_node},
 };
 
 static const struct route *find_route(const char *url, const char **rest) {
@@ -284,6 +336,7 @@ static enum MHD_Result not_found(struct MHD_Connection *c) {
 static enum MHD_Result get(struct door *d, struct MHD_Connection *c, const struct route *route, const char *rest) {
     struct page p = {.door = d,
                      .connection = c,
+                     .route = route->path,
                      .rest = rest,
                      .reply = calloc(1, sizeof(*p.reply)),
                      .code = MHD_HTTP_OK,

@@ -42,6 +42,8 @@ static bool failed(const struct snapshot *s) {
                s->metrics[0].failed || s->metrics[1].failed || s->page.failed;
     for (int i = 0; i < SCOPE_COUNT; i++)
         bad |= s->checks[i].failed;
+    bad |= s->fleet.head.failed || s->fleet.sums.failed || s->fleet.nodes.failed || s->fleet.events.failed ||
+           s->fleet.zones.failed;
     bad |= s->peers.failed || s->matrix.failed || s->view.head.failed || s->view.seen.failed;
     return bad;
 }
@@ -80,6 +82,7 @@ static void render_all(struct snapshot *s, const struct snapshot_source *from) {
     for (int open = 0; open <= 1; open++)
         render_metrics(&s->metrics[open], from, open, s->sequence, s->mono_ms, s->wall_ms);
     render_page(&s->page, from, s->mono_ms, s->wall_ms);
+    render_fleet(&s->fleet, from, s->mono_ms, s->wall_ms);
 }
 
 struct snapshot *snapshot_make(const struct snapshot_source *source, uint64_t sequence, int64_t mono_ms,
@@ -102,6 +105,7 @@ struct snapshot *snapshot_make(const struct snapshot_source *source, uint64_t se
     text_copy(s->node, sizeof(s->node), from->conf->node.name);
     s->overall = from->book->overall;
     s->run = from->run;
+    s->detail = detail_ref(from->detail);
     s->local_ms = from->conf->health.interval.local_ms;
     s->ready = verdict_ready(from->book, &cause);
     say_cause(s->ready_cause, from->book, cause);
@@ -131,8 +135,10 @@ void snapshot_unref(struct snapshot *s) {
     text_free(&s->view.seen);
     text_free(&s->availability);
     event_list_unref(s->events);
+    detail_unref(s->detail);
     text_free(&s->metrics[0]);
     text_free(&s->metrics[1]);
     text_free(&s->page);
+    fleet_shot_free(&s->fleet);
     free(s);
 }

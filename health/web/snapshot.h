@@ -10,6 +10,7 @@
 #ifndef CANDOR_WEB_SNAPSHOT_H
 #define CANDOR_WEB_SNAPSHOT_H
 
+#include "health/alert/receivers.h"
 #include "health/monitor/watched.h"
 #include "health/peers/known.h"
 #include "health/report/sender.h"
@@ -20,9 +21,11 @@
 #include "health/verdict/replica.h"
 #include "health/verdict/tally.h"
 #include "health/verdict/verdict.h"
+#include "health/web/fleet.h"
 #include "health/web/text.h"
 #include "resolver/base/board.h"
 #include "resolver/base/conf.h"
+#include "resolver/base/conf_remote.h"
 
 /* The last run of all probes that was asked for. */
 struct snapshot_run {
@@ -38,16 +41,20 @@ struct snapshot_source {
     const struct board *board;
     const struct verdict_book *book;
     const struct tally_set *tally;
-    const struct lived *lived;     /* what clients live through; NULL: not known */
-    const struct sender *sender;   /* whom this node reports to; NULL: nobody */
-    const struct sink_list *sinks; /* and by what else; NULL: nothing */
-    const struct watched *watched; /* the nodes that it is a monitor of */
+    const struct lived *lived;             /* what clients live through; NULL: not known */
+    const struct sender *sender;           /* whom this node reports to; NULL: nobody */
+    const struct sink_list *sinks;         /* and by what else; NULL: nothing */
+    const struct receiver_list *receivers; /* who is told of alerts; NULL: this is no monitor */
+    const struct watched *watched;         /* the nodes that it is a monitor of */
     size_t watched_count;
+    const struct fleet *fleet;       /* NULL: it is no monitor */
     const struct peers_known *peers; /* NULL: none are configured */
     struct snapshot_run run;
+    const struct remote_view *config;  /* options that come from a catalog, NULL: none may; read again each time */
     const struct ledger *ledger;       /* NULL: what happened is not kept */
     const struct pulse *pulse;         /* traffic of the last minutes; NULL: not known */
     const struct sys_sample *system;   /* of /proc; NULL: nobody looked */
+    struct detail *detail;             /* the newest */
     const struct replica_links *links; /* snapshot_make reads them; NULL: there was no memory */
 };
 /* Zone `i` as it is on the board now, with its links; `r` points into both. False: the board does not speak of it. */
@@ -92,9 +99,11 @@ struct snapshot {
     struct text lived;         /* JSON: "window":{...},... */
     struct text availability;  /* JSON: "series":{...},... */
     struct event_list *events; /* NULL: not read yet */
+    struct detail *detail;     /* GET /detail; NULL: not made yet */
     struct ledger_state ledger;
     struct text metrics[2]; /* without the verdicts, which are made per request; [1] OpenMetrics */
     struct text page;       /* HTML below the banner */
+    struct fleet_shot fleet;
 };
 
 /* A snapshot with one reference, or NULL when memory is out. `sequence` counts them. */

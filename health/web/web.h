@@ -1,6 +1,7 @@
 /* The health port: HTTP/1.1 on loopback and the management network, in threads of its own (one per address).
  *
- *   GET, HEAD /livez /readyz /health /health/{scope} /health/run/{number} /metrics /history /
+ *   GET, HEAD /livez /readyz /health /health/{scope} /health/run/{number} /metrics /history /peers /detail /
+ *   GET, HEAD /fleet /fleet/{node} (of a monitor)
  *   POST /health/run (Bearer token)
  *
  * Answers are made from the newest snapshot (snapshot.h) alone; /livez from the board. Nothing here takes a lock that

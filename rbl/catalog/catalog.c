@@ -109,8 +109,10 @@ static void tick(void *ctx) {
     struct catalogs *c = ctx;
     if (c->closing)
         return;
-    for (size_t i = 0; i < c->count; i++)
+    for (size_t i = 0; i < c->count; i++) {
         catalog_read(&c->at[i]);
+        remote_offer(&c->at[i]);
+    }
     catalogs_settle(c);
     conf_members_sweep(c->members, clock_mono_ms(), busy, c);
     store(c);
@@ -185,6 +187,7 @@ int catalogs_open(struct catalogs **out, const struct catalogs_config *config, s
     for (size_t i = 0; i < rbl->catalog_count && rc == 0; i++) {
         c->at[i] = (struct catalog){
             .all = c, .conf = &rbl->catalogs[i], .zone = (int)(rbl->catalogs[i].zone - rbl->zones), .dirty = true};
+        remote_open(&c->at[i]);
         c->count++;
     }
     if (rc == 0 && (c->timer = loop_timer_start(c->c.loop, 0, CATALOGS_TICK_MS, tick, c)) == NULL)
@@ -220,6 +223,7 @@ void catalogs_close(struct catalogs *c) {
     for (size_t i = 0; i < c->count; i++) {
         catalog_list_close(&c->at[i].list);
         catalog_list_close(&c->at[i].held);
+        remote_close(&c->at[i]);
     }
     free(c->at);
     conf_free(c->plain);

@@ -43,6 +43,8 @@ void catalogs_committed(struct catalogs *c, int zone);
  * {"command":"zone-del","zone":Z,"now":B}                             now: without its grace
  * {"command":"catalog"}                                               all of them, members and what is wrong
  * {"command":"catalog","accept":Z}                                    a change that was held back
+ * {"command":"config-publish","catalog":Z,"text":T}   options of nodes into a catalog that is made here (remote.h)
+ * {"command":"config-rollback","catalog":Z}           those that were published before, as a new version
  * False: another command; the call is not answered. */
 bool catalogs_control(struct catalogs *c, struct control_call *call, const char *line, size_t size);
 /* Ends what is under way; before loop_close. */

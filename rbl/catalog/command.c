@@ -208,7 +208,7 @@ static bool take(struct catalogs *c, struct control_call *call, const json_t *do
 
 bool catalogs_control(struct catalogs *c, struct control_call *call, const char *line, size_t size) {
     json_t *doc = json_loadb(line, size, JSON_REJECT_DUPLICATES, NULL);
-    bool taken = json_is_object(doc) && take(c, call, doc);
+    bool taken = json_is_object(doc) && (remote_control(c, call, doc) || take(c, call, doc));
     json_decref(doc);
     return taken;
 }

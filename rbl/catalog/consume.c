@@ -42,13 +42,14 @@ static void follow(struct catalog *k, struct catalog_list *next, uint32_t serial
     k->list = *next;
     *next = (struct catalog_list){.count = 0};
     k->known = true;
-    k->is_held = k->said = false;
+    k->is_held = k->said = k->offered = false;
     k->serial = serial;
     LOG(LEVEL_INFO, "a catalog says which zones there are", KS("catalog", k->conf->name), KU("serial", serial),
         KU("members", k->list.count));
     catalog_trouble(k, "");
     k->all->stale = true;
     catalogs_settle(k->all);
+    remote_offer(k);
 }
 
 static void weigh(struct catalog *k) {

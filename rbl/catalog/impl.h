@@ -3,9 +3,12 @@
  *   list.c      what a catalog says           options.c   options as text
  *   catalog.c   open, timer, the members' file, close
  *   consume.c   reading catalogs              settle.c    from what they say to the zones of this node
- *   produce.c   writing our own               command.c   what is said on the control socket */
+ *   produce.c   writing our own               command.c   what is said on the control socket
+ *   remote*.c   options of nodes that travel in a catalog (remote.h): read, written, published by command */
 #ifndef CANDOR_RBL_CATALOG_IMPL_H
 #define CANDOR_RBL_CATALOG_IMPL_H
+
+#include <jansson.h>
 
 #include "rbl/catalog/catalog.h"
 #include "rbl/catalog/options.h"
@@ -33,6 +36,10 @@ struct catalog {
     bool writing;
     uint64_t written; /* hash of what was written last; 0: nothing */
     uint64_t made_of; /* changes of the list that it was made of */
+    /* options of nodes: of a catalog that is made here what it says, of node.remote.catalog what was handed over */
+    struct remote_version remote;
+    bool publishing;            /* `remote` is with the job that writes the next one */
+    bool offered, remote_known; /* what the list says is on the disk; something was */
 };
 
 /* A command that is answered when the members' file is durable. */
@@ -64,6 +71,7 @@ struct catalogs {
     unsigned waits;
     bool closing, settling;
     bool stale;       /* some catalog says something else than is done */
+    bool offering;    /* options of nodes are on their way to the disk */
     unsigned working; /* on the pool or with the keeper */
 };
 
@@ -77,6 +85,16 @@ void catalog_read(struct catalog *k);
 void catalog_trouble(struct catalog *k, const char *text);
 /* Follows what was held back. E_NOTFOUND. */
 int catalog_accept(struct catalog *k, struct err *err) MUST_USE;
+
+/* --- remote.c --- */
+/* At the start: what a catalog that is made here says. */
+void remote_open(struct catalog *k);
+void remote_close(struct catalog *k);
+/* What the list that is followed says, to candor-health, once it is another; as often as one likes. */
+void remote_offer(struct catalog *k);
+/* {"command":"config-publish","catalog":Z,"text":T}, config-rollback; without catalog: the only one that is made here.
+ * False: another command. */
+bool remote_control(struct catalogs *c, struct control_call *call, const json_t *doc);
 
 /* --- settle.c --- */
 /* Brings the zones of this node in line with what the catalogs say now, if they are stale, and lets go of those whose

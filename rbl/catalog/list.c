@@ -177,6 +177,9 @@ int catalog_list_add(struct catalog_list *l, const struct records_rr *rr, struct
         return rr->type == TYPE_TXT && label_is(n, 0, "version") ? take_version(l, rr, err) : 0;
     if (label_is(n, depth - 1, "zones"))
         return take_member(l, rr, depth, err);
+    if (rr->type == TYPE_TXT && depth >= 3 && label_is(n, depth - 1, "ext") && label_is(n, depth - 2, "candor") &&
+        label_is(n, depth - 3, "config"))
+        return catalog_remote_add(&l->remote, &l->arena, rr, depth, err);
     bool options = depth == 2 && rr->type == TYPE_TXT && label_is(n, 0, "candor") && label_is(n, 1, "ext");
     return options ? take_options(l, rr, &l->options, err) : 0;
 }

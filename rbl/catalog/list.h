@@ -3,6 +3,7 @@
 #ifndef CANDOR_RBL_CATALOG_LIST_H
 #define CANDOR_RBL_CATALOG_LIST_H
 
+#include "rbl/catalog/remote.h"
 #include "rbl/records/records.h"
 #include "resolver/base/conf_members.h"
 
@@ -32,6 +33,7 @@ struct catalog_list {
     struct catalog_entry *at; /* by label while it is read, by name after catalog_list_end */
     size_t count;
     struct catalog_texts options; /* of all members: candor.ext of the catalog */
+    struct catalog_remote remote; /* options of nodes */
     unsigned versions;
     size_t rrs, newest;
 };

@@ -105,6 +105,48 @@ static void put_member(struct produced *p, const struct conf_zone *z, const char
         put_text(p, options, 4, said.at[i]);
 }
 
+/* Options of nodes, in parts of two strings (remote.h). */
+static void put_part(struct produced *p, size_t index, const char *text, size_t size) {
+    char number[24];
+    const char *const owner[] = {number, "config", "candor", "ext"};
+    uint8_t rdata[REMOTE_PART + 2];
+    struct name name;
+    size_t first = size < REMOTE_STRING ? size : REMOTE_STRING, second = size - first;
+    (void)snprintf(number, sizeof number, "%zu", index);
+    if (!owner_of(p, owner, 4, &name))
+        return;
+    rdata[0] = (uint8_t)first;
+    memcpy(rdata + 1, text, first);
+    rdata[1 + first] = (uint8_t)second;
+    memcpy(rdata + 2 + first, text + first, second);
+    put(p, &name, TYPE_TXT, rdata, 1 + first + (second > 0 ? 1 + second : 0));
+}
+
+static void put_config(struct produced *p) {
+    const struct remote_version *v = &p->k->remote;
+    static const char *const owner[] = {"config", "candor", "ext"};
+    char text[5][96];
+    uint8_t rdata[5 * 97];
+    struct name name;
+    size_t parts = (v->size + REMOTE_PART - 1) / REMOTE_PART, size = 0;
+    if (v->number == 0 || v->text == NULL || !owner_of(p, owner, 3, &name))
+        return;
+    (void)snprintf(text[0], sizeof text[0], "version=%llu", (unsigned long long)v->number);
+    (void)snprintf(text[1], sizeof text[1], "sha256=%s", v->digest);
+    (void)snprintf(text[2], sizeof text[2], "size=%zu", v->size);
+    (void)snprintf(text[3], sizeof text[3], "parts=%zu", parts);
+    (void)snprintf(text[4], sizeof text[4], "at=%lld", (long long)v->wall_s);
+    for (size_t i = 0; i < ARRAY_SIZE(text); i++) {
+        size_t n = strlen(text[i]);
+        rdata[size] = (uint8_t)n;
+        memcpy(rdata + size + 1, text[i], n); /* NOLINT(bugprone-not-null-terminated-result): its length is in front */
+        size += n + 1;
+    }
+    put(p, &name, TYPE_TXT, rdata, size);
+    for (size_t i = 0; i < parts; i++)
+        put_part(p, i, v->text + i * REMOTE_PART, i + 1 < parts ? REMOTE_PART : v->size - i * REMOTE_PART);
+}
+
 static bool matches(const char *pattern, const char *name) {
     size_t n = strlen(name), m;
     if (strcmp(pattern, "*") == 0 || strcmp(pattern, name) == 0)
@@ -147,6 +189,7 @@ static struct produced *made(struct catalog *k) {
     (void)XXH3_64bits_reset(&p->hash);
     p->code = name_from_text(&p->apex, p->zone->name, NULL);
     put_apex(p);
+    put_config(p);
     put_members(p);
     return p;
 }

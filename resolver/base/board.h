@@ -20,7 +20,7 @@
 #include "resolver/base/err.h"
 #include "resolver/base/limits.h"
 
-enum { BOARD_VERSION = 9 };
+enum { BOARD_VERSION = 10 };
 
 enum board_role { ROLE_SUPERVISOR, ROLE_RESOLVER, ROLE_SYNC, ROLE_HEALTH, ROLE_COUNT };
 
@@ -95,6 +95,7 @@ struct board {
         board_word mark, until_ms, changes, since_wall_s;
     } guard[LIMIT_GUARDS];
     board_word members_epoch; /* candor-sync has written another list of catalog members (conf_members.h) */
+    board_word remote_epoch;  /* and another configuration of node.remote.catalog (conf_remote.h) */
     struct board_link link[LIMIT_LINKS];
 };
 

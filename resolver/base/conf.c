@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "resolver/base/arena.h"
@@ -157,6 +158,17 @@ int conf_read_text(struct conf **conf, const char *text, size_t size, const char
     return read_text(conf, text, size, base_dir, label, "", NULL, err);
 }
 
+int conf_read_instead(struct conf **conf, const struct conf *of, const char *text, size_t size, const char *label,
+                      struct err *err) {
+    char directory[PATH_MAX] = "/";
+    if (of->path[0] != '\0')
+        directory_of(directory, of->path);
+    int rc = read_text(conf, text, size, directory, label, of->path, NULL, err);
+    if (rc == E_OK && *conf != NULL)
+        (*conf)->changed_wall_s = of->changed_wall_s;
+    return rc;
+}
+
 int conf_read_zone(struct conf **conf, const struct conf *of, const char *options, const char *label, struct err *err) {
     static const char front[] = "rbl: {zones: [", back[] = "]}";
     char directory[PATH_MAX] = "/";
@@ -176,14 +188,16 @@ int conf_read_zone(struct conf **conf, const struct conf *of, const char *option
 }
 
 /* Up to one byte more than a configuration may have, so that the caller sees that it has more. */
-static int slurp(char **text, size_t *size, const char *path, struct err *err) {
+static int slurp(char **text, size_t *size, int64_t *changed_wall_s, const char *path, struct err *err) {
     const size_t cap = LIMIT_CONF_BYTES + 1;
     int fd = open(path, O_RDONLY | O_CLOEXEC), rc = E_OK;
     ssize_t n = 1;
+    struct stat st;
     *size = 0;
     *text = NULL;
     if (fd < 0)
         return err_errno(err, "%s", path);
+    *changed_wall_s = fstat(fd, &st) == 0 ? (int64_t)st.st_mtime : 0;
     *text = malloc(cap);
     if (*text == NULL)
         rc = err_set(err, E_NOMEM, "%s: no memory", path);
@@ -209,17 +223,20 @@ static int absolute(char to[PATH_MAX], const char *path, struct err *err) {
 int conf_read(struct conf **conf, const char *path, struct err *err) {
     char full[PATH_MAX], directory[PATH_MAX], *text = NULL;
     size_t size = 0;
+    int64_t changed_wall_s = 0;
     int rc;
     *conf = NULL;
     if (path == NULL)
         return read_text(conf, "", 0, "/", "defaults", "", NULL, err);
     rc = absolute(full, path, err);
     if (rc == E_OK)
-        rc = slurp(&text, &size, path, err);
+        rc = slurp(&text, &size, &changed_wall_s, path, err);
     if (rc == E_OK) {
         directory_of(directory, full);
         rc = read_text(conf, text, size, directory, path, full, NULL, err);
     }
+    if (rc == E_OK && *conf != NULL)
+        (*conf)->changed_wall_s = changed_wall_s;
     free(text);
     return rc;
 }

@@ -19,9 +19,18 @@
 #include "resolver/base/err.h"
 #include "resolver/base/log.h"
 
+/* Options of this node that come with a catalog (conf_remote.h). */
+struct conf_remote {
+    const char *catalog;               /* among rbl.catalogs; "": none do */
+    struct conf_list_text allow, over; /* options that may come, and of them those that count before this file */
+    const char *ca;                    /* of report.https that come; absolute */
+    const struct remote_now *now;      /* what holds (conf_remote_load); NULL: nobody asked */
+    uint32_t trial_s;                  /* so long a new version has to prove itself */
+};
 struct conf_node {
-    const char *name, *state, *run, *user;
-}; /* state, run: absolute */
+    const char *name, *state, *run, *user; /* state, run: absolute */
+    struct conf_remote remote;
+};
 struct conf_log {
     enum log_level level;
     enum log_format format;
@@ -35,6 +44,7 @@ struct conf {
     struct conf_health health;
     struct conf_list_text later; /* "resolver.dnssec.validate: read, not used by this version" : keys given whose
                                     feature is not there yet */
+    int64_t changed_wall_s;      /* when that file was changed last, as it was read; 0: there is none */
     const char *path;            /* absolute; "" when no file was read */
 };
 
@@ -49,6 +59,10 @@ void conf_free(struct conf *conf);
  * folder of `of`, which outlives it: (*conf)->rbl.zones[0], and nothing else in it. */
 int conf_read_zone(struct conf **conf, const struct conf *of, const char *options, const char *label,
                    struct err *err) MUST_USE;
+
+/* `text` in the place of the file that `of` was read from: its path and its folder. */
+int conf_read_instead(struct conf **conf, const struct conf *of, const char *text, size_t size, const char *label,
+                      struct err *err) MUST_USE;
 
 /* The distinct addresses of all `forward:` entries, in order of first appearance: the index used on the board.
  * Returns how many there are (at most `cap` are written). */

@@ -69,4 +69,6 @@ void conf_cross_check(struct conf_reader *r) {
         check_ports(r);
     if (r->rc == E_OK)
         check_upstreams(r);
+    if (r->rc == E_OK)
+        conf_cross_remote(r);
 }

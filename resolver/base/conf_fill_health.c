@@ -122,6 +122,7 @@ void conf_fill_health(struct conf_reader *r, const struct conf_raw_health *in, s
     conf_fill_peers(r, "peers", in->peers, in->peer_count, &out->peers);
     out->peer_count = in->peer_count;
     conf_fill_report(r, in, out);
+    conf_fill_monitor(r, CONF_RAW_OR_EMPTY(in->monitor), out);
     heal(r, CONF_RAW_OR_EMPTY(in->heal), out);
     out->agent_check = conf_take_addrs(r, "agent-check", in->agent_check, 0, NULL);
     drain(r, CONF_RAW_OR_EMPTY(in->drain), out);

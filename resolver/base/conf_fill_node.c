@@ -44,6 +44,7 @@ void conf_fill_node(struct conf_reader *r, const struct conf_raw_node *in, struc
     out->user = conf_take_text(r, "user", in->user, "");
     if (out->user[0] != '\0' && !name_fits(out->user))
         conf_fail(r, E_INVALID, "user", "the name of a user of this system");
+    conf_fill_remote(r, CONF_RAW_OR_EMPTY(in->remote), &out->remote);
     conf_leave(r);
 }
 

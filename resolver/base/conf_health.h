@@ -19,14 +19,39 @@ struct conf_sql {
     bool enabled;
     struct addr address;
     const char *tls_name, *ca, *database, *user, *password_file;
+    uint32_t keep_s; /* rows */
 };
 struct conf_snmp {
-    const char *agentx, *base_oid;
+    const char *agentx, *base_oid, *community;
     struct conf_list_addr traps;
 };
 struct conf_monitor_listen {
     bool has_datagram, has_https;
     struct addr datagram, https;
+};
+
+struct conf_syslog {
+    bool enabled, has_address;
+    struct addr address; /* RFC 5426, or... */
+    const char *socket;  /* ...the local daemon's */
+    unsigned facility;   /* RFC 5424 section 6.2.1 */
+};
+struct conf_smtp {
+    struct addr address; /* of the relay */
+    const char *tls_name, *ca, *from, *user, *password_file;
+    struct conf_list_text to;
+};
+/* Who is told what a monitor sees. Without tls-name a webhook and Alertmanager are plain HTTP. */
+struct conf_alert {
+    struct conf_sink *alertmanager, *webhook;
+    struct conf_smtp *smtp;
+    size_t alertmanager_count, webhook_count, smtp_count;
+    const char *exec;
+    uint32_t wait_ms, again_s; /* what comes within `wait` is one alert; it is told again after `again` */
+};
+struct conf_store {
+    const char *path; /* of the monitor's own store; "": below node.state */
+    uint32_t keep_s;
 };
 
 enum conf_drain_format { DRAIN_BIRD, DRAIN_EXABGP };
@@ -52,6 +77,7 @@ struct conf_health {
     size_t https_count;
     struct conf_sql sql;
     struct conf_snmp snmp;
+    struct conf_syslog syslog;
     const char *exec;
     struct {
         bool enabled;
@@ -61,6 +87,9 @@ struct conf_health {
         size_t node_count;
         struct conf_sink *dead_man;
         size_t dead_man_count;
+        struct conf_tls tls; /* of listen[].https */
+        struct conf_store store;
+        struct conf_alert alert;
     } monitor;
     struct {
         bool restart_hung, end_readers;

@@ -19,8 +19,14 @@ struct conf_raw_tls {
     struct conf_raw_list listen;
 };
 
+struct conf_raw_remote {
+    char *catalog, *ca, *trial;
+    struct conf_raw_list allow, over;
+};
+
 struct conf_raw_node {
     char *name, *state, *run, *user;
+    struct conf_raw_remote *remote;
 };
 
 struct conf_raw_log {

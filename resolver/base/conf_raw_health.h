@@ -23,12 +23,32 @@ struct conf_raw_sink {
 };
 
 struct conf_raw_sql {
-    char *address, *tls_name, *ca, *database, *user, *password_file;
+    char *address, *tls_name, *ca, *database, *user, *password_file, *keep;
 };
 
 struct conf_raw_snmp {
-    char *agentx, *base_oid;
+    char *agentx, *base_oid, *community;
     struct conf_raw_list traps;
+};
+
+struct conf_raw_syslog {
+    char *socket, *address, *facility;
+};
+
+struct conf_raw_smtp {
+    char *address, *tls_name, *ca, *from, *user, *password_file;
+    struct conf_raw_list to;
+};
+
+struct conf_raw_alert {
+    struct conf_raw_sink *alertmanager, *webhook;
+    struct conf_raw_smtp *smtp;
+    unsigned alertmanager_count, webhook_count, smtp_count;
+    char *exec, *wait, *again;
+};
+
+struct conf_raw_store {
+    char *path, *keep;
 };
 
 struct conf_raw_report {
@@ -36,6 +56,7 @@ struct conf_raw_report {
     unsigned datagram_count, https_count;
     struct conf_raw_sql *sql;
     struct conf_raw_snmp *snmp;
+    struct conf_raw_syslog *syslog;
     char *exec;
 };
 
@@ -48,6 +69,9 @@ struct conf_raw_monitor {
     struct conf_raw_monitor_listen *listen;
     struct conf_raw_peer *nodes;
     struct conf_raw_sink *dead_man;
+    struct conf_raw_tls *tls;
+    struct conf_raw_store *store;
+    struct conf_raw_alert *alert;
     unsigned listen_count, node_count, dead_man_count;
 };
 

@@ -18,11 +18,21 @@ const cyaml_schema_field_t conf_schema_transfer_tls[] = {
     CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t remote_fields[] = {
+    CONF_RAW_TEXT("catalog", struct conf_raw_remote, catalog),
+    CONF_RAW_TEXTS("allow", struct conf_raw_remote, allow, LIMIT_CONF_LIST),
+    CONF_RAW_TEXTS("over", struct conf_raw_remote, over, LIMIT_CONF_LIST),
+    CONF_RAW_TEXT("ca", struct conf_raw_remote, ca),
+    CONF_RAW_TEXT("trial", struct conf_raw_remote, trial),
+    CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t node_fields[] = {
     CONF_RAW_TEXT("name", struct conf_raw_node, name),
     CONF_RAW_TEXT("state", struct conf_raw_node, state),
     CONF_RAW_TEXT("run", struct conf_raw_node, run),
     CONF_RAW_TEXT("user", struct conf_raw_node, user),
+    CONF_RAW_MAP("remote", struct conf_raw_node, remote, remote_fields),
     CYAML_FIELD_END,
 };
 

@@ -38,11 +38,9 @@ static const cyaml_schema_value_t datagram_entry = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct conf_raw_sink, datagram_fields)};
 
 static const cyaml_schema_field_t https_fields[] = {
-    CONF_RAW_TEXT("address", struct conf_raw_sink, address),
-    CONF_RAW_TEXT("tls-name", struct conf_raw_sink, tls_name),
-    CONF_RAW_TEXT("ca", struct conf_raw_sink, ca),
-    CONF_RAW_TEXT("path", struct conf_raw_sink, path),
-    CYAML_FIELD_END,
+    CONF_RAW_TEXT("address", struct conf_raw_sink, address),   CONF_RAW_TEXT("key", struct conf_raw_sink, key),
+    CONF_RAW_TEXT("tls-name", struct conf_raw_sink, tls_name), CONF_RAW_TEXT("ca", struct conf_raw_sink, ca),
+    CONF_RAW_TEXT("path", struct conf_raw_sink, path),         CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t https_entry = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct conf_raw_sink, https_fields)};
@@ -65,13 +63,22 @@ static const cyaml_schema_field_t sql_fields[] = {
     CONF_RAW_TEXT("database", struct conf_raw_sql, database),
     CONF_RAW_TEXT("user", struct conf_raw_sql, user),
     CONF_RAW_TEXT("password-file", struct conf_raw_sql, password_file),
+    CONF_RAW_TEXT("keep", struct conf_raw_sql, keep),
     CYAML_FIELD_END,
 };
 
 static const cyaml_schema_field_t snmp_fields[] = {
     CONF_RAW_TEXT("agentx", struct conf_raw_snmp, agentx),
     CONF_RAW_TEXT("base-oid", struct conf_raw_snmp, base_oid),
+    CONF_RAW_TEXT("community", struct conf_raw_snmp, community),
     CONF_RAW_TEXTS("traps", struct conf_raw_snmp, traps, LIMIT_PEERS),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t syslog_fields[] = {
+    CONF_RAW_TEXT("socket", struct conf_raw_syslog, socket),
+    CONF_RAW_TEXT("address", struct conf_raw_syslog, address),
+    CONF_RAW_TEXT("facility", struct conf_raw_syslog, facility),
     CYAML_FIELD_END,
 };
 
@@ -80,6 +87,7 @@ static const cyaml_schema_field_t report_fields[] = {
     CONF_RAW_MAPS("https", struct conf_raw_report, https, https_count, &https_entry, LIMIT_PEERS),
     CONF_RAW_MAP("sql", struct conf_raw_report, sql, sql_fields),
     CONF_RAW_MAP("snmp", struct conf_raw_report, snmp, snmp_fields),
+    CONF_RAW_MAP("syslog", struct conf_raw_report, syslog, syslog_fields),
     CONF_RAW_TEXT("exec", struct conf_raw_report, exec),
     CYAML_FIELD_END,
 };
@@ -92,11 +100,54 @@ static const cyaml_schema_field_t monitor_listen_fields[] = {
 static const cyaml_schema_value_t monitor_listen_entry = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct conf_raw_monitor_listen, monitor_listen_fields)};
 
+/* Of an alert's receivers: no key, a path. */
+static const cyaml_schema_field_t hook_fields[] = {
+    CONF_RAW_TEXT("address", struct conf_raw_sink, address),
+    CONF_RAW_TEXT("tls-name", struct conf_raw_sink, tls_name),
+    CONF_RAW_TEXT("ca", struct conf_raw_sink, ca),
+    CONF_RAW_TEXT("path", struct conf_raw_sink, path),
+    CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t hook_entry = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct conf_raw_sink, hook_fields)};
+
+static const cyaml_schema_field_t smtp_fields[] = {
+    CONF_RAW_TEXT("address", struct conf_raw_smtp, address),
+    CONF_RAW_TEXT("tls-name", struct conf_raw_smtp, tls_name),
+    CONF_RAW_TEXT("ca", struct conf_raw_smtp, ca),
+    CONF_RAW_TEXT("from", struct conf_raw_smtp, from),
+    CONF_RAW_TEXTS("to", struct conf_raw_smtp, to, LIMIT_PEERS),
+    CONF_RAW_TEXT("user", struct conf_raw_smtp, user),
+    CONF_RAW_TEXT("password-file", struct conf_raw_smtp, password_file),
+    CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t smtp_entry = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct conf_raw_smtp, smtp_fields)};
+
+static const cyaml_schema_field_t alert_fields[] = {
+    CONF_RAW_MAPS("alertmanager", struct conf_raw_alert, alertmanager, alertmanager_count, &hook_entry, LIMIT_PEERS),
+    CONF_RAW_MAPS("webhook", struct conf_raw_alert, webhook, webhook_count, &hook_entry, LIMIT_PEERS),
+    CONF_RAW_MAPS("smtp", struct conf_raw_alert, smtp, smtp_count, &smtp_entry, LIMIT_PEERS),
+    CONF_RAW_TEXT("exec", struct conf_raw_alert, exec),
+    CONF_RAW_TEXT("wait", struct conf_raw_alert, wait),
+    CONF_RAW_TEXT("again", struct conf_raw_alert, again),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t store_fields[] = {
+    CONF_RAW_TEXT("path", struct conf_raw_store, path),
+    CONF_RAW_TEXT("keep", struct conf_raw_store, keep),
+    CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t monitor_fields[] = {
     CONF_RAW_TEXT("enabled", struct conf_raw_monitor, enabled),
     CONF_RAW_MAPS("listen", struct conf_raw_monitor, listen, listen_count, &monitor_listen_entry, LIMIT_LISTEN),
-    CONF_RAW_MAPS("nodes", struct conf_raw_monitor, nodes, node_count, &peer_entry, LIMIT_PEERS),
+    CONF_RAW_MAPS("nodes", struct conf_raw_monitor, nodes, node_count, &peer_entry, LIMIT_NODES),
     CONF_RAW_MAPS("dead-man", struct conf_raw_monitor, dead_man, dead_man_count, &dead_man_entry, LIMIT_PEERS),
+    CONF_RAW_MAP("tls", struct conf_raw_monitor, tls, conf_schema_tls),
+    CONF_RAW_MAP("store", struct conf_raw_monitor, store, store_fields),
+    CONF_RAW_MAP("alert", struct conf_raw_monitor, alert, alert_fields),
     CYAML_FIELD_END,
 };
 

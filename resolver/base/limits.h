@@ -18,6 +18,7 @@ enum {
     LIMIT_UPSTREAMS = 32, /* distinct forward addresses */
     LIMIT_GUARDS = 64,    /* remote lists */
     LIMIT_PEERS = 64,
+    LIMIT_NODES = 2048, /* that a monitor watches */
 
     /* DNS messages */
     LIMIT_NAME_WIRE = 255,

@@ -14,6 +14,8 @@ void process_die_with(int parent_pid) {
         _exit(1);
 }
 
+bool process_is_supervised(void) { return getenv("CANDOR_SUPERVISED") != NULL; }
+
 int process_start(const char *program, int argc, char **argv, struct conf **conf) {
     static const struct option options[] = {
         {"config", required_argument, NULL, 'c'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};

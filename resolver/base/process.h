@@ -9,6 +9,11 @@
  * Prints what is wrong on stderr. 0, or the exit status for main: 2. `program` is kept by pointer. */
 int process_start(const char *program, int argc, char **argv, struct conf **conf) MUST_USE;
 
+/* Exit status of a daemon that wants to be started anew, for another configuration: no death, nobody counts it. Only
+ * when process_is_supervised(). */
+enum { PROCESS_AGAIN = 64 };
+bool process_is_supervised(void);
+
 /* This process ends with SIGKILL when its parent does. `parent` is who the parent should be: gone already means exit
  * now. */
 void process_die_with(int parent_pid);

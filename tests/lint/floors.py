@@ -19,7 +19,9 @@ DOORS = {
     # Text <-> wire of hints, anchors and generic data, one signature check: never on the way of a packet (design).
     r"ldns/.*": {"resolver/validate", "resolver/dns/hints.c", "resolver/serve/local_zones_make.c", "rbl/load", "health/command"},
     r"cyaml/.*": {"resolver/base"},
-    r"microhttpd\.h": {"health/web"},
+    r"microhttpd\.h": {"health/web", "health/monitor"},
+    r"sqlite3\.h": {"health/monitor"},
+    r"net-snmp/.*": {"health/snmp"},
     r"curl/.*": {"health/report", "health/command"},
     r"fstrm.*|dnstap\.pb-c\.h|protobuf-c/.*": {"resolver/tap"},
     r"netdb\.h|resolv\.h|arpa/nameser.*": set(),

@@ -77,6 +77,30 @@ static void own_word(void **ctx) {
     }
 }
 
+/* Two monitors that watch each other: what one says of others is nothing that the other one holds against it. */
+static void of_others(void **ctx) {
+    (void)ctx;
+    static const struct {
+        uint8_t monitor, worker;
+        enum verdict_state want;
+    } rows[] = {{VERDICT_FAIL, VERDICT_PASS, VERDICT_PASS},  {VERDICT_UNKNOWN, VERDICT_WARN, VERDICT_WARN},
+                {VERDICT_WARN, VERDICT_FAIL, VERDICT_FAIL},  {VERDICT_FAIL, VERDICT_UNKNOWN, VERDICT_FAIL},
+                {VERDICT_FAIL, REPORT_ABSENT, VERDICT_PASS}, {REPORT_ABSENT, VERDICT_FAIL, VERDICT_FAIL}};
+    char text[256];
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct watched w = fresh();
+        struct report r = said(1, 1, 1, VERDICT_FAIL, true);
+        r.scope[SCOPE_MONITOR] = rows[i].monitor;
+        r.scope[SCOPE_WORKER] = rows[i].worker;
+        watched_report(&w, &r, 1000, 1);
+        assert_int_equal(watched_judge(&w, 1001, text, sizeof text), rows[i].want);
+        assert_non_null(strstr(text, "says fail"));
+        r.scope[SCOPE_PEERS] = VERDICT_FAIL;
+        enum verdict_state own = watched_own(&r);
+        assert_int_equal(own == VERDICT_UNKNOWN ? VERDICT_FAIL : own, rows[i].want);
+    }
+}
+
 static void disagreement(void **ctx) {
     (void)ctx;
     static const struct {
@@ -149,11 +173,28 @@ static void hung_is_not_lost(void **ctx) {
     assert_false(watched_is_lost(&w, 1000 + 2 * PUSH));
 }
 
+/* Its reports are not taken in: that it sends none is no silence, and what we get counts alone. */
+static void unreported(void **ctx) {
+    (void)ctx;
+    struct watched w[2] = {fresh(), fresh()};
+    size_t lost;
+    w[0].unreported = w[1].unreported = true;
+    assert_false(watched_is_silent(&w[0], 1000 + 100 * PUSH));
+    assert_false(watched_cut_off(w, 2, 1000 + 100 * PUSH, &lost));
+    watched_answer(&w[0], true, 2000);
+    assert_false(watched_is_lost(&w[0], 1000 + 100 * PUSH));
+    watched_answer(&w[0], false, 3000);
+    assert_true(watched_is_lost(&w[0], 3000));
+    watched_answer(&w[1], false, 3000);
+    assert_true(watched_cut_off(w, 2, 3000, &lost));
+    assert_int_equal(lost, 2);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sequences),        cmocka_unit_test(silence), cmocka_unit_test(own_word),
-        cmocka_unit_test(disagreement),     cmocka_unit_test(gaps),    cmocka_unit_test(quorum),
-        cmocka_unit_test(hung_is_not_lost),
+        cmocka_unit_test(sequences),  cmocka_unit_test(silence),      cmocka_unit_test(own_word),
+        cmocka_unit_test(of_others),  cmocka_unit_test(disagreement), cmocka_unit_test(gaps),
+        cmocka_unit_test(unreported), cmocka_unit_test(quorum),       cmocka_unit_test(hung_is_not_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

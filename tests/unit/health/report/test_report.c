@@ -79,14 +79,23 @@ static void hostile(void **ctx) {
 static void acks(void **ctx) {
     (void)ctx;
     uint8_t wire[128];
-    struct report_ack a = {.monitor = "mon", .boot = 3, .sequence = 4, .wall_ms = 5, .missed = 6}, back;
+    struct report_ack a = {.monitor = "mon", .boot = 3, .sequence = 4, .wall_ms = 5, .missed = 6, .asked_ago_ms = 7},
+                      back;
     int size = report_ack_write(&a, wire, sizeof wire);
     assert_true(size > 0);
     assert_int_equal(report_ack_read(&back, (struct bytes){wire, (size_t)size}), 0);
     assert_string_equal(back.monitor, "mon");
     assert_true(back.boot == 3 && back.sequence == 4 && back.wall_ms == 5 && back.missed == 6);
+    assert_int_equal(back.asked_ago_ms, 7);
     for (size_t cut = 0; cut < (size_t)size; cut++)
-        assert_true(report_ack_read(&back, (struct bytes){wire, cut}) < 0);
+        if (cut != (size_t)size - 4) /* that field may be missing */
+            assert_true(report_ack_read(&back, (struct bytes){wire, cut}) < 0);
+    assert_int_equal(report_ack_read(&back, (struct bytes){wire, (size_t)size - 4}), 0);
+    assert_int_equal(back.asked_ago_ms, -1);
+    a.asked_ago_ms = -1;
+    size = report_ack_write(&a, wire, sizeof wire);
+    assert_int_equal(report_ack_read(&back, (struct bytes){wire, (size_t)size}), 0);
+    assert_int_equal(back.asked_ago_ms, -1);
     struct report r;
     assert_int_equal(report_read(&r, (struct bytes){wire, (size_t)size}), E_UNSUPPORTED);
 }

@@ -77,8 +77,9 @@ static void shapes(void **state) {
          "t:1: nodes: expected one of the keys node, log, resolver, rbl, health, got \"nodes\" (did you mean "
          "node?)"},
         {"xyzzy:\n", "t:1: xyzzy: expected one of the keys node, log, resolver, rbl, health, got \"xyzzy\""},
-        {"node:\n  nmae: x\n", "t:2: node.nmae: expected one of the keys name, state, run, user, got \"nmae\" (did you "
-                               "mean name?)"},
+        {"node:\n  nmae: x\n",
+         "t:2: node.nmae: expected one of the keys name, state, run, user, remote, got \"nmae\" (did you "
+         "mean name?)"},
         {"resolver:\n  listen:\n    - address: 127.0.0.1@1\n    - adress: 127.0.0.1@1\n",
          "t:4: resolver.listen[1].adress: expected one of the keys address, tls, got \"adress\" (did you mean "
          "address?)"},
