@@ -156,7 +156,7 @@ class HttpsNeedsNoDns(NoLookUp, Sinks):
         return {"https": [{"address": self.receiver.at, "tls-name": "monitor.example", "ca": self.authority.ca, "path": "/report"}]}
 
     def told(self):
-        return self.began and any(body["ready"] is False for _, _, body in self.receiver.posted[self.before:])
+        return self.began and any(body["report"]["ready"] is False for _, _, body in self.receiver.posted[self.before:] if "report" in body)
 
     def inject(self):
         self.before = until("a report has come", lambda: len(self.receiver.posted), 30)
@@ -276,6 +276,31 @@ class Configured(SomeNodes):
         self.lab.heal()
 
 
+class OptionsUnfit(Configured):
+    """The same two, and options of nodes in that catalog: a version that the member cannot run with."""
+    variant, did = "options", "the source publishes options that name a key which the member does not have: it must say that it keeps the ones before"
+    expects = [Expect("replication", "config:(applied|version)", "given up|is not in rbl.keys", 60, ("warn", "fail"))]
+
+    def config_of(self, i):
+        config = super().config_of(i)
+        if i == 0:
+            config["node"] = {"remote": {"catalog": "catalog.test.", "allow": ["health.peers"]}}
+        return config
+
+    def publish(self, text):
+        node = self.nodes["node1"]
+        path = os.path.join(node.folder, "options.yaml")
+        with open(path, "w", encoding="utf8") as f:
+            f.write(text)
+        node.candor("config", "publish", path)
+
+    def inject(self):
+        self.publish("health: { peers: [ { name: other, resolver: 192.0.2.1, key: nobodys. } ] }")
+
+    def mend(self):
+        self.publish("")
+
+
 class Off(OneNode):
     """The node is started anew with another configuration: what is not looked at must say so, from its first page on."""
     number, fault = 49, "a probe switched off or pointed elsewhere"
@@ -318,14 +343,14 @@ class CanaryElsewhere(Off):
 
 
 class ReportsUndone(Off):
-    """What the configuration names and this version does not do is said, and is never green."""
-    variant, did = "undone", "SNMP traps, a command for transitions and an outside dead man's switch are configured"
-    expects = [Expect("reporting", "report:.*", "configured", 5, ("warn",)), Expect("monitor", "monitor:dead_man", "configured", 5, ("warn",))]
+    """What the configuration names and cannot be done is said, and is never green."""
+    variant, did = "undone", "SNMP is configured where there is no master agent, and an outside dead man's switch on a monitor that watches nobody"
+    expects = [Expect("reporting", "report:agentx", "no master agent", 5, ("warn",)), Expect("monitor", "monitor:dead_man", "not fed", 5, ("warn",))]
     may = ("monitor", "reporting")
     good = "said"
 
     def change(self):
-        more = {"report": {"snmp": {"traps": ["192.0.2.92@162"]}, "exec": "/bin/true"},
+        more = {"report": {"snmp": {"traps": ["192.0.2.92@162"], "agentx": "/nowhere/master"}},
                 "monitor": {"enabled": True, "dead-man": [{"address": "192.0.2.93@443", "tls-name": "x.example", "ca": "ca.pem", "path": "/", "interval": "1m"}]}}
         self.node.config = {**self.node.config, "health": {**self.node.config["health"], **more}}
 

@@ -1,5 +1,6 @@
 """When clients should come here, as HAProxy, BIRD, ExaBGP and keepalived are told it, each of them Debian's own and running."""
 # time bound: 300 s
+# mostly waits
 import contextlib
 import os
 import re

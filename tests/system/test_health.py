@@ -1,4 +1,5 @@
 """The health port itself: its pages, who may read them, and that it goes silent rather than green when its own prober hangs."""
+# mostly waits
 import contextlib
 import json
 import os
@@ -219,9 +220,14 @@ def test_junk_is_survived(node):
 def test_the_page_needs_nothing_from_elsewhere(node):
     r = until("well", lambda: (r := node.get("/")) and "This node is well" in r.text and r)
     assert r.headers["Content-Type"] == "text/html; charset=utf-8"
-    assert 'http-equiv="refresh"' in r.text and "prefers-color-scheme" in r.text
-    assert "<script" not in r.text and "http://" not in r.text and "https://" not in r.text and "url(" not in r.text
-    assert "default-src 'none'" in r.headers["Content-Security-Policy"]
+    assert '<noscript><meta http-equiv="refresh"' in r.text
+    parts = re.findall(r'(?:src|href)="(/page\.(?:css|js)\?[0-9a-f]+)"', r.text)
+    assert sorted(p.split("?")[0] for p in parts) == ["/page.css", "/page.js"]
+    for text in (r.text, *(node.get(p).text for p in parts if ".css" in p)):
+        assert "http://" not in text and "https://" not in text and "url(" not in text and "@import" not in text
+    assert "prefers-color-scheme" in node.get("/page.css").text
+    policy = r.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy and "script-src 'self';" in policy and "unsafe-eval" not in policy
 
 
 def test_who_may_read(tmp_path):
@@ -255,7 +261,7 @@ def test_a_hung_prober_leaves_no_green_page(tmp_path):
             assert n.get("/readyz").status_code == 503
             assert n.get("/health/worker").status_code == 503
             assert "candor_health_stale 1\n" in n.get("/metrics").text
-            assert '<body class="stale">' in n.get("/").text
+            assert re.search(r'<body[^>]* class="stale">', n.get("/").text)
             until("/livez names the loop", lambda: n.get("/livez").status_code == 503, 15)
         finally:
             gdb.kill()

@@ -192,8 +192,8 @@ def test_both_forms_say_the_same(nodes):
 
 
 def test_the_status_pages_are_html(nodes):
-    """Read by a parser that forgives nothing; every part that such a node has, and no scripts and nothing from outside."""
-    parts = {"Scopes", "Workers", "Capacity", "Transitions"}
+    """Read by a parser that forgives nothing; every part that such a node has, and nothing from outside."""
+    parts = {"Scopes", "Workers", "Capacity", "What changed"}
     more = ({"Zones", "Traffic of the last minute", "Upstreams", "Other nodes", "Peers", "Who sees whom", "Monitors that hear this node"},
             {"Zones", "Upstreams", "Zones from node to node", "Peers", "Who sees whom", "Monitors that hear this node"}, {"Monitor"})
     for n, wanted in zip(nodes, more):
@@ -204,10 +204,13 @@ def test_the_status_pages_are_html(nodes):
             return text
         text = until("the page of %s is complete" % n.config["node"]["name"], complete, 15)
         html5lib.HTMLParser(strict=True).parse(text)
-        assert "<script" not in text and "http://" not in text and "url(" not in text
-        left = float(re.search(r'<body style="--old:([0-9.]+)s">', text).group(1))
+        asked = re.findall(r'(?:src|href)="([^"]+)"', text)
+        assert {a.split("?")[0] for a in asked} <= {"/page.js", "/page.css", "#main", "/health", "/history", "/detail", "/metrics"} | {
+            "/icon/%s.svg" % s for s in ("pass", "warn", "fail", "unknown")}, asked
+        assert text.count("<script") == 1 and "http://" not in text and "url(" not in text
+        left = float(re.search(r'<body[^>]* style="--old:([0-9.]+)s">', text).group(1))
         assert 0 < left <= 3 * 1.0, "it ages by itself, three intervals after it was judged"
-        assert '<meta http-equiv="refresh" content="1">' in text and 'id="late"' in text
+        assert '<noscript><meta http-equiv="refresh" content="1"></noscript>' in text and 'id="late"' in text
     assert re.search(r'<th scope="row">source</th><td>itself</td><td><b class="pass">pass</b>', nodes[0].get("/").text)
 
 

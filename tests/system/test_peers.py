@@ -3,6 +3,7 @@ outside, a firewall between two), what a node must know of itself (cut off, late
 
 Ticks are a fifth of the base ones, and the limits of the catalogue with them."""
 # time bound: 300 s
+# mostly waits
 import contextlib
 import json
 import os

@@ -2,6 +2,7 @@
 
 Ticks are a tenth of the base ones, and the limits of the catalogue with them."""
 # time bound: 300 s
+# mostly waits
 import contextlib
 import json
 import time
