@@ -28,13 +28,20 @@ bool path_failed(struct peers_path *p, unsigned patience, const char *came, int6
     enum seen_state was = p->state;
     p->fails += p->fails < UINT16_MAX;
     p->asked_ms = now_ms;
-    if (p->failed_ms == 0)
-        p->failed_ms = now_ms;
-    p->since_ms = 0;
     text_copy(p->came, sizeof(p->came), came);
     if (p->fails >= patience)
         p->state = SEEN_BAD;
+    if (p->state == SEEN_BAD && was != SEEN_BAD) {
+        p->failed_ms = now_ms;
+        p->since_ms = 0;
+    }
     return p->state != was;
+}
+
+struct span path_span(const struct peers_path *p) {
+    if (p->state == SEEN_GOOD)
+        return (struct span){.since_ms = p->since_ms, .last_ms = p->good_ms};
+    return (struct span){.since_ms = p->failed_ms, .last_ms = p->asked_ms};
 }
 
 bool peer_is_fresh(const struct peers_known *k, const struct peers_peer *p, int64_t now_ms) {
@@ -61,8 +68,8 @@ bool peers_any_heard(const struct peers_known *k, int64_t since_ms) {
 }
 
 struct span peer_saw(const struct peers_peer *p, const struct seen *s) {
-    int64_t made_ms = p->view_ms - p->view.age_ms;
-    return (struct span){.since_ms = made_ms - s->for_ms, .last_ms = made_ms - s->ago_ms};
+    return (struct span){.since_ms = p->view_ms - p->view.age_ms - s->for_ms,
+                         .last_ms = p->view_asked_ms - p->view.age_ms - s->ago_ms};
 }
 
 bool quorum_is_lost(size_t configured, size_t heard) { return configured >= 2 && heard * 2 < configured; }
@@ -119,10 +126,6 @@ void peers_judge_heard(struct peers_known *k) {
     k->visible = k->count > 0 ? (double)s->heard / (double)k->count : 1;
     for (size_t i = 0; i < k->count && s->cut_off; i++)
         k->peer[i].state = PEERS_UNKNOWN;
-}
-
-static struct span path_span(const struct peers_path *p) {
-    return (struct span){.since_ms = p->state == SEEN_BAD ? p->failed_ms : p->since_ms, .last_ms = p->asked_ms};
 }
 
 static void matrix_own(struct peers_known *k) {

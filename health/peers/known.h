@@ -25,8 +25,8 @@ struct peers_path {
     enum seen_state state;
     unsigned fails;    /* in a row */
     int64_t good_ms;   /* last right answer; 0: never */
-    int64_t since_ms;  /* when the present run of right answers began; 0: none is */
-    int64_t failed_ms; /* when the present run of failures began; 0: none is */
+    int64_t since_ms;  /* when the run of right answers began that `good_ms` ends; 0: none is */
+    int64_t failed_ms; /* when failures in a row were enough for an accusation; 0: they are not */
     int64_t asked_ms;  /* last result that counts; 0: none yet */
     uint32_t lag_ms;   /* how late this node was itself while it asked */
     unsigned score;    /* its local health then */
@@ -54,7 +54,7 @@ struct peers_peer {
     struct phi phi;
     bool heard_view; /* `view` is one that was believed */
     struct view view;
-    int64_t view_ms, view_wall_ms;
+    int64_t view_asked_ms, view_ms, view_wall_ms; /* when it was asked for, and came */
     bool offset_known;
     int64_t offset_ms; /* its clock less ours */
     /* what it comes to */
@@ -88,7 +88,10 @@ bool peer_is_believed(const struct peers_known *k, const struct peers_peer *p, c
 /* Whether anybody at all was heard since. */
 bool peers_any_heard(const struct peers_known *k, int64_t since_ms);
 
-/* By this node's clock: since when a peer has seen what it says, and when it last asked. */
+/* From when to when what a path's state says was really seen: a good one that misses its newest answers is good up to
+ * the last one that came, and a bad one is bad from the moment that it is accused (a stray loss before proves nothing). */
+struct span path_span(const struct peers_path *p);
+/* That of a peer's word by this node's clock, the shorter for what the way there and back took. */
 struct span peer_saw(const struct peers_peer *p, const struct seen *s);
 
 /* Who is heard, and whether this node is cut off, from what has come so far. */

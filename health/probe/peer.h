@@ -45,7 +45,7 @@ struct peer_view {
     struct peers_path *path;
     struct http *fetch;
     char nonce[VIEW_NONCE];
-    int64_t lateness_ms, sent_wall_ms;
+    int64_t lateness_ms, sent_ms, sent_wall_ms;
     unsigned rounds;
 };
 

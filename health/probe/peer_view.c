@@ -59,6 +59,7 @@ static int take(struct peer_view *at, const struct http_result *r, struct err *e
     view_free(&k->view);
     k->view = v;
     k->heard_view = true;
+    k->view_asked_ms = at->sent_ms;
     k->view_ms = clock_mono_ms();
     k->view_wall_ms = clock_wall_ms();
     phi_heard(&k->phi, k->view_ms);
@@ -109,6 +110,7 @@ static void view_start(struct task *task) {
     at->rounds++;
     at->lateness_ms = prober_lateness(at->p);
     at->sent_wall_ms = clock_wall_ms();
+    at->sent_ms = clock_mono_ms();
     uint32_t timeout = probe_timeout_ms(k->interval_ms);
     struct http_plan plan = {.server = peer_of(at)->conf->health,
                              .path = path,

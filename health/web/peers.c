@@ -12,11 +12,12 @@ static uint32_t ago(int64_t then_ms, int64_t now_ms) {
 }
 
 static void put_path(struct text *t, const struct peers_path *p, int64_t mono_ms) {
+    struct span span = path_span(p);
     text_put(t, "{\"to\":");
     text_json(t, p->text);
     text_fmt(t, ",\"by\":\"%s\",\"state\":\"%s\",\"ago\":%u,\"for\":%u,\"lag\":%u,\"score\":%u,\"came\":",
-             seen_by_name(p->by), seen_state_name(p->state), ago(p->asked_ms, mono_ms),
-             ago(p->fails > 0 ? p->failed_ms : p->since_ms, mono_ms), p->lag_ms, p->score);
+             seen_by_name(p->by), seen_state_name(p->state), ago(span.last_ms, mono_ms), ago(span.since_ms, mono_ms),
+             p->lag_ms, p->score);
     text_json(t, p->came);
     text_put(t, "}");
 }

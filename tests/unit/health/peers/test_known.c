@@ -45,7 +45,7 @@ static int open_all(void **state) {
             (void)path_good(&p->path[n], NOW - 60000), (void)path_good(&p->path[n], NOW - 100);
         phi_heard(&p->phi, NOW - 100);
         p->heard_view = true;
-        p->view_ms = p->heard_ms = NOW - 100;
+        p->view_asked_ms = p->view_ms = p->heard_ms = NOW - 100;
         p->view.status = VERDICT_PASS;
         p->view.ready = true;
         text_copy(p->view.node, sizeof(p->view.node), conf[i].name);
@@ -91,7 +91,7 @@ static void an_accusation_wants_as_many_failures_as_the_score_says(void **state)
             assert_int_equal(p.state, SEEN_GOOD);
         }
         assert_true(path_failed(&p, score_needed(score), "x", 50));
-        assert_true(p.state == SEEN_BAD && p.failed_ms == (score_needed(score) > 1 ? 11 : 50));
+        assert_true(p.state == SEEN_BAD && p.failed_ms == 50);
         assert_true(path_good(&p, 60) && p.fails == 0 && p.failed_ms == 0);
     }
 }
@@ -252,6 +252,39 @@ static void a_firewall_is_told_from_a_dead_node(void **state) {
     assert_int_equal(peers_unconfirmed(k, NOW), 0);
 }
 
+static void a_dead_node_is_no_firewall_to_whoever_missed_it_first(void **state) {
+    (void)state;
+    /* One stray loss of ours, then c has an answer, then b dies. */
+    lose(B, 1, NOW - 3000);
+    lose(B, 1, NOW - 500);
+    says(C, "b", "10.0.0.2@53", SEEN_UDP, SEEN_GOOD, 0, 0);
+    words[C][0].for_ms = 60000;
+    words[C][0].ago_ms = 1000;
+    peers_judge(k, NOW);
+    assert_int_equal(judge_matrix(k, came, sizeof(came)), VERDICT_PASS);
+    /* c asked after us what was long on its way to us: the answer may be as old as our question for it. */
+    words[C][0].ago_ms = 0;
+    k->peer[C].view_asked_ms = NOW - 600;
+    peers_judge(k, NOW);
+    assert_int_equal(judge_matrix(k, came, sizeof(came)), VERDICT_PASS);
+    k->peer[C].view_asked_ms = NOW - 150;
+    peers_judge(k, NOW);
+    assert_int_equal(judge_matrix(k, came, sizeof(came)), VERDICT_FAIL);
+}
+
+static void what_is_good_is_so_until_its_last_answer(void **state) {
+    struct peers_path *p = &k->peer[B].path[UDP];
+    struct span was = path_span(p);
+    (void)state;
+    assert_int_equal(was.last_ms, NOW - 100);
+    (void)path_failed(p, 2, "no answer", NOW);
+    struct span now = path_span(p);
+    assert_true(p->state == SEEN_GOOD && now.since_ms == was.since_ms && now.last_ms == was.last_ms);
+    (void)path_failed(p, 2, "no answer", NOW + 10);
+    now = path_span(p);
+    assert_true(now.since_ms == NOW + 10 && now.last_ms == NOW + 10);
+}
+
 static void between_two_others_it_is_no_fault_of_ours(void **state) {
     (void)state;
     says(B, "c", "10.0.0.3@53", SEEN_TCP, SEEN_BAD, 0, 0);
@@ -320,6 +353,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(an_old_word_counts_for_nothing, open_all, close_all),
         cmocka_unit_test_setup_teardown(its_own_fault_never_fails_us, open_all, close_all),
         cmocka_unit_test_setup_teardown(a_firewall_is_told_from_a_dead_node, open_all, close_all),
+        cmocka_unit_test_setup_teardown(a_dead_node_is_no_firewall_to_whoever_missed_it_first, open_all, close_all),
+        cmocka_unit_test_setup_teardown(what_is_good_is_so_until_its_last_answer, open_all, close_all),
         cmocka_unit_test_setup_teardown(between_two_others_it_is_no_fault_of_ours, open_all, close_all),
         cmocka_unit_test_setup_teardown(the_median_of_clocks, open_all, close_all),
         cmocka_unit_test_setup_teardown(a_full_matrix_takes_no_more, open_all, close_all),
