@@ -131,6 +131,7 @@ def three(tmp_path_factory):
 
 @pytest.fixture
 def fleet(three):
+    three.well()  # what one test broke is not held against the next
     yield three
     three.heal()
 
