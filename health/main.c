@@ -10,6 +10,7 @@
 #include "health/drain/service.h"
 #include "health/probe/config.h"
 #include "health/probe/prober.h"
+#include "health/snmp/agent.h"
 #include "health/web/detail.h"
 #include "health/web/pulse.h"
 #include "health/web/web.h"
@@ -242,6 +243,7 @@ int main(int argc, char **argv) {
     if (rc != 0)
         return rc;
     conf_remote_load(&h.conf, true, &h.remote);
+    snmp_prepare(h.conf);
     rc = health_open(&h, &err);
     if (rc < 0) {
         LOG(LEVEL_ERROR, "cannot start", KS("why", err.text));

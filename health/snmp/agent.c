@@ -1,6 +1,7 @@
-/* The AgentX subagent. Two threads: the sink's, which parses and may wait for nobody, and the one that speaks to the
- * master and may hang in it. Between them: the newest rows, what is to be told, and whether there is a master. */
+/* The AgentX subagent. Two threads: the sink's, which parses and waits so long and no longer, and the one that speaks
+ * to the master and may hang in it. Between them: the newest rows, the tale (tale.h), and whether there is a master. */
 #include "health/snmp/impl.h"
+#include "health/snmp/tale.h"
 
 #include <net-snmp/agent/agent_callbacks.h>
 #include <net-snmp/agent/net-snmp-agent-includes.h>
@@ -13,41 +14,35 @@
 #include "resolver/base/bytes.h"
 #include "resolver/base/clock.h"
 
-enum { TOLD_MAX = 1024, STALE_PUSHES = 3 };
+/* agentx-Notify-PDU, which net-snmp's public headers do not name. */
+enum { AGENTX_NOTIFY = 12, AGENTX_ANSWER_S = 30, STALE_PUSHES = 3 };
 
 struct fresh { /* rows on their way */
     struct rows *rows;
     int64_t mono_ms;
 };
-struct told {
-    struct event event;
-    struct told *next;
-};
-
 struct agent {
     struct aside *aside;
     struct snmp_base base;
     char socket[1100], node[SNMP_NODE];
     uint32_t push_ms;
-    struct fresh *box;  /* atomic */
-    struct told *tell;  /* atomic: the newest first */
-    unsigned tell_size; /* atomic */
-    bool connected;     /* atomic */
-    int64_t turned_ms;  /* atomic: when the speaking thread last was not in the library's hands */
+    struct fresh *box; /* atomic */
+    bool broken;       /* atomic: the library could not begin */
+    bool connected;    /* atomic */
+    int64_t turned_ms; /* atomic: when the speaking thread last was not in the library's hands */
     int64_t opened_ms;
+    struct tale_box tales;
+    /* the sink's thread's own */
+    struct tale *sent; /* NULL: none is under way */
+    uint64_t taken; /* of this life: the last event that the master took */
     /* the speaking thread's own */
+    netsnmp_session *master; /* the library's; NULL: not connected */
+    struct tale *telling;
+    int request; /* that the master has not answered yet */
     struct rows *shown;
     int64_t shown_ms;
     bool stale;
 };
-
-static void free_told(struct told *t) {
-    while (t != NULL) {
-        struct told *next = t->next;
-        free(t);
-        t = next;
-    }
-}
 
 static void free_fresh(struct fresh *f) {
     if (f != NULL)
@@ -129,11 +124,71 @@ static int handle(netsnmp_mib_handler *handler, netsnmp_handler_registration *re
     return SNMP_ERR_NOERROR;
 }
 
+/* --- transitions: one Notify at a time, the next one when the master has answered (RFC 2741, 7.1.11 and 7.2.4) */
+
+static void tale_over(struct agent *g, int rc, const char *why) {
+    struct tale *t = g->telling;
+    g->telling = NULL;
+    if (t != NULL)
+        tale_end(&g->tales, t, rc, why);
+}
+
+static void tell_next(struct agent *g);
+
+static int on_answer(int op, netsnmp_session *s, int request, netsnmp_pdu *answer, void *ctx) {
+    struct agent *g = ctx;
+    (void)s;
+    if (g->telling == NULL || request != g->request || op == NETSNMP_CALLBACK_OP_RESEND)
+        return 1; /* of one that was given up */
+    if (op != NETSNMP_CALLBACK_OP_RECEIVED_MESSAGE || answer == NULL) {
+        tale_over(g, E_TIMEOUT, "the master agent has not answered a notification");
+    } else if (answer->errstat != 0) {
+        char why[80];
+        (void)snprintf(why, sizeof why, "the master agent refuses a notification: error %ld", answer->errstat);
+        tale_over(g, E_DENIED, why);
+    } else {
+        tale_told(&g->tales, g->telling);
+        tell_next(g);
+    }
+    return 1;
+}
+
+static void tell_next(struct agent *g) {
+    const struct event *e = tale_next(g->telling);
+    if (e == NULL) {
+        tale_over(g, 0, "");
+        return;
+    }
+    netsnmp_pdu *pdu = snmp_pdu_create(AGENTX_NOTIFY);
+    if (pdu != NULL) {
+        pdu->sessid = g->master->sessid;
+        pdu->variables = snmp_varbinds(&g->base, g->node, e, (u_long)(clock_mono_ms() - g->opened_ms) / 10);
+        /* Sent once: the library's ping finds out sooner that nobody is there, and then all of it comes again. */
+        pdu->flags |= UCD_MSG_FLAG_PDU_TIMEOUT;
+        pdu->time = AGENTX_ANSWER_S;
+    }
+    g->request = pdu != NULL ? (int)pdu->reqid : 0;
+    if (pdu != NULL && pdu->variables != NULL && snmp_async_send(g->master, pdu, on_answer, g) != 0)
+        return;
+    snmp_free_pdu(pdu);
+    tale_over(g, E_CLOSED, "a notification could not be sent to the master agent");
+}
+
+static void tell_master(struct agent *g) {
+    if (g->master == NULL || g->telling != NULL)
+        return;
+    g->telling = tale_take(&g->tales);
+    if (g->telling != NULL)
+        tell_next(g);
+}
+
 static int on_link(int major, int minor, void *server, void *ctx) {
     struct agent *g = ctx;
     (void)major;
-    (void)server;
-    __atomic_store_n(&g->connected, minor == SNMPD_CALLBACK_INDEX_START, __ATOMIC_RELEASE);
+    g->master = minor == SNMPD_CALLBACK_INDEX_START ? server : NULL;
+    if (g->master == NULL)
+        tale_over(g, E_CLOSED, "the master agent went while it was told");
+    __atomic_store_n(&g->connected, g->master != NULL, __ATOMIC_RELEASE);
     return 0;
 }
 
@@ -168,35 +223,16 @@ static bool begin(struct agent *g) {
     return well && reg != NULL;
 }
 
-static void tell_master(struct agent *g) {
-    struct told *list = __atomic_exchange_n(&g->tell, NULL, __ATOMIC_ACQ_REL), *turned = NULL;
-    while (list != NULL) {
-        struct told *next = list->next;
-        list->next = turned;
-        turned = list;
-        list = next;
-    }
-    for (const struct told *t = turned; t != NULL; t = t->next) {
-        netsnmp_variable_list *v =
-            snmp_varbinds(&g->base, g->node, &t->event, (u_long)(clock_mono_ms() - g->opened_ms) / 10);
-        __atomic_fetch_sub(&g->tell_size, 1, __ATOMIC_RELAXED);
-        if (v != NULL) {
-            send_v2trap(v);
-            snmp_free_varbind(v);
-        }
-    }
-    free_told(turned);
-}
-
 static void work(struct aside *a, void *ctx) {
     struct agent *g = ctx;
-    if (!begin(g))
+    if (!begin(g)) {
+        __atomic_store_n(&g->broken, true, __ATOMIC_RELEASE);
         return;
+    }
     while (!aside_is_closing(a)) {
         __atomic_store_n(&g->turned_ms, clock_mono_ms(), __ATOMIC_RELEASE);
         take_rows(g);
-        if (__atomic_load_n(&g->connected, __ATOMIC_ACQUIRE))
-            tell_master(g);
+        tell_master(g);
         (void)agent_check_and_process(1);
     }
 }
@@ -204,7 +240,9 @@ static void work(struct aside *a, void *ctx) {
 static void agent_free(void *ctx) {
     struct agent *g = ctx;
     free_fresh(g->box);
-    free_told(g->tell);
+    tale_drop(&g->tales, g->sent);
+    tale_drop(&g->tales, g->telling);
+    tale_box_close(&g->tales);
     rows_free(g->shown);
     free(g);
 }
@@ -225,22 +263,41 @@ static bool give_rows(struct agent *g, const struct detail *d) {
     return true;
 }
 
-static void give_event(struct agent *g, const struct event *e) {
-    struct told *t = calloc(1, sizeof *t);
-    if (t == NULL)
-        return;
-    t->event = *e;
-    t->next = __atomic_load_n(&g->tell, __ATOMIC_ACQUIRE);
-    while (!__atomic_compare_exchange_n(&g->tell, &t->next, t, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
-        ;
-    __atomic_fetch_add(&g->tell_size, 1, __ATOMIC_RELAXED);
+/* 0: the master has taken all that is told. What it has not answered yet is on its way still, or comes again. */
+static int tell(struct agent *g, const struct notice *n, struct sink_news *news) {
+    int rc = 0;
+    if (n->events == 0)
+        return 0;
+    if (n->event[n->events - 1]->sequence < g->taken)
+        g->taken = 0; /* the ledger was begun anew */
+    while (rc == 0) {
+        if (g->sent == NULL) {
+            if (tale_make(&g->sent, n, g->taken) < 0) {
+                text_copy(news->trouble, sizeof news->trouble, "no memory for notifications");
+                return E_NOMEM;
+            }
+            if (g->sent == NULL)
+                return 0; /* all of them are taken */
+            tale_give(&g->tales, g->sent);
+        }
+        rc = tale_wait(&g->tales, g->sent, SNMP_HANGS_MS, &g->taken, news->trouble, sizeof news->trouble);
+        if (rc == E_AGAIN)
+            break; /* the next try asks what has become of it */
+        tale_drop(&g->tales, g->sent);
+        g->sent = NULL;
+    }
+    return rc;
 }
 
 static int deliver(void *ctx, const struct notice *n, struct sink_news *news) {
     struct agent *g = ctx;
     if (n->detail != NULL && !give_rows(g, n->detail)) {
-        text_copy(news->trouble, sizeof news->trouble, "no memory for the tables");
+        text_copy(news->trouble, sizeof news->trouble, "no tables could be made of the detail");
         return E_NOMEM;
+    }
+    if (__atomic_load_n(&g->broken, __ATOMIC_ACQUIRE)) {
+        text_copy(news->trouble, sizeof news->trouble, "the agent's library could not begin");
+        return E_CLOSED;
     }
     if (!__atomic_load_n(&g->connected, __ATOMIC_ACQUIRE)) {
         (void)snprintf(news->trouble, sizeof news->trouble, "no master agent at %.120s", g->socket);
@@ -250,14 +307,7 @@ static int deliver(void *ctx, const struct notice *n, struct sink_news *news) {
         (void)snprintf(news->trouble, sizeof news->trouble, "no master agent answers at %.110s", g->socket);
         return E_CLOSED;
     }
-    if (__atomic_load_n(&g->tell_size, __ATOMIC_RELAXED) > TOLD_MAX) {
-        text_copy(news->trouble, sizeof news->trouble, "the master agent takes no notifications");
-        return E_FULL;
-    }
-    for (size_t i = 0; i < n->events; i++)
-        if (snmp_is_told(n->event[i]))
-            give_event(g, n->event[i]);
-    return 0;
+    return tell(g, n, news);
 }
 
 static void sink_end(void *ctx) {
@@ -270,13 +320,17 @@ int snmp_agent_open(struct sink **out, const struct conf *conf, const char *fold
     struct aside *a;
     if (g == NULL)
         return err_set(err, E_NOMEM, "no memory for the SNMP agent");
-    snmp_prepare();
+    int rc = tale_box_open(&g->tales, err);
+    if (rc < 0) {
+        free(g);
+        return rc;
+    }
     snmp_base_read(&g->base, conf->health.snmp.base_oid);
     (void)snprintf(g->socket, sizeof g->socket, "unix:%.1024s", conf->health.snmp.agentx);
     text_copy(g->node, sizeof g->node, conf->node.name);
     g->push_ms = push_ms;
     g->opened_ms = clock_mono_ms();
-    int rc = aside_open(&a, work, agent_free, g, err);
+    rc = aside_open(&a, work, agent_free, g, err);
     if (rc < 0)
         return rc;
     g->aside = a;

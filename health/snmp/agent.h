@@ -21,6 +21,9 @@ enum {
     SNMP_TURN_US = 200000   /* new rows are shown so soon */
 };
 
+/* Where SNMP is configured, makes net-snmp deaf to files and environment. It writes the environment: before the process
+ * has other threads. */
+void snmp_prepare(const struct conf *conf);
 /* `push_ms`: rows older than three of these are no longer shown. */
 int snmp_agent_open(struct sink **out, const struct conf *conf, const char *folder, uint32_t push_ms,
                     struct err *err) MUST_USE;

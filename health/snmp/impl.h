@@ -16,8 +16,6 @@ struct snmp_base {
     size_t count;
 };
 
-/* Makes net-snmp deaf to files and environment, once; before the first thread of this room. */
-void snmp_prepare(void);
 /* net-snmp's start and the opening of sessions write what all of it shares: one at a time. */
 void snmp_enter(void);
 void snmp_leave(void);

@@ -11,21 +11,17 @@ void snmp_enter(void) { (void)pthread_mutex_lock(&gate); }
 
 void snmp_leave(void) { (void)pthread_mutex_unlock(&gate); }
 
-void snmp_prepare(void) {
-    static bool done;
-    snmp_enter();
-    if (!done) {
-        /* net-snmp looks for MIB files wherever these do not say that there are none. */
-        (void)setenv("MIBS", "", 1);
-        (void)setenv("MIBDIRS", "", 1);
-        (void)unsetenv("MIBFILES");
-        netsnmp_ds_set_boolean(NETSNMP_DS_LIBRARY_ID, NETSNMP_DS_LIB_DONT_READ_CONFIGS, 1);
-        netsnmp_ds_set_boolean(NETSNMP_DS_LIBRARY_ID, NETSNMP_DS_LIB_DONT_PERSIST_STATE, 1);
-        netsnmp_ds_set_boolean(NETSNMP_DS_LIBRARY_ID, NETSNMP_DS_LIB_ALARM_DONT_USE_SIG, 1);
-        netsnmp_register_loghandler(NETSNMP_LOGHANDLER_NONE, LOG_DEBUG);
-        done = true;
-    }
-    snmp_leave();
+void snmp_prepare(const struct conf *conf) {
+    if (conf->health.snmp.agentx[0] == '\0' && conf->health.snmp.traps.count == 0)
+        return;
+    /* net-snmp looks for MIB files wherever these do not say that there are none. */
+    (void)setenv("MIBS", "", 1);
+    (void)setenv("MIBDIRS", "", 1);
+    (void)unsetenv("MIBFILES");
+    netsnmp_ds_set_boolean(NETSNMP_DS_LIBRARY_ID, NETSNMP_DS_LIB_DONT_READ_CONFIGS, 1);
+    netsnmp_ds_set_boolean(NETSNMP_DS_LIBRARY_ID, NETSNMP_DS_LIB_DONT_PERSIST_STATE, 1);
+    netsnmp_ds_set_boolean(NETSNMP_DS_LIBRARY_ID, NETSNMP_DS_LIB_ALARM_DONT_USE_SIG, 1);
+    netsnmp_register_loghandler(NETSNMP_LOGHANDLER_NONE, LOG_DEBUG);
 }
 
 void snmp_base_read(struct snmp_base *b, const char *text) {

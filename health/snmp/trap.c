@@ -36,10 +36,10 @@ static bool session_open(struct trap *t, struct sink_news *news) {
 
 static bool inform(struct trap *t, const struct event *e, struct sink_news *news) {
     netsnmp_pdu *answer = NULL, *pdu = snmp_pdu_create(SNMP_MSG_INFORM);
-    if (pdu == NULL)
-        return false;
-    pdu->variables = snmp_varbinds(&t->base, t->node, e, (u_long)(clock_mono_ms() - t->opened_ms) / 10);
-    if (pdu->variables == NULL) {
+    if (pdu != NULL)
+        pdu->variables = snmp_varbinds(&t->base, t->node, e, (u_long)(clock_mono_ms() - t->opened_ms) / 10);
+    if (pdu == NULL || pdu->variables == NULL) {
+        text_copy(news->trouble, sizeof news->trouble, "no memory for an InformRequest");
         snmp_free_pdu(pdu);
         return false;
     }
@@ -87,7 +87,6 @@ int snmp_trap_open(struct sink **out, const struct conf *conf, const struct addr
     char host[ADDR_TEXT_MAX], name[ADDR_TEXT_MAX + 16];
     if (t == NULL)
         return err_set(err, E_NOMEM, "no memory for SNMP notifications");
-    snmp_prepare();
     snmp_base_read(&t->base, conf->health.snmp.base_oid);
     addr_host_text(to, host);
     addr_text(to, t->address);

@@ -19,10 +19,11 @@ ZONE = {"name": "bl.example.", "test": "none", "data": [{"type": "ip4set", "file
 
 
 def reporter(folder, snmp, prefix=()):
-    n = Node(folder / "node", {
+    (folder / "node").mkdir(exist_ok=True)
+    (folder / "node" / "list").write_text("192.0.2.1\n192.0.2.2\n")
+    return Node(folder / "node", {
         "node": {"name": "scan1"}, "rbl": {"zones": [ZONE]},
         "health": {"interval": TICKS, "canary": NO_CANARY, "heal": {"restart-hung": False}, "report": {"snmp": snmp}}}, prefix=prefix)
-    return n
 
 
 def test_the_mib_is_clean():
@@ -49,8 +50,6 @@ def place(tmp_path_factory):
     with Agent(str(folder / "agent")) as agent, Receiver(str(folder / "traps")) as traps:
         agent.waiting()
         n = reporter(folder, {"agentx": agent.socket, "traps": [traps.at]})
-        (folder / "node").mkdir(exist_ok=True)
-        (folder / "node" / "list").write_text("192.0.2.1\n192.0.2.2\n")
         with n:
             yield n, agent, traps
 
@@ -91,6 +90,11 @@ def told(traps, scope, to):
     return found
 
 
+def transitions(n, scope, to):
+    events = n.get("/history?limit=1000").json()["events"]
+    return sorted(e["number"] for e in events if e["kind"] == "scope" and e.get("scope") == scope and e["to"] == to)
+
+
 def test_transitions_are_told_also_while_the_master_agent_hangs(place):
     n, agent, traps = place
     says(n, "reporting", "report:snmp", traps.at, "pass")
@@ -109,8 +113,7 @@ def test_transitions_are_told_also_while_the_master_agent_hangs(place):
     finally:
         agent.process.send_signal(signal.SIGCONT)
     says(n, "reporting", "report:agentx", agent.socket, "pass", within_s=60)
-    events = [e for e in n.get("/history?limit=1000").json()["events"] if e["kind"] == "scope" and e.get("scope") == "worker" and e["to"] == "fail"]
-    assert told(traps, "worker", "fail") == sorted(e["number"] for e in events)
+    assert told(traps, "worker", "fail") == transitions(n, "worker", "fail")
 
 
 def test_tables_come_back_with_the_master_agent(place):
@@ -137,6 +140,37 @@ def test_old_rows_are_not_shown(place):
         freezer.stdin.close()
         freezer.wait(10)
     until("it passes again", lambda: agent.walk("CANDOR-MIB::candorNodeStatus", "snmpwalk").get("candorNodeStatus.1") in ("pass", "warn"), 30)
+
+
+def test_what_the_master_agent_had_not_taken_is_told_to_the_next_one(tmp_path):
+    """It hangs, something happens, and it is killed: what lay in its socket is gone with it, and told again."""
+    def every(to):
+        return {k for k in told(traps, "worker", to) if k > known} == {k for k in transitions(n, "worker", to) if k > known}
+
+    with Receiver(str(tmp_path / "traps")) as traps, Agent(str(tmp_path / "agent"), tells=traps) as agent:
+        agent.waiting()
+        with reporter(tmp_path, {"agentx": agent.socket}) as n:
+            says(n, "reporting", "report:agentx", agent.socket, "pass")
+            known = max(e["number"] for e in n.get("/history?limit=1000").json()["events"])
+            for ends in (True, False):  # and one that only hung tells it once it goes on
+                before = len(told(traps, "worker", "fail"))
+                agent.process.send_signal(signal.SIGSTOP)
+                workers = n.workers()
+                try:
+                    for w in workers:
+                        w.suspend()
+                    until("the ledger has it", lambda b=before: len(transitions(n, "worker", "fail")) > b, 30)
+                finally:
+                    go_on(workers)
+                says(n, "worker", "worker:answers", "worker 0", "pass", within_s=30)
+                if ends:
+                    agent.end()
+                    agent.start()
+                else:
+                    agent.process.send_signal(signal.SIGCONT)
+                until("it is told", lambda: every("fail"), 60)
+                until("and what came behind it", lambda: every("pass"), 30)
+            says(n, "reporting", "report:agentx", agent.socket, "pass", within_s=60)
 
 
 def test_nothing_is_looked_up(tmp_path):

@@ -46,9 +46,14 @@ class Daemon:
 class Agent(Daemon):
     program = "snmpd"
 
+    def __init__(self, folder, prefix=(), host="127.0.0.1", port=None, tells=None):
+        self.tells = "trap2sink %s public\n" % tells.at.replace("@", ":") if tells else ""
+        super().__init__(folder, prefix, host, port)
+
     def config(self):
         self.socket = os.path.join(self.folder, "master")
-        return "rocommunity test\nmaster agentx\nagentXSocket unix:%s\nagentXPerms 0777 0777\nagentXTimeout 2\nagentXRetries 1\n" % self.socket
+        return ("rocommunity test\nmaster agentx\nagentXSocket unix:%s\nagentXPerms 0777 0777\nagentXTimeout 2\nagentXRetries 1\n"
+                % self.socket) + self.tells
 
     def walk(self, what="CANDOR-MIB::candorObjects", program="snmpbulkwalk"):
         """{"candorZoneSerial.1": "7"}: names by the MIB, values without their types."""
