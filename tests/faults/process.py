@@ -11,6 +11,7 @@ from lib.ask import Load
 from lib.node import Node, merged
 from place import HOST, NO_HEAL, OneNode, until
 
+POOL_FIXED_S = 1  # a loop gives its thread pool a canary once a second, whatever the intervals are
 HEAL_FIXED_S = 5  # a process is not judged hung by its heartbeat before 3 s, and the supervisor looks once a second
 
 
@@ -201,7 +202,7 @@ class BusyLoop(OneNode):
 class PoolStarved(OneNode):
     number, fault, did = 6, "libuv thread pool starved", "every thread of candor-sync but its loop is held (PTRACE_INTERRUPT)"
     config = {"health": NO_HEAL}
-    expects = [Expect("process", "process:pool", "pool|thread", 10, ("warn", "fail"), id="sync")]
+    expects = [Expect("process", "process:pool", "pool|thread", 10, ("warn", "fail"), id="sync", fixed_s=POOL_FIXED_S)]
     may = ("zones", "replication")
 
     def inject(self):
