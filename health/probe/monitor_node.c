@@ -146,7 +146,7 @@ static void pull_node(struct task *task) {
     struct http_plan plan = {.server = conf_of(n)->health,
                              .path = path,
                              .most = VIEW_BYTES,
-                             .timeout_ms = probe_timeout_ms(conf->health.interval.peers_ms),
+                             .timeout_ms = probe_timeout_ms(n->pull.interval_ms),
                              .done = pulled,
                              .ctx = n};
     if (http_start(&n->fetch, n->p->loop, &plan, &err) < 0)

@@ -38,6 +38,7 @@ SLACK_S = 0.5 if TICKS == 1 else 1.5  # the page is made anew once a second, and
 LATE_FACTOR, LATE_S = 2, 60  # a verdict is waited for so much longer than its limit, to tell late from never
 ORDER = ("pass", "warn", "unknown", "fail")
 RED = ("fail", "unknown")
+NO_PAGE = {"page": {"status": "fail"}}  # no answer, or a node that has not judged anything yet
 
 
 def scaled(seconds, fixed_s=0.0):
@@ -245,7 +246,7 @@ class Run:
         while True:
             docs = {name: self.row.document(name) for name in self.row.nodes}
             red = ["%s of %s: %s %s" % (scope, name, s["status"], s.get("output", "")) for name, doc in docs.items()
-                   for scope, s in (doc or {"scopes": {"page": {"status": "fail"}}}).get("scopes", {}).items() if s["status"] in RED]
+                   for scope, s in (doc or {}).get("scopes", NO_PAGE).items() if s["status"] in RED]
             if not red:
                 self.healthy = docs
                 return time.monotonic() - start
