@@ -19,6 +19,7 @@ from lib.ask import BUILD
 from lib.certs import Authority
 from lib.netns import Capture, Namespace, inside
 from lib.node import Node, until
+from test_prometheus import MONITORS
 from test_reports import NO_CANARY, TICKS, says
 
 COUNT = 30
@@ -135,6 +136,7 @@ def test_in_numbers(scene):
     assert all(n >= 2 for n in sent.values())
     assert {x.labels["alertname"]: x.value for x in families["candor_alerts_firing"].samples}["CandorNode"] == 0
     assert sum(x.value for x in families["candor_dead_man"].samples if x.labels["result"] == "fed") >= 1
+    assert not [name for name in MONITORS if re.sub("_total$", "", name) not in families]  # what rules of Prometheus look at
     says(s.monitor, "reporting", "alert:memory", "alert", "pass", "kept over restarts")
 
 

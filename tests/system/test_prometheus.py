@@ -35,9 +35,12 @@ EMPTY = {
     "The machine waits": "the kernel may not tell",
     "Tracked connections": "the kernel may track none",
 }
-# Not announced either by a node that has nothing of the kind.
-NOT_THERE = {"candor_monitor_reachable", "candor_monitor_node_status", "candor_pressure_stall_ratio", "candor_conntrack_entries", "candor_conntrack_limit",
-             "candor_guard_mark"}
+# Not announced either by a node that has nothing of the kind; a monitor's own are looked for in test_alerts.
+MONITORS = {"candor_alerts_failed_total", "candor_alerts_waiting", "candor_dead_man_total", "candor_monitor_cut_off", "candor_monitor_store_up",
+            "candor_monitor_gaps_total"}
+NOT_THERE = MONITORS | {"candor_spool_oldest_timestamp_seconds", "candor_spool_dropped_total", "candor_config_offered_version",
+                        "candor_monitor_reachable", "candor_monitor_node_status", "candor_pressure_stall_ratio", "candor_conntrack_entries",
+                        "candor_conntrack_limit", "candor_guard_mark"}
 
 
 def rules(name):
