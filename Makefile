@@ -17,7 +17,7 @@ VARIANT := $(if $(SANITIZE),/$(or $(if $(findstring fuzzer,$(SANITIZE)),fuzz),$(
 O := $(BUILD)$(VARIANT)
 
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Wundef
-LIBS_ALL := -luv -lldns -llmdb -lssl -lcrypto -lcyaml -lyaml -lxxhash -lmicrohttpd -lsqlite3 -ljansson -lcurl -lpq -lfstrm -lprotobuf-c -lnetsnmpagent -lnetsnmp -lz -lzstd -lm -lpthread
+LIBS_ALL := -luv -lldns -llmdb -lssl -lcrypto -lcyaml -lyaml -lxxhash -lmicrohttpd -lgnutls -lsqlite3 -ljansson -lcurl -lpq -lfstrm -lprotobuf-c -lnetsnmpagent -lnetsnmp -lz -lzstd -lm -lpthread
 OPT ?= -O2
 HARDEN := $(if $(SANITIZE),,-D_FORTIFY_SOURCE=2) -fstack-protector-strong
 CFLAGS_ALL := -std=gnu11 -g $(OPT) $(WARN) $(HARDEN) -fno-omit-frame-pointer -D_GNU_SOURCE -I. -DCANDOR_VERSION=\"$(VERSION)\" $(CFLAGS)

@@ -34,8 +34,8 @@ struct https_in {
     uint64_t refused[HTTPS_IN_REFUSALS]; /* atomic */
     size_t bytes;                        /* atomic: of bodies under way */
     int64_t life_ms;
-    char *certificate, *private_key; /* PEM */
-    pthread_mutex_t lock;            /* of `lines` */
+    struct certificate *certificate;
+    pthread_mutex_t lock; /* of `lines` */
     struct https_line *lines;
     struct MHD_Daemon *daemon[LIMIT_LISTEN];
     size_t daemons;

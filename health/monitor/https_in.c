@@ -1,7 +1,6 @@
 #include "health/monitor/https_in.h"
 
 #include <errno.h>
-#include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +11,7 @@
 #include "resolver/base/clock.h"
 #include "resolver/net/socket.h"
 
-enum { IDLE_S = 10, MEMORY = 32 << 10, LIFE_LEAST_MS = 3000, LIFE_MOST_MS = 60000, PEM_MOST = 1 << 20 };
+enum { IDLE_S = 10, MEMORY = 32 << 10, LIFE_LEAST_MS = 3000, LIFE_MOST_MS = 60000 };
 
 static const char priorities[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2";
 
@@ -180,22 +179,6 @@ void https_in_tick(struct https_in *h) {
     pthread_mutex_unlock(&h->lock);
 }
 
-static char *read_pem(const char *path, struct err *err) {
-    FILE *f = fopen(path, "re");
-    char *text = f != NULL ? calloc(1, PEM_MOST + 1) : NULL;
-    if (f == NULL) {
-        (void)err_errno(err, "%s", path);
-        return NULL;
-    }
-    size_t n = text != NULL ? fread(text, 1, PEM_MOST, f) : 0;
-    (void)fclose(f);
-    if (n > 0)
-        return text;
-    free(text);
-    (void)err_set(err, E_INVALID, "%s: it is empty", path);
-    return NULL;
-}
-
 static int daemon_open(struct https_in *h, const struct addr *a, struct err *err) {
     char text[ADDR_TEXT_MAX];
     int fd = socket_tcp(a, false, err);
@@ -205,18 +188,14 @@ static int daemon_open(struct https_in *h, const struct addr *a, struct err *err
     if (addr_family(a) == AF_INET6)
         flags |= MHD_USE_IPv6;
     struct MHD_Daemon *d = MHD_start_daemon(
-        flags, addr_port(a), NULL, NULL, on_request, h, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_HTTPS_MEM_CERT,
-        h->certificate, MHD_OPTION_HTTPS_MEM_KEY, h->private_key, MHD_OPTION_HTTPS_PRIORITIES, priorities,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)HTTPS_IN_CONNECTIONS, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
-        (unsigned)HTTPS_IN_PER_ADDRESS, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY, MHD_OPTION_NOTIFY_COMPLETED, on_end, NULL,
-        MHD_OPTION_NOTIFY_CONNECTION, on_line, h, MHD_OPTION_END);
+        flags, addr_port(a), NULL, NULL, on_request, h, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_HTTPS_CERT_CALLBACK,
+        certificate_retrieve(), MHD_OPTION_HTTPS_PRIORITIES, priorities, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)HTTPS_IN_CONNECTIONS, MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)HTTPS_IN_PER_ADDRESS,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY,
+        MHD_OPTION_NOTIFY_COMPLETED, on_end, NULL, MHD_OPTION_NOTIFY_CONNECTION, on_line, h, MHD_OPTION_END);
     if (d == NULL) {
         (void)close(fd);
-        return err_set(err, E_SYSTEM,
-                       "health.monitor.listen %s: the HTTPS server does not start (health.monitor.tls: a certificate "
-                       "and its key, as PEM)",
-                       addr_text(a, text));
+        return err_set(err, E_SYSTEM, "health.monitor.listen %s: the HTTPS server does not start", addr_text(a, text));
     }
     h->daemon[h->daemons++] = d;
     return 0;
@@ -225,10 +204,9 @@ static int daemon_open(struct https_in *h, const struct addr *a, struct err *err
 static int open_all(struct https_in *h, struct err *err) {
     const struct conf_health *c = &h->conf->health;
     int rc = https_keys_open(h, err);
-    if (rc == 0 && (h->certificate = read_pem(c->monitor.tls.certificate, err)) == NULL)
-        rc = E_INVALID;
-    if (rc == 0 && (h->private_key = read_pem(c->monitor.tls.key, err)) == NULL)
-        rc = E_INVALID;
+    if (rc == 0 && (rc = certificate_open(&h->certificate, c->monitor.tls.certificate, c->monitor.tls.key,
+                                          c->interval.push_ms, err)) < 0)
+        rc = err_prefix(err, "health.monitor.tls");
     for (size_t i = 0; rc == 0 && i < c->monitor.listen_count && h->daemons < LIMIT_LISTEN; i++)
         if (c->monitor.listen[i].has_https)
             rc = daemon_open(h, &c->monitor.listen[i].https, err);
@@ -268,6 +246,10 @@ void https_in_tell(struct https_in *h, size_t node, uint64_t missed, int64_t ask
     __atomic_store_n(&h->word[node].asked_ms, asked_ms, __ATOMIC_RELAXED);
 }
 
+int64_t https_in_until_s(const struct https_in *h, char trouble[CERTIFICATE_TROUBLE]) {
+    return certificate_until_s(h->certificate, trouble);
+}
+
 uint64_t https_in_refused(const struct https_in *h, enum https_in_refusal r) {
     return __atomic_load_n(&h->refused[r], __ATOMIC_RELAXED);
 }
@@ -279,10 +261,7 @@ void https_in_close(struct https_in *h, bool ended) {
         MHD_stop_daemon(h->daemon[i]);
     https_keys_close(h);
     node_index_free(h->index);
-    free(h->certificate);
-    if (h->private_key != NULL)
-        OPENSSL_cleanse(h->private_key, strlen(h->private_key));
-    free(h->private_key);
+    certificate_close(h->certificate);
     (void)pthread_mutex_destroy(&h->lock);
     free(h);
 }

@@ -1,5 +1,5 @@
 /* Where reports come in over HTTPS: health.monitor.listen[].https, POST /report (docs/formats/report.md), with a
- * certificate of the monitor's own (health.monitor.tls).
+ * certificate of the monitor's own (health.monitor.tls, certificate.h).
  *
  *   headers: key known? time right? size bounded? -> body -> MAC -> intake -> taker: on the disk -> acknowledged
  *
@@ -9,6 +9,7 @@
 #ifndef CANDOR_MONITOR_HTTPS_IN_H
 #define CANDOR_MONITOR_HTTPS_IN_H
 
+#include "health/monitor/certificate.h"
 #include "health/monitor/taker.h"
 #include "resolver/base/conf.h"
 
@@ -42,6 +43,8 @@ int https_in_open(struct https_in **out, const struct conf *conf, struct taker *
 void https_in_tell(struct https_in *h, size_t node, uint64_t missed, int64_t asked_ms);
 /* Ends connections that take too long; once a second will do. NULL is allowed. */
 void https_in_tick(struct https_in *h);
+/* As certificate_until_s(). */
+int64_t https_in_until_s(const struct https_in *h, char trouble[CERTIFICATE_TROUBLE]);
 uint64_t https_in_refused(const struct https_in *h, enum https_in_refusal r);
 /* Behind taker_close, whose result is `ended`: when false, requests wait for ever, and the threads are left behind. */
 void https_in_close(struct https_in *h, bool ended);

@@ -89,7 +89,8 @@ bool peer_is_believed(const struct peers_known *k, const struct peers_peer *p, c
 bool peers_any_heard(const struct peers_known *k, int64_t since_ms);
 
 /* From when to when what a path's state says was really seen: a good one that misses its newest answers is good up to
- * the last one that came, and a bad one is bad from the moment that it is accused (a stray loss before proves nothing). */
+ * the last one that came, and a bad one is bad from the moment that it is accused (a stray loss before proves nothing).
+ */
 struct span path_span(const struct peers_path *p);
 /* That of a peer's word by this node's clock, the shorter for what the way there and back took. */
 struct span peer_saw(const struct peers_peer *p, const struct seen *s);

@@ -86,6 +86,20 @@ static void judge_zones(struct monitor_probe *m, int64_t now) {
                  s == VERDICT_UNKNOWN ? "no details come" : came);
 }
 
+/* What this monitor shows: nodes that trust another one, or time, report no more. */
+static void judge_certificate(struct monitor_probe *m) {
+    char trouble[CERTIFICATE_TROUBLE], came[EVIDENCE_CAME_MAX];
+    if (m->certificate_check == NO_CHECK)
+        return;
+    int64_t until_s = https_in_until_s(m->https, trouble);
+    if (trouble[0] == '\0' || until_s < clock_wall_s()) {
+        certificate_judge(m->p, m->certificate_check, "this monitor", until_s);
+        return;
+    }
+    (void)snprintf(came, sizeof came, "the files cannot be used, the old one stays: %.180s", trouble);
+    monitor_tell(m->p, m->certificate_check, VERDICT_WARN, "health.monitor.tls", came);
+}
+
 static void fetch_news(struct task *task) {
     struct monitor_probe *m = CONTAINER_OF(task, struct monitor_probe, news);
     int64_t now = clock_mono_ms(), wall = clock_wall_ms();
@@ -134,6 +148,7 @@ static void judge_all(struct task *task) {
         m->cut_off ? monitor_node_withhold(m, i) : monitor_node_judge(m, i, now);
     note_states(m, now);
     judge_store(m, now);
+    judge_certificate(m);
     judge_zones(m, now);
     task_done(task, -1);
 }
@@ -167,6 +182,8 @@ static int open_store(struct monitor_probe *m) {
     int rc = monitor_add(m->p, "monitor", "store", "", conf->health.interval.push_ms, &m->store_check);
     if (rc == 0 && https_in_open(&m->https, conf, m->taker, &err) < 0)
         rc = cannot(m->p, "https", &err);
+    if (rc == 0 && m->https != NULL)
+        rc = monitor_add(m->p, "monitor", "certificate", "", conf->health.interval.push_ms, &m->certificate_check);
     return rc;
 }
 
@@ -189,7 +206,7 @@ int monitor_open(struct prober *p) {
     if (m == NULL)
         return E_NOMEM;
     m->p = p;
-    m->quorum_check = m->store_check = m->zones_check = NO_CHECK;
+    m->quorum_check = m->store_check = m->certificate_check = m->zones_check = NO_CHECK;
     p->more_in_flight = (unsigned)(h->monitor.node_count < LIMIT_NODES ? h->monitor.node_count : LIMIT_NODES) / 8;
     int rc = fleet_open(&m->fleet, p->conf, clock_mono_ms(), &err);
     if (rc == 0 && (m->node = calloc(m->fleet->count + 1, sizeof *m->node)) == NULL)

@@ -31,7 +31,7 @@ struct monitor_probe {
     struct receiver *receiver;
     struct https_in *https;
     struct taker *taker;
-    size_t quorum_check, store_check, zones_check;
+    size_t quorum_check, store_check, certificate_check, zones_check;
     bool cut_off, hears; /* hears: reports can come in at all */
     int64_t compared_ms;
     struct monitor_node *node; /* as fleet->count */

@@ -34,7 +34,7 @@ struct agent {
     struct tale_box tales;
     /* the sink's thread's own */
     struct tale *sent; /* NULL: none is under way */
-    uint64_t taken; /* of this life: the last event that the master took */
+    uint64_t taken;    /* of this life: the last event that the master took */
     /* the speaking thread's own */
     netsnmp_session *master; /* the library's; NULL: not connected */
     struct tale *telling;

@@ -20,6 +20,7 @@ DOORS = {
     r"ldns/.*": {"resolver/validate", "resolver/dns/hints.c", "resolver/serve/local_zones_make.c", "rbl/load", "health/command"},
     r"cyaml/.*": {"resolver/base"},
     r"microhttpd\.h": {"health/web", "health/monitor"},
+    r"gnutls/.*": {"health/monitor"},
     r"sqlite3\.h": {"health/monitor"},
     r"net-snmp/.*": {"health/snmp"},
     r"curl/.*": {"health/report", "health/command"},

@@ -11,6 +11,7 @@ import hmac
 import http.client
 import json
 import os
+import shutil
 import socket
 import sqlite3
 import ssl
@@ -173,6 +174,36 @@ def test_who_may_not_post_is_told(fleet):
     until("all of it is counted", lambda: 'candor_monitor_refused_total{reason="node"} 2' in fleet.m.get("/metrics").text)
     assert fleet.rows("SELECT count(*) FROM report WHERE boot = '00000000000000aa'") == [(0,)]
     assert fleet.entry("a")["self"]["boot"] != "00000000000000aa"
+
+
+def shown_end(fleet):
+    """When the certificate ends that a client is shown, and believes."""
+    host, port = fleet.https.split("@")
+    context = ssl.create_default_context(cafile=fleet.authority.ca)
+    with socket.create_connection((host, int(port)), 5) as plain, context.wrap_socket(plain, server_hostname=NAME) as s:
+        return s.getpeercert()["notAfter"]
+
+
+def test_a_renewed_certificate_is_shown_without_a_restart(fleet):
+    m, first = fleet.m, shown_end(fleet)
+    boot = m.daemon("health").pid
+    says(m, "monitor", "monitor:certificate", "monitor", "pass", "ends in 89 days")
+    shutil.copy(fleet.authority.issue("other.example", days=50)[0], fleet.certificate)  # not that key's
+    says(m, "monitor", "monitor:certificate", "monitor", "warn", "the old one stays")
+    assert shown_end(fleet) == first
+    with open(fleet.certificate, "wb") as f:
+        f.write(b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+    says(m, "monitor", "monitor:certificate", "monitor", "warn", "the old one stays")
+    os.unlink(fleet.key)
+    says(m, "monitor", "monitor:certificate", "monitor", "warn", "No such file")
+    assert shown_end(fleet) == first
+    assert (fleet.certificate, fleet.key) == fleet.authority.issue(NAME, days=12)
+    says(m, "monitor", "monitor:certificate", "monitor", "warn", "ends in 11 days")
+    assert shown_end(fleet) != first
+    says(fleet.a, "reporting", "report:certificate", fleet.https, "warn", "ends in 11 days")  # reports go on, over the new one
+    fleet.authority.issue(NAME, days=90)
+    says(m, "monitor", "monitor:certificate", "monitor", "pass", "ends in 89 days")
+    assert m.daemon("health").pid == boot
 
 
 def test_slow_clients_are_ended(fleet):
