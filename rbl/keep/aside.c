@@ -6,6 +6,7 @@
 
 #include "rbl/keep/impl.h"
 #include "resolver/base/clock.h"
+#include "resolver/base/folder.h"
 #include "resolver/base/log.h"
 
 /* keep_dir never makes a name that begins with a dot. */
@@ -23,7 +24,7 @@ int keep_set_aside(const char *state, const char *zone, struct err *err) {
     (void)snprintf(aside, sizeof aside, "%s/" ASIDE "%lld", zones, (long long)clock_ns(CLOCK_KIND_WALL));
     if (rename(dir, aside) < 0)
         return errno == ENOENT ? 0 : err_errno(err, "%s", dir);
-    return keep_sync_dir(zones, err);
+    return folder_sync(zones, err);
 }
 
 /* Folders of zones hold generations, and those hold files: nothing is deeper. */

@@ -73,7 +73,6 @@ struct keep {
 /* state/zones/<zone>; characters that a file name should not have become %XX. */
 int keep_dir(char to[KEEP_PATH_MAX], const char *state, const char *zone, struct err *err) MUST_USE;
 int keep_make_dirs(const char *dir, struct err *err) MUST_USE;
-int keep_sync_dir(const char *dir, struct err *err) MUST_USE;
 /* Reads `current`: E_NOTFOUND, E_CORRUPT, or a name like "g12". */
 int keep_current_read(const char *dir, char generation[32], struct err *err) MUST_USE;
 /* Replaces it durably. */

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "rbl/keep/impl.h"
+#include "resolver/base/folder.h"
 
 const char *const keep_tables[TABLES] = {"meta", "values", "e4", "e6", "names", "journal", "until", "due"};
 
@@ -32,15 +33,6 @@ int keep_dir(char to[KEEP_PATH_MAX], const char *state, const char *zone, struct
     return 0;
 }
 
-int keep_sync_dir(const char *dir, struct err *err) {
-    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return err_errno(err, "%s", dir);
-    int rc = fsync(fd) < 0 ? err_errno(err, "%s: fsync", dir) : 0;
-    close(fd);
-    return rc;
-}
-
 /* Every missing directory of the path; each is made durable in the one above. */
 int keep_make_dirs(const char *dir, struct err *err) {
     char path[KEEP_PATH_MAX];
@@ -55,7 +47,7 @@ int keep_make_dirs(const char *dir, struct err *err) {
         char *above = made ? strrchr(path, '/') : NULL;
         if (above != NULL && above != path) {
             *above = '\0';
-            int rc = keep_sync_dir(path, err);
+            int rc = folder_sync(path, err);
             *above = '/';
             if (rc < 0)
                 return rc;
@@ -121,7 +113,7 @@ int keep_current_write(const char *dir, const char *generation, struct err *err)
     int rc = write_file(fresh, text, err);
     if (rc == 0 && rename(fresh, path) < 0)
         rc = err_errno(err, "%s", path);
-    return rc == 0 ? keep_sync_dir(dir, err) : rc;
+    return rc == 0 ? folder_sync(dir, err) : rc;
 }
 
 /* Calls `each` for every generation in the directory, whole or in the making. */
@@ -184,7 +176,7 @@ int keep_generation_finish(const char *dir, const char *generation, struct err *
     snprintf(to, sizeof to, "%s/%s", dir, generation);
     if (rename(from, to) < 0)
         return err_errno(err, "%s", from);
-    return keep_sync_dir(dir, err);
+    return folder_sync(dir, err);
 }
 
 /* LMDB's two files and nothing else: whatever a person has put there stays, and the directory with it. */

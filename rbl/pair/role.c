@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "rbl/pair/impl.h"
+#include "resolver/base/folder.h"
 
 enum { ROLE_TEXT = 1024 };
 
@@ -75,17 +76,13 @@ static int put(int fd, const struct role_file *r, const char *path, struct err *
     return 0;
 }
 
-static int sync_folder(const char *path, struct err *err) {
+static int sync_folder_of(const char *path, struct err *err) {
     char folder[PAIR_PATH];
     text_copy(folder, sizeof folder, path);
     char *slash = strrchr(folder, '/');
     if (slash != NULL)
         *slash = '\0';
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int rc = fd >= 0 && fsync(fd) == 0 ? 0 : err_errno(err, "%.300s", folder);
-    if (fd >= 0)
-        close(fd);
-    return rc;
+    return folder_sync(folder, err);
 }
 
 int role_write(const struct role_file *r, const char *path, struct err *err) {
@@ -99,5 +96,5 @@ int role_write(const struct role_file *r, const char *path, struct err *err) {
         rc = err_errno(err, "%.300s", beside);
     if (rc == 0 && rename(beside, path) != 0)
         rc = err_errno(err, "%.300s", path);
-    return rc == 0 ? sync_folder(path, err) : rc;
+    return rc == 0 ? sync_folder_of(path, err) : rc;
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "resolver/base/conf_members_impl.h"
+#include "resolver/base/folder.h"
 #include "resolver/base/log.h"
 
 static const char first_line[] = "candor-members 1";
@@ -273,15 +274,6 @@ static int write_file(const char *path, const char *text, size_t size, struct er
     return rc;
 }
 
-static int sync_folder(const char *path, struct err *err) {
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return err_errno(err, "%s", path);
-    int rc = fsync(fd) < 0 ? err_errno(err, "%s: fsync", path) : 0;
-    (void)close(fd);
-    return rc;
-}
-
 int conf_members_store(const struct conf *conf, const char *text, size_t size, struct err *err) {
     char folder[PATH_MAX], path[PATH_MAX], fresh[PATH_MAX];
     int rc = path_of(conf, "", folder, err);
@@ -292,14 +284,14 @@ int conf_members_store(const struct conf *conf, const char *text, size_t size, s
     if (rc < 0)
         return rc;
     if (mkdir(folder, 0750) == 0)
-        rc = sync_folder(conf->node.state, err);
+        rc = folder_sync(conf->node.state, err);
     else if (errno != EEXIST)
         rc = err_errno(err, "%s", folder);
     if (rc == 0)
         rc = write_file(fresh, text, size, err);
     if (rc == 0 && rename(fresh, path) < 0)
         rc = err_errno(err, "%s", path);
-    return rc == 0 ? sync_folder(folder, err) : rc;
+    return rc == 0 ? folder_sync(folder, err) : rc;
 }
 
 int conf_members_write(const struct conf_members *m, struct err *err) {

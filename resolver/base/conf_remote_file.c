@@ -12,6 +12,7 @@
 
 #include "resolver/base/bytes.h"
 #include "resolver/base/conf_remote.h"
+#include "resolver/base/folder.h"
 
 static const char first_line[] = "candor-remote 1";
 enum { HEAD_MOST = 2048, DIGITS_MOST = 18 };
@@ -129,15 +130,6 @@ int remote_read(struct remote_version *v, const char *state, const char *name, s
     return rc;
 }
 
-static int sync_folder(const char *path, struct err *err) {
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return err_errno(err, "%s", path);
-    int rc = fsync(fd) < 0 ? err_errno(err, "%s: fsync", path) : 0;
-    (void)close(fd);
-    return rc;
-}
-
 static int write_file(const struct remote_version *v, const char *path, struct err *err) {
     char words[REMOTE_WORDS];
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
@@ -181,7 +173,7 @@ int remote_write(const struct remote_version *v, const char *state, const char *
     if (rc == 0)
         rc = path_of(fresh, state, name, ".new", err);
     if (rc == 0 && mkdir(folder, 0750) == 0)
-        rc = sync_folder(state, err);
+        rc = folder_sync(state, err);
     else if (rc == 0 && errno != EEXIST)
         rc = err_errno(err, "%s", folder);
     if (rc == 0)
@@ -192,7 +184,7 @@ int remote_write(const struct remote_version *v, const char *state, const char *
         rc = own_as(fresh, state, err);
     if (rc == 0 && rename(fresh, path) < 0)
         rc = err_errno(err, "%s", path);
-    return rc == 0 ? sync_folder(folder, err) : rc;
+    return rc == 0 ? folder_sync(folder, err) : rc;
 }
 
 void remote_name(char to[REMOTE_NAME], const char *kind, const char *catalog) {
@@ -211,7 +203,7 @@ int remote_rename(const char *state, const char *from, const char *to, struct er
         rc = path_of(target, state, to, "", err);
     if (rc == 0 && rename(path, target) < 0)
         rc = err_errno(err, "%s", path);
-    return rc == 0 ? sync_folder(folder, err) : rc;
+    return rc == 0 ? folder_sync(folder, err) : rc;
 }
 
 int remote_remove(const char *state, const char *name, struct err *err) {

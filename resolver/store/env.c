@@ -1,5 +1,4 @@
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -9,6 +8,7 @@
 #include "resolver/store/fault.h"
 #include "resolver/store/impl.h"
 #include "resolver/store/pages.h"
+#include "resolver/base/folder.h"
 
 static const struct {
     int mdb, code;
@@ -193,13 +193,7 @@ int store_sync(struct store *s, struct err *err) {
     rc = mdb_env_sync(s->env, 1);
     if (rc != 0)
         return store_error(s, rc, err, "sync");
-    int fd = open(s->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return err_errno(err, "%s", s->path);
-    if (fsync(fd) < 0)
-        rc = err_errno(err, "%s: fsync", s->path);
-    close(fd);
-    return rc;
+    return folder_sync(s->path, err);
 }
 
 int store_grow(struct store *s, struct err *err) {
