@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "health/web/pulse.h"
+#include "health/web/render.h"
 
 static void number(struct text *t, const char *key, uint64_t n) {
     text_fmt(t, ",\"%s\":", key);
@@ -156,18 +157,11 @@ static void put_zones(struct text *t, const struct snapshot_source *s, int64_t w
 /* This node's own view of the ways to a peer. */
 static void put_sight(struct text *t, const struct matrix *m, const char *name) {
     int to = matrix_find(m, name);
-    const char *between = "";
-    text_put(t, ",\"sees\":{");
-    for (int by = 0; to >= 0 && by < SEEN_WAYS; by++)
-        for (int ip6 = 0; ip6 < MATRIX_FAMILIES; ip6++) {
-            enum seen_state s = matrix_get(m, 0, (size_t)to, (enum seen_by)by, ip6 != 0);
-            if (s == SEEN_UNKNOWN)
-                continue;
-            text_fmt(t, "%s\"%s/%s\":\"%s\"", between, seen_by_name((enum seen_by)by), ip6 ? "ip6" : "ip4",
-                     seen_state_name(s));
-            between = ",";
-        }
-    text_put(t, "}");
+    text_put(t, ",\"sees\"");
+    if (to >= 0)
+        render_ways(t, m, 0, (size_t)to);
+    else
+        text_put(t, ":{}");
 }
 
 static void put_peers(struct text *t, const struct peers_known *k, int64_t mono_ms) {

@@ -68,7 +68,7 @@ void render_peers(struct text *t, const struct snapshot_source *s, int64_t mono_
 
 /* --- who sees whom */
 
-static void put_ways(struct text *t, const struct matrix *m, size_t from, size_t to) {
+void render_ways(struct text *t, const struct matrix *m, size_t from, size_t to) {
     const char *between = "";
     text_put(t, ":{");
     for (int by = 0; by < SEEN_WAYS; by++)
@@ -92,7 +92,7 @@ static void put_row(struct text *t, const struct matrix *m, size_t from) {
             continue;
         text_put(t, between);
         text_json(t, m->name[to]);
-        put_ways(t, m, from, to);
+        render_ways(t, m, from, to);
         between = ",";
     }
     text_put(t, "}");

@@ -19,6 +19,8 @@ void render_replica(struct text *t, const struct snapshot_source *s, int64_t wal
 /* Peers by name, the matrix of who sees whom, and this node's own view. `whole`: its scopes are there already. */
 void render_peers(struct text *t, const struct snapshot_source *s, int64_t mono_ms);
 void render_matrix(struct text *t, const struct snapshot_source *s);
+/* `:{"udp/ip4":"good",...}`: one node's ways to another, behind a key. */
+void render_ways(struct text *t, const struct matrix *m, size_t from, size_t to);
 void render_view(struct snapshot_view *v, const struct snapshot_source *s, const struct snapshot *whole);
 
 #endif

@@ -5,10 +5,10 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "resolver/base/folder.h"
 #include "resolver/store/fault.h"
 #include "resolver/store/impl.h"
 #include "resolver/store/pages.h"
-#include "resolver/base/folder.h"
 
 static const struct {
     int mdb, code;

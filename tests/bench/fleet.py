@@ -20,7 +20,7 @@ import psutil
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/system"))
-from lib.alerting import Web  # noqa: E402
+from lib.served import Web  # noqa: E402
 from lib.certs import Authority  # noqa: E402
 from lib.node import BUILD, Node, free_port, until  # noqa: E402
 

@@ -14,11 +14,12 @@ import time
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as strict
 
-from lib.alerting import KEY, Alertmanager, Nodes, Relay, Web
+from lib.alerting import KEY, Alertmanager, Nodes, Relay
 from lib.ask import BUILD
 from lib.certs import Authority
 from lib.netns import Capture, Namespace, inside
 from lib.node import Node, until
+from lib.served import Web
 from test_prometheus import MONITORS
 from test_reports import NO_CANARY, TICKS, says
 

@@ -3,12 +3,8 @@ is looked up for any of it."""
 # time bound: 300 s
 # mostly waits
 import contextlib
-import http.server
-import json
 import re
 import socket
-import ssl
-import threading
 
 import pytest
 
@@ -16,51 +12,10 @@ from lib.certs import Authority
 from lib.netns import Capture, Namespace, inside
 from lib.node import Node, until
 from lib.postgres import Postgres
+from lib.served import Web
 from test_reports import FAST, KEYS, NO_CANARY, TICKS, says
 
 NAME = "monitor.example"
-
-
-class Receiver:
-    """An HTTPS server that keeps what is posted; `status` is what it answers."""
-
-    def __init__(self, certificate, key):
-        self.posted, self.status = [], 200
-        outer = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self):
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                outer.posted.append((self.path, self.headers["Host"], body))
-                self.send_response(outer.status)
-                self.send_header("Location", "https://elsewhere.example/")
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *args):
-                pass
-
-        class Server(http.server.ThreadingHTTPServer):
-            daemon_threads = True
-
-            def handle_error(self, request, client_address):
-                pass  # who breaks off a handshake has its reason
-
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate, key)
-        self.server = Server(("127.0.0.1", 0), Handler)
-        self.server.socket = context.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
-        self.at = "127.0.0.1@%d" % self.server.server_address[1]
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *exc):
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
 
 
 @pytest.fixture(scope="module")
@@ -77,13 +32,13 @@ def sink(receiver, authority, **over):
 
 
 def test_https_delivers_and_its_certificate_is_known(tmp_path, authority):
-    with Receiver(*authority.issue(NAME, days=90, file="long")) as r, node(tmp_path, {"https": [sink(r, authority)]}) as n:
+    with Web(*authority.issue(NAME, days=90, file="long")) as r, node(tmp_path, {"https": [sink(r, authority)]}) as n:
         says(n, "reporting", "report:https", r.at, "pass", "acknowledged")
         says(n, "reporting", "report:certificate", r.at, "pass", "ends in 89 days")
-        path, host, body = until("a report of a node that is ready", lambda: r.posted and r.posted[-1][2]["report"]["ready"] is True and r.posted[-1])
-        body = body["report"]
+        body = until("a report of a node that is ready", lambda: r.posted and r.posted[-1]["report"]["ready"] is True and r.posted[-1])["report"]
+        path, host = r.heads[-1]
         assert path == "/report" and host.split(":")[0] == NAME and body["node"] == "scan1"
-        numbers = [b["report"]["sequence"] for _, _, b in r.posted if "report" in b]
+        numbers = [b["report"]["sequence"] for b in r.posted if "report" in b]
         assert numbers == sorted(numbers) and set(body["scopes"]) >= {"process", "worker", "storage"}
         r.status = 302  # nobody follows it, and it is no acknowledgement
         says(n, "reporting", "report:https", r.at, "fail", "HTTP 302", within_s=90 / FAST)
@@ -100,7 +55,7 @@ def test_certificate_of_the_push_path(tmp_path, authority, kind, check, status, 
             "expired": lambda: authority.issue(NAME, days=30, file="expired", since_days=40),
             "foreign": lambda: Authority(tmp_path / "other").issue(NAME, days=90),
             "misnamed": lambda: authority.issue("else.example", days=90)}[kind]()
-    with Receiver(*pair) as r, node(tmp_path, {"https": [sink(r, authority)]}) as n:
+    with Web(*pair) as r, node(tmp_path, {"https": [sink(r, authority)]}) as n:
         says(n, "reporting", check, r.at, status, words, within_s=90 / FAST)
         assert n.get("/readyz").status_code == 200
         if kind == "near":
@@ -154,7 +109,7 @@ def test_no_sink_looks_a_name_up(tmp_path, authority):
         ns = stack.enter_context(Namespace())
         ns.nft(["udp dport 53 counter drop", "tcp dport 53 counter drop"])
         with inside(ns):
-            receiver = stack.enter_context(Receiver(*authority.issue(NAME, days=90, file="dark")))
+            receiver = stack.enter_context(Web(*authority.issue(NAME, days=90, file="dark")))
             sockets = [stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) for _ in range(2)]
             for s in sockets:
                 s.bind(("127.0.0.1", 0))

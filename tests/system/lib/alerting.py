@@ -2,7 +2,6 @@
 import base64
 import email
 import email.policy
-import http.server
 import json
 import os
 import selectors
@@ -22,6 +21,7 @@ import dns.rrset
 import dns.tsigkeyring
 
 from .node import until
+from .served import Served
 
 
 KEY = {"name": "played.", "algorithm": "hmac-sha256", "secret": "cGxheWVkcGxheWVkcGxheQ=="}
@@ -92,64 +92,6 @@ class Nodes:
             t.join()
         for s in [*self.sockets, self.reporter, self.selector]:
             s.close()
-
-
-class Served:
-    """A server of socketserver's that runs while the block does; `at` is where."""
-
-    def serve(self, server):
-        self.server, self.port = server, server.server_address[1]
-        self.at = "127.0.0.1@%d" % self.port
-        self.thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *exc):
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
-
-
-class Web(Served):
-    """An HTTP server, over TLS when it has a certificate: `posted` has the bodies, `got` the paths that were asked for."""
-
-    def __init__(self, certificate=None, key=None):
-        self.posted, self.got, self.status = [], [], 200
-        outer = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self):
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                if outer.status == 200:
-                    outer.posted.append(body)
-                self.answer()
-
-            def do_GET(self):
-                outer.got.append(self.path)
-                self.answer()
-
-            def answer(self):
-                self.send_response(outer.status)
-                self.send_header("Location", "https://elsewhere.example/")
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *args):
-                pass
-
-        class Server(http.server.ThreadingHTTPServer):
-            daemon_threads = True
-
-            def handle_error(self, request, client_address):
-                pass  # who only knocks sends nothing
-
-        self.serve(Server(("127.0.0.1", 0), Handler))
-        if certificate:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(certificate, key)
-            self.server.socket = context.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
 
 
 class Relay(Served):

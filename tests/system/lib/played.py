@@ -2,9 +2,10 @@
 What it plays is the document of docs/formats/fleet.md; it measures the page's own part, how a browser fares with a thousand nodes."""
 import http.server
 import json
-import threading
 import time
 import urllib.request
+
+from .served import QuietServer, Served
 
 SCOPES = "process worker resolution zones replication upstream storage peers reporting".split()
 
@@ -30,7 +31,7 @@ def fleet(count, odd):
                        "words": "scan3 is behind"}]}
 
 
-class Played:
+class Played(Served):
     def __init__(self, real_port, count, odd):
         outer = self
         self.odd, self.asked = odd, 0
@@ -61,21 +62,5 @@ class Played:
             def log_message(self, *args):
                 pass
 
-        class Server(http.server.ThreadingHTTPServer):
-            daemon_threads = True
-
-            def handle_error(self, request, client_address):
-                pass  # a browser that goes on breaks off what it asked
-
-        self.server = Server(("127.0.0.1", 0), Handler)
-        self.health_port = self.server.server_address[1]
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *exc):
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
+        self.serve(QuietServer(("127.0.0.1", 0), Handler))
+        self.health_port = self.port
