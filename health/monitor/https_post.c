@@ -111,7 +111,7 @@ static bool is_proved(const struct https_post *p) {
            mac_same(p->given, right);
 }
 
-/* By its name; events alone may leave it out when the key says it. */
+/* By its name; who leaves it out is known by a key of its own. */
 static size_t find_node(const struct https_post *p, const char *name) {
     const struct https_in *h = p->h;
     size_t found = SIZE_MAX;

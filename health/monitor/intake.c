@@ -156,15 +156,24 @@ static int read_detail(struct intake *i, json_t *j, struct err *err) {
     return i->facts != NULL ? 0 : err_set(err, E_NOMEM, "no memory for a detail");
 }
 
-/* The name by the report and that by the detail are one. */
-static int read_name(struct intake *i, const json_t *detail, struct err *err) {
-    char name[REPORT_NODE] = "";
-    if (detail != NULL && (!words(detail, "node", name, sizeof name) || !is_name(name)))
-        return err_set(err, E_INVALID, "detail: node: a name");
-    if (i->has_report && name[0] != '\0' && strcmp(name, i->report.node) != 0)
-        return err_set(err, E_INVALID, "report and detail are of two nodes");
-    text_copy(i->name, sizeof i->name, i->has_report ? i->report.node : name);
+/* One of the places that may say whose it is: all that do say the same. */
+static int add_name(struct intake *i, const json_t *o, const char *where, struct err *err) {
+    char name[REPORT_NODE];
+    if (!words(o, "node", name, sizeof name) || !is_name(name))
+        return err_set(err, E_INVALID, "%snode: a name", where);
+    if (i->name[0] != '\0' && strcmp(name, i->name) != 0)
+        return err_set(err, E_INVALID, "%snode: it is of another one before", where);
+    text_copy(i->name, sizeof i->name, name);
     return 0;
+}
+
+static int read_name(struct intake *i, const json_t *doc, const json_t *detail, struct err *err) {
+    int rc = 0;
+    if (i->has_report)
+        text_copy(i->name, sizeof i->name, i->report.node);
+    if (json_object_get(doc, "node") != NULL)
+        rc = add_name(i, doc, "", err);
+    return rc == 0 && detail != NULL ? add_name(i, detail, "detail: ", err) : rc;
 }
 
 static int read_all(struct intake *i, json_t *doc, struct err *err) {
@@ -181,7 +190,7 @@ static int read_all(struct intake *i, json_t *doc, struct err *err) {
     int rc = read_events(i, json_object_get(doc, "events"), err);
     if (rc == 0 && detail != NULL)
         rc = read_detail(i, detail, err);
-    return rc == 0 ? read_name(i, detail, err) : rc;
+    return rc == 0 ? read_name(i, doc, detail, err) : rc;
 }
 
 int intake_read(struct intake **out, const char *body, size_t size, struct err *err) {

@@ -83,8 +83,10 @@ static char *with_detail(char *text, const struct detail *d) {
     return longer;
 }
 
-char *body_notice(const struct notice *n) {
+char *body_notice(const struct notice *n, const char *node) {
     json_t *doc = json_object(), *events = json_array();
+    if (node != NULL)
+        (void)json_object_set_new(doc, "node", words(node));
     if (n->report != NULL)
         (void)json_object_set_new(doc, "report", report_json(n->report));
     for (size_t i = 0; i < n->events; i++)

@@ -7,7 +7,8 @@
 
 char *body_report(const struct report *r);
 char *body_event(const struct event *e);
-/* {"report":{...},"events":[...],"eventsLost":0,"detail":{...}}: what there is of them. */
-char *body_notice(const struct notice *n);
+/* {"node":"scan1","report":{...},"events":[...],"eventsLost":0,"detail":{...}}: what there is of them; `node` may be
+ * NULL. */
+char *body_notice(const struct notice *n, const char *node);
 
 #endif

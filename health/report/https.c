@@ -15,7 +15,7 @@
 
 struct https {
     struct pinned place;
-    char key[256];
+    char node[REPORT_NODE], key[256];
     size_t secret_size; /* 0: reports are not signed */
     uint8_t secret[TSIG_SECRET_MAX];
 };
@@ -80,7 +80,7 @@ static int post(void *ctx, const struct notice *n, struct sink_news *news) {
     struct answer answer = {.size = 0};
     char words[CURL_ERROR_SIZE];
     CURL *c = pinned_easy(&h->place, words);
-    char *body = body_notice(n);
+    char *body = body_notice(n, h->node);
     struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
     int rc = E_NOMEM;
     if (c != NULL && body != NULL && headers != NULL && sign(h, body, &headers)) {
@@ -125,6 +125,7 @@ int https_open(struct sink **out, const struct conf *conf, const struct conf_sin
     char name[ADDR_TEXT_MAX + 16], address[ADDR_TEXT_MAX];
     if (h == NULL)
         return err_set(err, E_NOMEM, "no memory for reports over HTTPS");
+    text_copy(h->node, sizeof h->node, conf->node.name);
     int rc = pinned_open(&h->place, "https", &to->address, to->tls_name, to->ca, to->path, err);
     if (rc == 0)
         rc = take_key(h, conf, to, err);

@@ -62,7 +62,7 @@ static bool put_report(struct sql *q, const struct report *r, struct sink_news *
 static bool put_events(struct sql *q, const struct notice *n, struct sink_news *news) {
     struct notice events = {.event = n->event, .events = n->events};
     char lost[24];
-    char *text = plain(body_notice(&events), news);
+    char *text = plain(body_notice(&events, NULL), news);
     const char *params[] = {q->node, text, lost};
     (void)snprintf(lost, sizeof lost, "%lld", (long long)n->events_lost);
     bool well = text != NULL && ask(q, "SELECT candor.take_events($1, $2::jsonb -> 'events', $3::bigint)",

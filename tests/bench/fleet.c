@@ -255,7 +255,7 @@ static void post(struct node *n) {
     bool changed = n->posted == 0 || (n->event & 1) != (uint64_t)(r.overall == VERDICT_FAIL);
     struct detail *d = detail_of(n, &r);
     struct notice notice = {.report = r.sequence > 0 ? &r : NULL, .event = list, .events = changed, .detail = d};
-    char *body = body_notice(&notice);
+    char *body = body_notice(&notice, r.node);
     CURL *c = curl_easy_init();
     struct curl_slist *headers = body != NULL ? signed_headers(body) : NULL;
     long code = 0;

@@ -165,13 +165,15 @@ def test_who_may_not_post_is_told(fleet):
     assert fleet.post(report(), moment=int(time.time() * 1000) - 400000).status_code == 401
     assert fleet.post(report("b")).status_code == 403
     assert fleet.post(report("nobody")).status_code == 403
+    assert fleet.post({"node": "b", "events": [], "eventsLost": 0}).status_code == 403
+    assert fleet.post({"node": "a", "events": [], "eventsLost": 0}).status_code == 200
     for bad in (b"{", b"[]", b"7", b"\xff\xfe", report(boot="x"), report(status="fine"), report(scopes={"worker": 7}), report(sequence=-1),
                 {"events": 7}, {"report": report()["report"], "events": [{}]}, {"detail": 5}, {"detail": {"node": "a", "x": [[[[[[[[[[]]]]]]]]]]}}):
         assert fleet.post(bad).status_code == 400, bad
     assert too_long(fleet) == 413
     assert requests.get(fleet.url, verify=False, timeout=10).status_code == 405
     assert requests.post(fleet.url + "s", data=b"x", verify=False, timeout=10).status_code == 404
-    until("all of it is counted", lambda: 'candor_monitor_refused_total{reason="node"} 2' in fleet.m.get("/metrics").text)
+    until("all of it is counted", lambda: 'candor_monitor_refused_total{reason="node"} 3' in fleet.m.get("/metrics").text)
     assert fleet.rows("SELECT count(*) FROM report WHERE boot = '00000000000000aa'") == [(0,)]
     assert fleet.entry("a")["self"]["boot"] != "00000000000000aa"
 

@@ -47,7 +47,7 @@ static void test_what_a_node_writes_is_read(void **state) {
         "\"gone\"},{\"peer\":\"d\"}]}";
     struct detail *d = detail_make(json, strlen(json));
     struct notice n = {.report = &r, .event = list, .events = 2, .events_lost = 5, .detail = d};
-    char *body = body_notice(&n);
+    char *body = body_notice(&n, "scan1");
     struct intake *i = taken(body);
     assert_string_equal(i->name, "scan1");
     assert_true(i->has_report && i->report.boot == 7 && i->report.sequence == 9 && i->report.ready);
@@ -81,6 +81,9 @@ static void test_parts_may_be_missing(void **state) {
     i = taken("{\"events\":[]}");
     assert_true(!i->has_report && i->name[0] == '\0');
     intake_free(i);
+    i = taken("{\"node\":\"c\",\"events\":[]}");
+    assert_string_equal(i->name, "c");
+    intake_free(i);
     i = taken("{\"detail\":{\"node\":\"b\"}}");
     assert_string_equal(i->name, "b");
     assert_int_equal(i->facts->config_version, -1);
@@ -110,6 +113,10 @@ static void test_what_is_wrong_anywhere_is_refused(void **state) {
         "{\"detail\":{\"node\":\"../x\"}}",
         "{\"detail\":{\"node\":7}}",
         "{" REPORT ",\"detail\":{\"node\":\"scan2\"}}",
+        "{\"node\":7}",
+        "{\"node\":\"\"}",
+        "{\"node\":\"scan2\"," REPORT "}",
+        "{\"node\":\"b\",\"detail\":{\"node\":\"c\"}}",
         "{\"a\":1,\"a\":2}",
         "{\"a\\n\":1}",
         "{\"x\":[[[[[[[[[[]]]]]]]]]]}",

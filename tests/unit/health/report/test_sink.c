@@ -420,9 +420,10 @@ static void whole_notice(void **ctx) {
     text_copy(e.cause, sizeof e.cause, "cut \xe2\x82");
     struct detail *d = detail_make("{\"v\":1}\n", 8);
     struct notice n = {.event = list, .events = 1, .detail = d, .events_lost = 4};
-    char *text = body_notice(&n);
+    char *text = body_notice(&n, "scan1");
     json_t *doc = json_loads(text, 0, NULL);
     assert_non_null(doc);
+    assert_string_equal(json_string_value(json_object_get(doc, "node")), "scan1");
     assert_null(json_object_get(doc, "report"));
     assert_int_equal(json_integer_value(json_object_get(json_object_get(doc, "detail"), "v")), 1);
     assert_int_equal(json_integer_value(json_object_get(doc, "eventsLost")), 4);
