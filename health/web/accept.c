@@ -121,3 +121,36 @@ bool accept_openmetrics(const char *accept) {
         return false;
     return best[1].q > best[0].q || (best[1].q == best[0].q && best[1].fit >= FIT_NAMED);
 }
+
+/* One content coding: its name, and q in thousandths. */
+static struct text_span coding(struct text_span item, char text[64], int *q) {
+    const char *at = text;
+    *q = 1000;
+    if (item.size >= 64)
+        return (struct text_span){text, 0};
+    memcpy(text, item.at, item.size);
+    text[item.size] = '\0';
+    struct text_span name = take(&at, ';');
+    while (*at != '\0') {
+        struct text_span parameter = take(&at, ';');
+        if (parameter.size > 2 && strncasecmp(parameter.at, "q=", 2) == 0)
+            *q = thousandths((struct text_span){parameter.at + 2, parameter.size - 2});
+    }
+    return name;
+}
+
+bool accept_gzip(const char *accept) {
+    int gzip = -1, any = 0, plain = 0, q;
+    char text[64];
+    for (int n = 0; accept != NULL && *accept != '\0' && n < ACCEPT_RANGES; n++) {
+        struct text_span name = coding(take(&accept, ','), text, &q);
+        if (is(name, "gzip") || is(name, "x-gzip"))
+            gzip = q > gzip ? q : gzip;
+        else if (is(name, "*"))
+            any = q;
+        else if (is(name, "identity"))
+            plain = q;
+    }
+    gzip = gzip < 0 ? any : gzip;
+    return gzip > 0 && gzip >= plain;
+}

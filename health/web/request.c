@@ -7,6 +7,7 @@
 #include "health/web/accept.h"
 #include "health/web/document.h"
 #include "health/web/door.h"
+#include "health/web/gzip.h"
 #include "resolver/base/bytes.h"
 #include "resolver/base/clock.h"
 
@@ -37,6 +38,7 @@ static void reply_free(void *cls) {
 }
 
 static void add_headers(struct MHD_Response *response, const char *type, unsigned max_age_s) {
+    bool metrics = type == type_metrics[0] || type == type_metrics[1];
     char cache[64];
     snprintf(cache, sizeof(cache), "max-age=%u", max_age_s);
     MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
@@ -44,30 +46,58 @@ static void add_headers(struct MHD_Response *response, const char *type, unsigne
     MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
     if (type == type_html)
         MHD_add_response_header(response, "Content-Security-Policy", page_policy);
-    if (type == type_metrics[0] || type == type_metrics[1])
-        MHD_add_response_header(response, MHD_HTTP_HEADER_VARY, MHD_HTTP_HEADER_ACCEPT);
+    MHD_add_response_header(response, MHD_HTTP_HEADER_VARY,
+                            metrics ? MHD_HTTP_HEADER_ACCEPT ", " MHD_HTTP_HEADER_ACCEPT_ENCODING
+                                    : MHD_HTTP_HEADER_ACCEPT_ENCODING);
+}
+
+/* All of it in one buffer, small; NULL: it is not worth it, not wanted, or there is no memory. Peers, who prove what
+ * they say, get it as it is. */
+static struct MHD_Response *packed(struct MHD_Connection *c, const struct bytes *part, size_t count, const char *type) {
+    const char *accept = MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT_ENCODING);
+    size_t size = 0;
+    uint8_t *at;
+    for (size_t i = 0; i < count; i++)
+        size += part[i].size;
+    if (size < GZIP_LEAST || strncmp(type, "image/", 6) == 0 || !accept_gzip(accept) ||
+        (size = gzip_make(part, count, &at)) == 0)
+        return NULL;
+    struct MHD_Response *response = MHD_create_response_from_buffer(size, at, MHD_RESPMEM_MUST_FREE);
+    if (response == NULL)
+        free(at);
+    else
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_ENCODING, "gzip");
+    return response;
+}
+
+static struct MHD_Response *plain(struct reply *r, const struct bytes *part, size_t count) {
+    struct MHD_IoVec iov[DOCUMENT_BODIES + 2];
+    for (size_t i = 0; i < count; i++)
+        iov[i] = (struct MHD_IoVec){part[i].at, part[i].size};
+    return MHD_create_response_from_iovec(iov, (unsigned)count, reply_free, r);
 }
 
 static enum MHD_Result send_document(struct MHD_Connection *c, struct reply *r, unsigned code, const char *type,
                                      unsigned max_age_s, const char *mac) {
-    struct MHD_IoVec iov[DOCUMENT_BODIES + 2];
-    unsigned n = 0;
+    struct bytes part[DOCUMENT_BODIES + 2];
+    size_t n = 0;
     const struct document *d = &r->document;
     if (d->head.failed || d->tail.failed) {
         reply_free(r);
         return MHD_NO;
     }
     if (d->head.size > 0)
-        iov[n++] = (struct MHD_IoVec){d->head.at, d->head.size};
+        part[n++] = (struct bytes){(const uint8_t *)d->head.at, d->head.size};
     for (size_t i = 0; i < d->bodies; i++)
-        iov[n++] = (struct MHD_IoVec){d->body[i].at, d->body[i].size};
+        part[n++] = d->body[i];
     if (d->tail.size > 0)
-        iov[n++] = (struct MHD_IoVec){d->tail.at, d->tail.size};
-    struct MHD_Response *response = MHD_create_response_from_iovec(iov, n, reply_free, r);
-    if (response == NULL) {
-        reply_free(r);
+        part[n++] = (struct bytes){(const uint8_t *)d->tail.at, d->tail.size};
+    struct MHD_Response *small = mac[0] == '\0' ? packed(c, part, n, type) : NULL;
+    struct MHD_Response *response = small != NULL ? small : plain(r, part, n);
+    if (small != NULL || response == NULL)
+        reply_free(r); /* else it goes with the response */
+    if (response == NULL)
         return MHD_NO;
-    }
     add_headers(response, type, max_age_s);
     if (mac[0] != '\0')
         MHD_add_response_header(response, PEERS_MAC_HEADER, mac);

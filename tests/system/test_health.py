@@ -1,6 +1,8 @@
 """The health port itself: its pages, who may read them, and that it goes silent rather than green when its own prober hangs."""
 # mostly waits
 import contextlib
+import gzip
+import http.client
 import json
 import os
 import random
@@ -118,6 +120,25 @@ def test_head_says_what_get_says(node):
         assert (get.status_code, head.content) == (head.status_code, b"")
         same = set(get.headers) - {"Date", "Content-Length"}
         assert {k: get.headers[k] for k in same} == {k: head.headers[k] for k in same} and "Content-Length" in head.headers
+
+
+@pytest.mark.parametrize("path, asked", [("/page.js", "gzip"), ("/page.css", "br;q=1, gzip;q=0.8"), ("/metrics", "*"), ("/health", "gzip"), ("/", "gzip")])
+def test_large_bodies_are_packed_for_who_takes_it(node, path, asked):
+    """What http.client gets is what was sent: it unpacks nothing."""
+    def got(accept):
+        c = http.client.HTTPConnection(node.host, node.health_port, timeout=10)
+        with contextlib.closing(c):
+            c.request("GET", path, headers={"Accept-Encoding": accept} if accept else {})
+            r = c.getresponse()
+            return r, r.read()
+    plain, whole = got(None)
+    small, body = got(asked)
+    assert plain.getheader("Content-Encoding") is None and got("gzip;q=0")[0].getheader("Content-Encoding") is None
+    assert small.getheader("Content-Encoding") == "gzip" and "Accept-Encoding" in small.getheader("Vary") and "Accept-Encoding" in plain.getheader("Vary")
+    assert int(small.getheader("Content-Length")) == len(body) < len(whole) / 2
+    again = gzip.decompress(body)
+    assert again == whole if path.startswith("/page") else (again[:40] == whole[:40] and abs(len(again) - len(whole)) < len(whole) / 10)
+    assert small.getheader("Content-Type") == plain.getheader("Content-Type")
 
 
 def test_a_fresh_source_port_for_every_probe(node):

@@ -131,13 +131,15 @@ def test_pass_and_what_it_weighs(fleet, browser):
     until("the chart is drawn", lambda: browser.js("return document.querySelectorAll('.plot canvas').length") == 2)
     picture(browser, "pass")
     requests = [r for r in browser.requested() if r[0].startswith("http")]
-    first = {}
-    for url, size in requests:
+    first, packed = {}, {}
+    for url, size, on_the_way in requests:
         first[urlsplit(url).path] = max(size, first.get(urlsplit(url).path, 0))
-    assert {urlsplit(u).netloc for u, _ in requests} == {"127.0.0.1:%d" % fleet.a.health_port}, requests
+        packed[urlsplit(url).path] = max(on_the_way, packed.get(urlsplit(url).path, 0))
+    assert {urlsplit(u).netloc for u, _, _ in requests} == {"127.0.0.1:%d" % fleet.a.health_port}, requests
     assert set(first) <= {"/", "/page.css", "/page.js", "/icon/pass.svg", "/icon/unknown.svg", "/icon/warn.svg", "/icon/fail.svg"}
-    print(first)
+    print(first, packed)
     assert first["/page.js"] > 50000 and sum(first.values()) < WEIGHT, first
+    assert 0 < sum(packed.values()) < WEIGHT / 3, packed
     assert browser.said() == []
 
 

@@ -121,8 +121,8 @@ class Browser:
         return [e["message"] for e in self.call("/se/log", type="browser") if e["level"] in ("SEVERE", "WARNING")]
 
     def requested(self):
-        """Requests since last asked: (url, octets of the body or None) of each."""
-        urls, sizes = {}, {}
+        """Requests since last asked: (url, octets of the body, octets of it on the way) of each."""
+        urls, sizes, packed = {}, {}, {}
         for entry in self.call("/se/log", type="performance"):
             m = json.loads(entry["message"])["message"]
             p = m["params"]
@@ -130,4 +130,5 @@ class Browser:
                 urls[p["requestId"]] = p["request"]["url"]
             elif m["method"] == "Network.dataReceived":
                 sizes[p["requestId"]] = sizes.get(p["requestId"], 0) + p["dataLength"]
-        return [(u, sizes.get(i, 0)) for i, u in urls.items()]
+                packed[p["requestId"]] = packed.get(p["requestId"], 0) + p["encodedDataLength"]
+        return [(u, sizes.get(i, 0), packed.get(i, 0)) for i, u in urls.items()]
