@@ -8,7 +8,7 @@
 #include "resolver/base/bytes.h"
 #include "resolver/net/loop.h"
 
-enum { HTTP_HEAD = 8 << 10, HTTP_PATH = 256 };
+enum { HTTP_HEAD = 8 << 10, HTTP_PATH = 1024 };
 
 struct http;
 

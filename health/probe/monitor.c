@@ -212,6 +212,8 @@ int monitor_open(struct prober *p) {
     if (rc == 0 && (m->node = calloc(m->fleet->count + 1, sizeof *m->node)) == NULL)
         rc = E_NOMEM;
     if (rc == 0)
+        rc = peers_keys_open(&m->keys, p->conf, h->monitor.nodes, m->fleet->count, &err);
+    if (rc == 0)
         rc = open_ways(m);
     if (rc == 0)
         rc = monitor_add(p, "monitor", "quorum", "nodes", h->interval.push_ms, &m->quorum_check);
@@ -229,6 +231,7 @@ void monitor_close(struct prober *p) {
     bool ended = taker_close(m->taker); /* before the port whose requests wait for it */
     https_in_close(m->https, ended);
     receiver_close(m->receiver);
+    peers_keys_close(m->keys);
     for (size_t i = 0; m->node != NULL && i < m->fleet->count; i++)
         monitor_node_close(&m->node[i]);
     free(m->node);

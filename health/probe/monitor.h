@@ -6,6 +6,7 @@
 #include "health/monitor/https_in.h"
 #include "health/monitor/receiver.h"
 #include "health/peers/http.h"
+#include "health/peers/mac.h"
 #include "health/peers/view.h"
 #include "health/probe/impl.h"
 
@@ -31,6 +32,7 @@ struct monitor_probe {
     struct receiver *receiver;
     struct https_in *https;
     struct taker *taker;
+    struct peers_keys *keys; /* of health.monitor.nodes */
     size_t quorum_check, store_check, certificate_check, zones_check;
     bool cut_off, hears; /* hears: reports can come in at all */
     int64_t compared_ms;

@@ -83,12 +83,14 @@ static struct facts *sights_of(const struct view *v) {
     return facts_of_sights(peer, sight, count);
 }
 
-/* What it shows there is believed as far as the network between the two is. */
+/* What it shows there is believed when its key proves it. */
 static int take_view(const struct monitor_node *n, const struct http_result *r, struct evidence *e, struct err *err) {
     struct view v = {.stale = true};
     int64_t now = clock_mono_ms();
-    int rc = r->code == 0 ? view_read(&v, (const char *)r->body.at, r->body.size, conf_of(n)->name, n->nonce, err)
+    int rc = r->code == 0 ? peers_proved(n->p->monitor->keys, n->at, r->mac, &r->body, err)
                           : err_set(err, r->code, "%s", r->error);
+    if (rc == 0)
+        rc = view_read(&v, (const char *)r->body.at, r->body.size, conf_of(n)->name, n->nonce, err);
     if (rc < 0)
         return rc;
     enum verdict_state shown = v.stale ? VERDICT_UNKNOWN : v.status;
@@ -131,6 +133,16 @@ static void pulled(void *ctx, const struct http_result *r) {
     task_done(&n->pull, hurry ? (int64_t)probe_hurry_ms(n->pull.interval_ms) : -1);
 }
 
+/* "&key=scan1.": by which key the answer is to be proved. */
+static void put_key(char *to, size_t size, const char *key) {
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._";
+    if (key == NULL || key[0] == '\0')
+        return;
+    size_t at = (size_t)snprintf(to, size, "&key=");
+    for (const char *c = key; *c != '\0' && at + 4 < size; c++)
+        at += (size_t)snprintf(to + at, size - at, strchr(plain, *c) != NULL ? "%c" : "%%%02X", (unsigned char)*c);
+}
+
 static void pull_node(struct task *task) {
     struct monitor_node *n = CONTAINER_OF(task, struct monitor_node, pull);
     const struct conf *conf = n->p->conf;
@@ -140,7 +152,8 @@ static void pull_node(struct task *task) {
     rand_bytes(octets, sizeof octets);
     for (size_t i = 0; i < sizeof octets; i++)
         snprintf(n->nonce + 2 * i, 3, "%02x", octets[i]);
-    snprintf(path, sizeof path, "/peers?for=%.63s&nonce=%s", conf->node.name, n->nonce);
+    int size = snprintf(path, sizeof path, "/peers?for=%.63s&nonce=%s", conf->node.name, n->nonce);
+    put_key(path + size, sizeof path - (size_t)size, conf_of(n)->key);
     note_asked(n);
     n->lateness_ms = prober_lateness(n->p);
     struct http_plan plan = {.server = conf_of(n)->health,

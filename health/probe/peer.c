@@ -79,7 +79,7 @@ int peer_open(struct prober *p) {
     pp->known.interval_ms = h->interval.peers_ms;
     pp->known.count = h->peer_count < LIMIT_PEERS ? h->peer_count : LIMIT_PEERS;
     pp->known.summary.configured = (unsigned)pp->known.count;
-    int rc = peers_keys_open(&pp->keys, p->conf, &err);
+    int rc = peers_keys_open(&pp->keys, p->conf, p->conf->health.peers, p->conf->health.peer_count, &err);
     for (size_t i = 0; rc == 0 && i < pp->known.count; i++)
         rc = node_open(pp, i);
     return rc == 0 ? common_open(pp) : rc;

@@ -23,22 +23,6 @@ static bool wants_whole(const struct peer_view *at) {
     return k->count <= PEER_WHOLE_ALWAYS || amiss || at->rounds % PEER_WHOLE == 0;
 }
 
-/* 0, or an error with its words. */
-static int proved(const struct peer_view *at, const struct http_result *r, struct err *err) {
-    const struct peers_keys *keys = at->p->peers->keys;
-    char right[PEERS_MAC_TEXT];
-    int state = peers_keys_state(keys, at->peer);
-    if (state == E_NOTFOUND)
-        return 0;
-    if (state < 0)
-        return err_set(err, E_DENIED, "the key cannot be read, so nothing it says is believed");
-    if (r->mac[0] == '\0')
-        return err_set(err, E_DENIED, "no HMAC: it does not know this node, or has no key for it");
-    if (peers_mac(keys, at->peer, &r->body, 1, right) < 0 || !peers_mac_same(r->mac, right))
-        return err_set(err, E_DENIED, "the HMAC is wrong: another key, or changed on its way");
-    return 0;
-}
-
 /* Half of the way there and back is the age of the other clock's reading. */
 static void note_clock(const struct peer_view *at, struct peers_peer *k, const struct http_result *r) {
     int64_t took_ms = r->took_us / 1000;
@@ -51,7 +35,7 @@ static void note_clock(const struct peer_view *at, struct peers_peer *k, const s
 static int take(struct peer_view *at, const struct http_result *r, struct err *err) {
     struct peers_peer *k = peer_of(at);
     struct view v;
-    int rc = proved(at, r, err);
+    int rc = peers_proved(at->p->peers->keys, at->peer, r->mac, &r->body, err);
     if (rc == 0)
         rc = view_read(&v, (const char *)r->body.at, r->body.size, k->conf->name, at->nonce, err);
     if (rc < 0)

@@ -17,7 +17,7 @@ struct door {
 struct web {
     const struct conf *conf;
     const struct board *board;
-    struct peers_keys *keys; /* what views for peers are proved by */
+    struct peers_keys *keys, *report_keys; /* what views for peers, and for monitors, are proved by */
     struct door doors[LIMIT_LISTEN];
     size_t door_count;
     int64_t last_run_ms; /* atomic */

@@ -289,21 +289,23 @@ static bool page_fleet_of(struct page *p, const char *node) {
 static bool page_fleet_all(struct page *p) { return page_fleet_of(p, NULL); }
 static bool page_fleet_node(struct page *p) { return page_fleet_of(p, p->rest); }
 
-/* What a peer asks: its nonce proves that this is no old answer, its name which key the answer is to be proved by. */
+/* What a peer asks, or a monitor: its nonce proves that this is no old answer, its name which key the answer is to be
+ * proved by, or the key that reports to it are proved by. */
 static bool page_peers(struct page *p) {
     const struct web *w = p->door->web;
-    const char *nonce = MHD_lookup_connection_value(p->connection, MHD_GET_ARGUMENT_KIND, "nonce");
-    const char *who = MHD_lookup_connection_value(p->connection, MHD_GET_ARGUMENT_KIND, "for");
+    const char *nonce = argument(p, "nonce");
+    const char *who = argument(p, "for"), *key = argument(p, "key");
     struct peers_asked asked = {.nonce = nonce != NULL && strlen(nonce) < VIEW_NONCE ? nonce : "",
-                                .about = MHD_lookup_connection_value(p->connection, MHD_GET_ARGUMENT_KIND, "about")};
+                                .about = argument(p, "about")};
     struct document *d = &p->reply->document;
     uint64_t boot = board_get(&w->board->process[ROLE_HEALTH].boot);
     document_peers(d, p->reply->snapshot, w->conf, boot, &asked, p->mono_ms, p->wall_ms);
-    int peer = who != NULL ? peers_find(w->conf, who) : -1;
+    const struct peers_keys *keys = key != NULL ? w->report_keys : w->keys;
+    int at = key != NULL ? peers_keys_find(keys, key) : who != NULL ? peers_find(w->conf, who) : -1;
     struct bytes parts[DOCUMENT_BODIES + 2] = {{(const uint8_t *)d->head.at, d->head.size}};
     memcpy(parts + 1, d->body, d->bodies * sizeof(parts[0]));
     parts[1 + d->bodies] = (struct bytes){(const uint8_t *)d->tail.at, d->tail.size};
-    if (peer >= 0 && peers_mac(w->keys, (size_t)peer, parts, d->bodies + 2, p->mac) < 0)
+    if (at >= 0 && peers_mac(keys, (size_t)at, parts, d->bodies + 2, p->mac) < 0)
         p->mac[0] = '\0';
     p->type = type_json;
     p->max_age_s = 0;

@@ -41,7 +41,9 @@ int web_open(struct web **out, const struct conf *conf, const struct board *boar
     w->conf = conf;
     w->board = board;
     w->last_run_ms = INT64_MIN / 2;
-    int rc = peers_keys_open(&w->keys, conf, err);
+    int rc = peers_keys_open(&w->keys, conf, conf->health.peers, conf->health.peer_count, err);
+    if (rc == 0)
+        rc = peers_keys_of_reports(&w->report_keys, conf, err);
     for (size_t i = 0; rc == 0 && i < conf->health.listen.count && i < LIMIT_LISTEN; i++) {
         rc = door_open(w, &w->doors[i], &conf->health.listen.at[i], err);
         w->door_count += rc == 0;
@@ -110,5 +112,6 @@ void web_close(struct web *w) {
         snapshot_unref(w->doors[i].now);
     }
     peers_keys_close(w->keys);
+    peers_keys_close(w->report_keys);
     free(w);
 }

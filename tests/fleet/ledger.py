@@ -1,6 +1,6 @@
 """What happened on each node, by its own ledger, beside what the stores were told: the same, in its order, once.
 
-    told(node)                the node's own /history, oldest first, at a moment at which all of it is on the disk
+    told(node)                the node's own /history, oldest first, at a moment at which all of it is on the disk; and what it told before
     stored(stage, monitor)    {node: events} in a monitor's own tables (SQLite)
     tabled(stage)             {node: events} in PostgreSQL
     differences(stage, ...)   [] when nobody lost, invented, doubled or disordered anything
@@ -20,12 +20,19 @@ from stage import MONITORS, until
 COLUMNS = "node, sequence, boot, kind, scope, was, is_now"
 
 
+REMEMBERED = {}  # {folder of a node: {number: event}}: its ledger is bounded, and forgets over hours
+
+
 def told(node):
     def look():
         h = node.get("/history", params={"limit": 4000}).json()
         return h["events"] and h["waiting"] == 0 and h
     h = until("all of %s is on its disk" % node.config["node"]["name"], look, 60, 0.2)
-    return [(e["number"], e["boot"], e["kind"], e.get("scope", ""), e.get("from", ""), e.get("to", "")) for e in h["events"][::-1]]
+    known = REMEMBERED.setdefault(node.folder, {})
+    for e in h["events"][::-1]:
+        event = (e["number"], e["boot"], e["kind"], e.get("scope", ""), e.get("from", ""), e.get("to", ""))
+        assert known.setdefault(e["number"], event) == event, "%s tells number %d in two ways" % (node.config["node"]["name"], e["number"])
+    return [known[k] for k in sorted(known)]
 
 
 def by_node(rows):

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Every link and process of the stage killed, stopped, cut or slowed, one by one and in pairs.
 
-  pairs.py [--singles] [--pairs N] [--seed N] [--only TEXT] [--folder DIR] [--write docs/fleet.md] [--json FILE]
+  pairs.py [--singles] [--pairs N] [--seed N] [--skip N] [--only TEXT] [--folder DIR] [--write docs/fleet.md] [--json FILE]
 
 Each run: the faults begin together; whoever is left must say so within the row of the catalogue that it is (limits below, at
 base ticks; CANDOR_TICKS divides them); nobody who is not part of it accuses somebody who is not; then all is mended, all is calm
@@ -111,6 +111,7 @@ def main():
     parser.add_argument("--pairs", type=int, default=0, help="so many, drawn; 0: all")
     parser.add_argument("--only", default="")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--skip", type=int, default=0, help="leave out so many, which another run had")
     parser.add_argument("--folder")
     parser.add_argument("--minutes", type=float, default=1e9, help="begin none after so long")
     parser.add_argument("--write")
@@ -122,6 +123,7 @@ def main():
         pairs = [p for p in itertools.combinations(known, 2) if p[0].where != p[1].where]
         random.Random(args.seed).shuffle(pairs)
         sets += pairs[:args.pairs or len(pairs)]
+    sets = sets[args.skip:]
     results, begun = [], time.monotonic()
     with tempfile.TemporaryDirectory(prefix="candor-pairs-") as own, Stage(args.folder or own) as stage:
         calm(stage)

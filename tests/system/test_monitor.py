@@ -178,6 +178,20 @@ def test_who_may_not_post_is_told(fleet):
     assert fleet.entry("a")["self"]["boot"] != "00000000000000aa"
 
 
+def test_what_a_health_port_shows_is_proved(fleet, tmp_path):
+    """By the key that the node reports with; a monitor that has another one for it believes nothing."""
+    url = "/peers?for=m&nonce=00ff&key="
+    named = fleet.a.get(url + "A.")
+    assert named.headers["Candor-MAC"] == hmac.new(b"a" * 16, named.content, hashlib.sha256).hexdigest()
+    assert "Candor-MAC" not in fleet.a.get(url + "b.").headers and "Candor-MAC" not in fleet.a.get(url).headers
+    with Node(tmp_path / "other", {"node": {"name": "other"}, "rbl": {"keys": KEYS}, "health": {
+            "interval": TICKS, "canary": NO_CANARY, "monitor": {"enabled": True, "nodes": [
+                {"name": "a", "resolver": fleet.a.dns, "key": "b.", "health": fleet.a.config["health"]["listen"][0]}]}}}) as other:
+        says(other, "monitor", "node:health", "a", "fail", "no HMAC")
+        says(other, "monitor", "node:answers", "a", "pass")
+    says(fleet.m, "monitor", "node:health", "a", "pass warn", "it shows")
+
+
 def shown_end(fleet):
     """When the certificate ends that a client is shown, and believes."""
     host, port = fleet.https.split("@")

@@ -188,7 +188,7 @@ static void a_view_is_proved_by_its_key(void **state) {
     struct bytes parts[] = {{whole.at, 5}, {whole.at + 5, 0}, {whole.at + 5, 23}};
     char one[PEERS_MAC_TEXT], two[PEERS_MAC_TEXT];
     (void)state;
-    assert_int_equal(peers_keys_open(&k, &conf, NULL), 0);
+    assert_int_equal(peers_keys_open(&k, &conf, peers, 4, NULL), 0);
     assert_int_equal(peers_keys_state(k, 0), 0);
     assert_int_equal(peers_keys_state(k, 1), E_NOTFOUND);
     assert_int_equal(peers_keys_state(k, 2), E_INVALID);
@@ -210,6 +210,32 @@ static void a_view_is_proved_by_its_key(void **state) {
     assert_int_equal(peers_mac(k, 2, &whole, 1, one), E_INVALID);
     assert_string_equal(one, "");
     peers_keys_close(k);
+}
+
+static void reports_are_proved_by_keys_too(void **state) {
+    struct conf_sink datagram[] = {{.key = "k."}, {.key = "bad."}}, https[] = {{.key = ""}, {.key = "K."}};
+    struct conf conf = {.health = {.datagram = datagram, .datagram_count = 2, .https = https, .https_count = 2},
+                        .rbl = {.keys = keys, .key_count = 2}};
+    struct peers_keys *k;
+    struct err err = {.text = ""};
+    struct bytes body = {(const uint8_t *)"what do ya want for nothing?", 28};
+    (void)state;
+    assert_int_equal(peers_keys_of_reports(&k, &conf, &err), 0);
+    assert_int_equal(peers_keys_find(k, "k."), 0);
+    assert_int_equal(peers_keys_find(k, "BAD."), 1);
+    assert_int_equal(peers_keys_find(k, ""), -1);
+    assert_int_equal(peers_keys_find(k, "other."), -1);
+    assert_int_equal(
+        peers_proved(k, 0, "6dd48fd61da6082c35a634dde3f566a1518ad7ec9210cd2114e4d52e079ae304", &body, &err), 0);
+    body.size--;
+    assert_int_equal(
+        peers_proved(k, 0, "6dd48fd61da6082c35a634dde3f566a1518ad7ec9210cd2114e4d52e079ae304", &body, &err), E_DENIED);
+    assert_int_equal(peers_proved(k, 0, "", &body, &err), E_DENIED);
+    assert_non_null(strstr(err.text, "no HMAC"));
+    assert_int_equal(peers_proved(k, 1, "", &body, &err), E_DENIED); /* its secret cannot be read */
+    assert_int_equal(peers_proved(k, 2, "", &body, &err), 0);        /* none is configured */
+    peers_keys_close(k);
+    peers_keys_close(NULL);
 }
 
 /* --- HTTP */
@@ -270,6 +296,7 @@ int main(void) {
         cmocka_unit_test(too_many_peers_or_entries),
         cmocka_unit_test(texts_are_cut_and_made_printable),
         cmocka_unit_test(a_view_is_proved_by_its_key),
+        cmocka_unit_test(reports_are_proved_by_keys_too),
         cmocka_unit_test(answers_of_the_health_port),
         cmocka_unit_test(a_long_mac_and_every_cut),
     };
