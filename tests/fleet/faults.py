@@ -34,14 +34,15 @@ class Expect:
     def __init__(self, what, seconds, *said):
         self.what, self.limit_s, self.said = what, seconds / TICKS, said
 
-    def hidden(self, mute):
+    def hidden(self, faults):
         """Who is mute himself, by another fault, need not tell; if nobody is left, that fault hides it."""
-        return all(s.page in mute for s in self.said)
+        return not self.left(faults)
 
-    def told(self, stage, mute):
-        for s in self.said:
-            if s.page in mute:
-                continue
+    def left(self, faults):
+        return [s for s in self.said if not any(s.page in f.mute or (s.page in f.blames_none and s.check.startswith("node:")) for f in faults)]
+
+    def told(self, stage, faults):
+        for s in self.left(faults):
             with contextlib.suppress(requests.RequestException, ValueError, KeyError, psutil.Error):
                 if s.there(stage):
                     return True
@@ -50,11 +51,11 @@ class Expect:
 
 class Fault:
     """`where`: what it befalls; two of one place are no pair. `involved`: of whom it may be said, and who may be wrong ("*": all).
-    `mute`: whose page says nothing, or nothing true, meanwhile."""
+    `mute`: whose page says nothing, or nothing true, meanwhile; `blames_none`: a monitor that is cut off and accuses nobody."""
 
-    def __init__(self, name, where, begin, end, expects=(), involved=(), mute=()):
+    def __init__(self, name, where, begin, end, expects=(), involved=(), mute=(), blames_none=()):
         self.name, self.where, self.begin_, self.end_ = name, where, begin, end
-        self.expects, self.involved, self.mute = list(expects), set(involved), set(mute)
+        self.expects, self.involved, self.mute, self.blames_none = list(expects), set(involved), set(mute), set(blames_none)
 
     def begin(self, stage):
         self.held = self.begin_(stage)
@@ -251,7 +252,7 @@ def links():
     every = ["scan1", "scan2", "scan3", "scan4", "scan5", "m2", "db", "snmp", "am"]
     yield Fault("m1 cut off from all", "m1", lambda s: [s.part("m1", o) for o in every], lambda s, h: [s.join("m1", o) for o in every],
                 [Expect("m1 says that it is cut off (45)", 30, Said("m1", "monitor", "monitor:quorum", "", "this monitor that is cut off")),
-                 Expect("m2 says that m1 is silent (43)", 45, Said("m2", "monitor", "node:report", "m1", "silent"))], {"m1"})
+                 Expect("m2 says that m1 is silent (43)", 45, Said("m2", "monitor", "node:report", "m1", "silent"))], {"m1"}, blames_none={"m1"})
     for a, b in (("scan3", "m1"), ("scan3", "scan4"), ("scan3", "db"), ("m1", "m2"), ("m1", "am")):
         yield Fault("%s and %s far apart" % (a, b), a + "-" + b, far(a, b), near(a, b), [], ())
 
