@@ -11,8 +11,8 @@ from engine import Expect, Fact, scaled
 from lib.certs import Authority
 from lib.netns import Capture
 from lib.postgres import Postgres
+from lib.served import Web
 from place import HOST, NO_HEAL, OneNode, SomeNodes, ZONE, until
-from test_report_sinks import Receiver
 
 KEYS = [{"name": "node%d." % i, "algorithm": "hmac-sha256", "secret": "%s==" % (c * 22)} for i, c in enumerate("YWM")]
 MONITOR_PORT = 5390
@@ -148,7 +148,7 @@ class HttpsNeedsNoDns(NoLookUp, Sinks):
 
     def prepare(self):
         super().prepare()
-        self.receiver = self.enter(Receiver(*self.authority.issue("monitor.example", days=90)))
+        self.receiver = self.enter(Web(*self.authority.issue("monitor.example", days=90)))
         self.ns.nft(["udp dport 53 counter drop", "tcp dport 53 counter drop"])
         self.capture = self.enter(Capture(self.ns, "port 53"))
 
@@ -156,7 +156,7 @@ class HttpsNeedsNoDns(NoLookUp, Sinks):
         return {"https": [{"address": self.receiver.at, "tls-name": "monitor.example", "ca": self.authority.ca, "path": "/report"}]}
 
     def told(self):
-        return self.began and any(body["report"]["ready"] is False for _, _, body in self.receiver.posted[self.before:] if "report" in body)
+        return self.began and any(body["report"]["ready"] is False for body in self.receiver.posted[self.before:] if "report" in body)
 
     def inject(self):
         self.before = until("a report has come", lambda: len(self.receiver.posted), 30)
@@ -195,7 +195,7 @@ class CertificateEnds(Sinks):
         super().prepare()
         self.long = self.authority.issue("monitor.example", days=90, file="good")
         self.bad = self.authority.issue("monitor.example", days=self.days, file="bad", since_days=self.since)
-        self.receiver = Receiver(*self.long)
+        self.receiver = Web(*self.long)
         self.receiver.__enter__()
         self.stack.callback(lambda: self.receiver.__exit__())
 
@@ -215,7 +215,7 @@ class CertificateEnds(Sinks):
         self.use(self.long)
 
 
-class SamePort(Receiver):
+class SamePort(Web):
     def __init__(self, port, pair):
         super().__init__(*pair)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

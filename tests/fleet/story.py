@@ -35,6 +35,8 @@ def unrest(stage):
             for kind in ("node:report", "node:answers", "node:agree"):
                 out += ["%s: %s %s: %s" % (name, kind, c.get("componentId"), said(c["output"])) for c in doc["checks"].get(kind, [])
                         if c["status"] not in ("pass", "warn")]
+            # A short outage is a warning first, and fails when the next fault has begun.
+            out += ["%s: %s" % (name, said(c["output"])) for c in doc["checks"].get("alert:alertmanager", []) if c["status"] != "pass"]
     return out
 
 
