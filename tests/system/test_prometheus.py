@@ -38,7 +38,7 @@ EMPTY = {
 # Not announced either by a node that has nothing of the kind; a monitor's own are looked for in test_alerts.
 MONITORS = {"candor_alerts_failed_total", "candor_alerts_waiting", "candor_dead_man_total", "candor_monitor_cut_off", "candor_monitor_store_up",
             "candor_monitor_gaps_total"}
-NOT_THERE = MONITORS | {"candor_spool_oldest_timestamp_seconds", "candor_spool_dropped_total", "candor_config_offered_version",
+NOT_THERE = MONITORS | {"candor_spool_oldest_timestamp_seconds", "candor_spool_dropped_total", "candor_config_offered_version", "candor_config_refused_members",
                         "candor_monitor_reachable", "candor_monitor_node_status", "candor_pressure_stall_ratio", "candor_conntrack_entries",
                         "candor_conntrack_limit", "candor_guard_mark"}
 
