@@ -33,7 +33,7 @@ import dns.update  # noqa: E402
 
 RUNS_OF_ONE = 40
 CONVERGE_S = 60
-CALM_S = 60
+CALM_S = 90  # a check that flapped is held for five of its intervals, a minute for the slowest
 READ_PAUSE_S = 0.05
 WRAP_SERIAL = 0xffffffff - 30
 
