@@ -1,11 +1,13 @@
 """A node of Candor for a test: its own folder, its own free ports, its own processes, ended by their ids."""
 import contextlib
+import fcntl
 import json
 import os
 import random
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 
 import psutil
@@ -32,11 +34,41 @@ def until(what, condition, within_s=DEADLINE_S, every_s=0.02):
         time.sleep(every_s)
 
 
+FIRST_PORT, BLOCK, BLOCKS = 10000, 200, 100  # below the range from which the kernel picks
+
+
+class Ports:
+    """A block of ports that is this process's alone: several suites run at a time, and a port is bound long after it was chosen."""
+
+    def __init__(self):
+        folder = os.path.join(tempfile.gettempdir(), "candor-ports")
+        os.makedirs(folder, exist_ok=True)
+        self.pid, self.next = os.getpid(), 0
+        for block in random.sample(range(BLOCKS), BLOCKS):
+            self.lock = open(os.path.join(folder, str(block)), "w")  # held until the process ends
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self.first = FIRST_PORT + block * BLOCK
+                return
+            self.lock.close()
+        raise AssertionError("no block of ports is free")
+
+    def take(self):
+        self.next += 1
+        return self.first + self.next % BLOCK
+
+
+ports = None
+
+
 def free_port(host="127.0.0.1"):
-    """A port that is free for UDP and TCP, outside the range from which the kernel picks."""
+    """A port that is free for UDP and TCP."""
+    global ports
+    if ports is None or ports.pid != os.getpid():  # a forked child has its own
+        ports = Ports()
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    for _ in range(200):
-        port = random.randrange(10000, 30000)
+    for _ in range(BLOCK):
+        port = ports.take()
         with contextlib.ExitStack() as held:
             try:
                 for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
